@@ -1,0 +1,1 @@
+"""Experiments: each file is a binary that answers one question."""

@@ -1,0 +1,1 @@
+"""What all experiments share: config, flags, arms, data, runner, statistics, report."""

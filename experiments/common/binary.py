@@ -1,0 +1,73 @@
+"""From a command line to a result: the `main` that every experiment's binary shares."""
+
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from absl import app, flags
+
+from experiments.common import flags as config_flags
+from experiments.common.experiment import Experiment
+from tfbn.validation import InputError
+
+EXIT_USER_ERROR = 2
+
+
+def run(experiment: Experiment) -> None:
+    """Reads the flags, runs the experiment, shows and writes the report.
+
+    A user's mistake ends in one line on standard error and exit status 2.
+    """
+    config_flags.define(experiment.config_class)
+    main_module = sys.modules["__main__"]
+    main_module.__doc__ = f"{main_module.__doc__}\n{experiment.question}\n"
+    app.run(lambda argv: _main(experiment, argv), flags_parser=_parse)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    try:
+        return app.parse_flags_with_usage(argv) if _wants_help(argv) else flags.FLAGS(argv)
+    except flags.Error as error:
+        raise _exit_with(f"{error}. See --help.") from None
+
+
+def _wants_help(argv: list[str]) -> bool:
+    return any(argument.lstrip("-").startswith("help") for argument in argv)
+
+
+def _main(experiment: Experiment, argv: list[str]) -> None:
+    try:
+        if len(argv) > 1:
+            raise InputError(f"Expected flags only. Received: {' '.join(argv[1:])}")
+        answer(experiment, config_flags.read(experiment.config_class))
+    except InputError as error:
+        raise _exit_with(str(error)) from None
+    except KeyboardInterrupt:
+        print("Stopped. The same command continues where it stopped.", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def answer(experiment: Experiment, config: Any) -> Path:
+    """Checks the config, runs what is missing and reports. Returns the report's path."""
+    from experiments.common import options
+
+    options.check(config)
+    experiment.check(config)
+    folder = Path(config.work_dir or f"runs/{experiment.name}")
+
+    from experiments.common import report, runner
+
+    results = runner.run(experiment, config, folder)
+    summary = experiment.summarize(config, results, folder)
+    report.to_terminal(experiment, summary)
+    path = report.to_html(experiment, config, summary, folder)
+    print(f"\nReport: {path}\nTensorBoard: tensorboard --logdir {folder / 'runs'}")
+    if config.open_report:
+        webbrowser.open(path.absolute().as_uri())
+    return path
+
+
+def _exit_with(message: str) -> SystemExit:
+    print(f"Error: {' '.join(message.split())}", file=sys.stderr)
+    return SystemExit(EXIT_USER_ERROR)

@@ -1,0 +1,84 @@
+"""What an experiment is: a question, its runs, and what its results say."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.common.options import option
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Options that every experiment has."""
+
+    work_dir: str = option("", "Folder for results, logs and the report; runs/<experiment> if empty.")
+    seeds: int = option(5, "How many seeds; every arm runs with each of them.", low=1)
+    workers: int = option(2, "Worker processes; 0 runs in this process.", low=0)
+    open_report: bool = option(False, "Open the report in the web browser at the end.")
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Cell:
+    """One run: an arm under a condition, with a seed.
+
+    Attributes:
+        condition: What the arms are compared under, as the shift of the target.
+        arm: The name of the arm.
+        seed: Decides the split, the order of the batches and the initial head; the
+            same for every arm, so that arms can be compared in pairs.
+    """
+
+    condition: str
+    arm: str
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """A folder name of its own below the runs' folder."""
+        return f"{self.condition}/{self.arm}/seed{self.seed}"
+
+
+@dataclasses.dataclass
+class Summary:
+    """What the results say, ready to be shown.
+
+    Attributes:
+        findings: Plain sentences, made from the numbers.
+        tables: Title and table, in order.
+        figures: Title, caption and figure, in order.
+        limits: What these runs cannot show.
+    """
+
+    findings: list[str]
+    tables: "list[tuple[str, pd.DataFrame]]"
+    figures: "list[tuple[str, str, Figure]]"
+    limits: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One question and how to answer it.
+
+    Attributes:
+        name: Also the name of the binary.
+        question: What it answers, for `--help` and the report.
+        config_class: A dataclass derived from `RunConfig`.
+        check: Raises `InputError` if the config cannot run, before anything is done.
+        cells: Every run that the config asks for, in the order to start them.
+        run: Does one run in a folder of its own and returns its measurements. It is
+            called in worker processes, so it must be a function of a module.
+        summarize: Turns the table of results (one row a cell) into a `Summary`.
+    """
+
+    name: str
+    question: str
+    config_class: type
+    check: Callable[[Any], None]
+    cells: Callable[[Any], list[Cell]]
+    run: Callable[[Any, Cell, Path], dict[str, float]]
+    summarize: "Callable[[Any, pd.DataFrame, Path], Summary]"

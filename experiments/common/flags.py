@@ -1,0 +1,35 @@
+"""Flags made from a config class, and a config made from the flags.
+
+The only place that reads flags: everything below a binary receives values.
+"""
+
+import dataclasses
+from typing import Any, TypeVar
+
+from absl import flags
+
+T = TypeVar("T")
+
+_DEFINE = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    tuple: flags.DEFINE_list,
+}
+
+
+def define(config_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines one flag for each option of `config_class`, with its default and help."""
+    for field in dataclasses.fields(config_class):
+        default: Any = list(field.default) if isinstance(field.default, tuple) else field.default
+        kind = str if field.default is None else type(field.default)
+        _DEFINE[kind](field.name, default, field.metadata["help"], flag_values=flag_values)
+
+
+def read(config_class: type[T], flag_values: flags.FlagValues = flags.FLAGS) -> T:
+    """The config that the parsed flags give."""
+    values = {field.name: flag_values[field.name].value for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
+    return config_class(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    )

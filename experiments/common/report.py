@@ -1,0 +1,70 @@
+"""A summary as text for the terminal and as one self-contained HTML file."""
+
+import base64
+import dataclasses
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.common.experiment import Experiment, Summary
+from experiments.common.store import manifest_of
+from tfbn.files import written_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def to_terminal(experiment: Experiment, summary: Summary) -> None:
+    """Prints tables, findings and limits."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    # Where the output is a file or a pipe there is no width to respect.
+    width = None if console.is_terminal else 160
+    console = Console(width=width, highlight=False)
+    console.print(f"\n[bold]{experiment.question}[/bold]")
+    for title, frame in summary.tables:
+        table = Table(title=title, title_justify="left", title_style="bold")
+        for column in frame.columns:
+            table.add_column(str(column), justify="left" if frame[column].dtype == object else "right")
+        for row in frame.itertuples(index=False):
+            table.add_row(*(str(value) for value in row))
+        console.print(table)
+    for finding in summary.findings:
+        console.print(f"• {finding}")
+    console.print("\n[dim]What these runs cannot show:[/dim]")
+    for limit in summary.limits:
+        console.print(f"[dim]• {limit}[/dim]")
+
+
+def to_html(experiment: Experiment, config: Any, summary: Summary, folder: Path) -> Path:
+    """Writes `report.html` into `folder`; it loads nothing from elsewhere."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("experiments.common"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    text = environment.get_template("report.html").render(
+        experiment=experiment,
+        summary=summary,
+        options=dataclasses.asdict(config),
+        manifest=manifest_of(experiment.name, config),
+        tables=[(title, _rows(frame)) for title, frame in summary.tables],
+        figures=[(title, caption, _picture(figure)) for title, caption, figure in summary.figures],
+    )
+    path = folder / "report.html"
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def _rows(frame: "pd.DataFrame") -> dict[str, Any]:
+    return {"columns": list(frame.columns), "rows": frame.astype(str).to_numpy().tolist()}
+
+
+def _picture(figure: "Figure") -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
+    return base64.b64encode(buffer.getvalue()).decode()

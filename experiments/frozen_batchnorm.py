@@ -1,0 +1,53 @@
+"""With frozen layers, what does BatchNorm do with training=True, and what with training=False?
+
+Every arm starts from the same pretrained network and trains on the same few images of
+a shifted target, paired by seed. Each is judged in inference mode, at a short budget
+and with a converged head. The default runs offline in about four minutes on two cores.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.common import arms, binary, transfer
+from experiments.common.experiment import Cell, Experiment
+from experiments.common.frozen_summary import summarize
+from experiments.common.options import option
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(transfer.TransferConfig):
+    """Options of the main job."""
+
+    arms: tuple = option(tuple(arms.ARMS), "Arms to compare.", choices=tuple(arms.ARMS))
+    shifts: tuple = option(("contrast=0.3", "noise=0.3"), "Shifts of the target, as none or blur=1.0.")
+
+
+def cells(config: Config) -> list[Cell]:
+    return [
+        Cell(shift, arm, seed)
+        for arm in config.arms
+        for shift in config.shifts
+        for seed in range(config.seeds)
+    ]
+
+
+def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
+    return transfer.run_arm(config, arms.ARMS[cell.arm], cell.condition, cell.seed, folder)
+
+
+EXPERIMENT = Experiment(
+    name="frozen_batchnorm",
+    question="With frozen layers, what does BatchNorm do with training=True, and what with training=False?",
+    config_class=Config,
+    check=transfer.check,
+    cells=cells,
+    run=run,
+    summarize=summarize,
+)
+
+if __name__ == "__main__":
+    binary.run(EXPERIMENT)

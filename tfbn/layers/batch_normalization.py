@@ -1,0 +1,194 @@
+"""`BatchNormalization` with `training` and `update_statistics` apart from `trainable`."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfbn import modes
+from tfbn.layers import fused as fused_ops
+from tfbn.validation import check_between, check_flag
+
+
+@keras.saving.register_keras_serializable(package="tfbn")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras's BatchNormalization whose modes can be set one by one.
+
+    Stock Keras decides three things by one condition, `training and trainable`: what
+    normalises, whether the moving statistics update, and whether gamma and beta
+    train. Here each is a switch of its own. The switches are kept on the layer, so
+    `fit` obeys them and no other layer sees them.
+
+    In a training call (`fit`, `model(x, training=True)`):
+
+    - `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`, where mean and
+      variance are those of the batch (`training=True`) or the moving ones
+      (`training=False`);
+    - if the statistics update,
+      `moving_mean = momentum * moving_mean + (1 - momentum) * mean(batch)` and
+      `moving_variance = momentum * moving_variance + (1 - momentum) * var(batch)`
+      with the **biased** variance (divided by N), as stock Keras has it.
+
+    In an inference call (`evaluate`, `predict`, `model(x)`): the moving statistics
+    normalise and do not update, always.
+
+    Args:
+        *args: As in `keras.layers.BatchNormalization` (axis, momentum, epsilon, ...).
+        training: What normalises in a training call. `True`: the batch, whatever
+            `trainable` says. `False`: the moving statistics, whatever `trainable`
+            or the caller says. `None`: stock Keras, the batch if the layer is
+            trainable.
+        update_statistics: Whether the moving statistics update in a training call.
+            `None`: exactly when the batch normalises. `True` or `False`: always or
+            never. `training=False, update_statistics=True` adapts them while the
+            forward pass is already the one that inference will use.
+        fused: `None`: TensorFlow's fused operation where it applies (inputs of two or
+            more axes, the last one normalised, float32 or lower, no mask, no renorm,
+            not synchronized). `True`: insist on it, an error where it does not apply.
+            `False`: never. The moving statistics are the same either way to rounding.
+            {accuracy}
+        **kwargs: As in `keras.layers.BatchNormalization`.
+
+    Attributes:
+        training: The flag as given; may be set later. A train step that was traced
+            before keeps the old value until the next `compile`; `tfbn.freeze` sees
+            to that by itself.
+        update_statistics: Likewise.
+        mode: The `tfbn.modes.Mode` of the layer in a training call.
+
+    Raises:
+        ValueError: `training`, `update_statistics` or `fused` is not True, False or
+            None; `momentum` is outside [0, 1]; `fused=True` where it cannot serve.
+
+    Example:
+
+    >>> layer = BatchNormalization(training=True, trainable=False, momentum=0.9)
+    >>> print(layer.mode)
+    batch statistics, updating, gamma and beta frozen
+    >>> x = np.array([[1.0], [3.0]], "float32")
+    >>> np.round(layer(x, training=True), 2).ravel().tolist()
+    [-1.0, 1.0]
+    >>> np.round(layer.moving_mean, 4)  # 0.9 * 0 + 0.1 * 2
+    array([0.2], dtype=float32)
+
+    References:
+        Ioffe and Szegedy, 2015, https://arxiv.org/abs/1502.03167
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        training: bool | None = None,
+        update_statistics: bool | None = None,
+        fused: bool | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(*args, **kwargs)
+        check_between("momentum", self.momentum, 0, 1)
+        self.training = training
+        self.update_statistics = update_statistics
+        self.fused = check_flag("fused", fused)
+        if fused and keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                "Expected `fused` to be None or False on a backend other than TensorFlow. "
+                f"Received: fused={fused}, backend={keras.backend.backend()!r}"
+            )
+
+    # `training` and `update_statistics` live in the instance's dict under other names:
+    # on the PyTorch backend every layer is a torch.nn.Module, whose constructor and
+    # whose `train()` write an attribute `training` of their own.
+
+    @property
+    def training(self) -> bool | None:
+        return self.__dict__.get("_training_flag")
+
+    @training.setter
+    def training(self, value: bool | None) -> None:
+        self.__dict__["_training_flag"] = check_flag("training", value)
+
+    @property
+    def update_statistics(self) -> bool | None:
+        return self.__dict__.get("_update_statistics_flag")
+
+    @update_statistics.setter
+    def update_statistics(self, value: bool | None) -> None:
+        self.__dict__["_update_statistics_flag"] = check_flag("update_statistics", value)
+
+    @property
+    def mode(self) -> modes.Mode:
+        return modes.resolve(self.training, self.update_statistics, self.trainable)
+
+    def train(self, mode: bool = True) -> "BatchNormalization":
+        """PyTorch's `Module.train`: has no say here, since Keras passes `training` in calls."""
+        return self
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        mode = modes.resolve(
+            self.training, self.update_statistics, self.trainable, training_call=bool(training)
+        )
+        if self._use_fused(inputs, mask):
+            return self._call_fused(inputs, mode)
+        if mode.normalizes_by == "moving" and not mode.updates:
+            return super().call(inputs, training=False, mask=mask)
+        if mode == modes.Mode("batch", updates=True, trains=True):
+            return super().call(inputs, training=True, mask=mask)
+        return self._call_apart(inputs, mode, mask)
+
+    def _use_fused(self, inputs: Any, mask: Any) -> bool:
+        if self.fused is False:
+            return False
+        obstacle = fused_ops.obstacle(self, inputs, mask)
+        if self.fused and obstacle:
+            raise ValueError(
+                f"Expected inputs and settings that the fused operation serves, since "
+                f"fused=True; it cannot be used: {obstacle}. "
+                f"Received: name={self.name!r}, inputs.shape={tuple(inputs.shape)}"
+            )
+        return obstacle is None
+
+    def _call_fused(self, inputs: Any, mode: modes.Mode) -> Any:
+        gamma = self.gamma if self.scale else ops.ones_like(self.moving_mean)
+        beta = self.beta if self.center else ops.zeros_like(self.moving_mean)
+        gamma, beta = ops.convert_to_tensor(gamma), ops.convert_to_tensor(beta)
+        if mode.normalizes_by == "batch":
+            outputs, mean, variance = fused_ops.normalize_by_batch(inputs, gamma, beta, self.epsilon)
+        else:
+            moving = ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance)
+            outputs = fused_ops.normalize_by_moving(inputs, gamma, beta, *moving, self.epsilon)
+            if mode.updates:
+                mean, variance = self._moments(ops.cast(inputs, "float32"), None)
+        if mode.updates:
+            self._update_moving(mean, variance)
+        return ops.cast(outputs, self.compute_dtype)
+
+    def _call_apart(self, inputs: Any, mode: modes.Mode, mask: Any) -> Any:
+        """The modes that stock Keras does not have, in its own arithmetic."""
+        dtype = keras.backend.result_type(inputs.dtype, "float32")
+        x = ops.cast(inputs, dtype)
+        gamma = ops.cast(self.gamma, dtype) if self.scale else None
+        beta = ops.cast(self.beta, dtype) if self.center else None
+        mean, variance = self._moments(x, mask)
+        moving = ops.cast(self.moving_mean, dtype), ops.cast(self.moving_variance, dtype)
+        renorm = getattr(self, "renorm", False)
+        if mode.normalizes_by == "batch" and renorm:
+            r, d, mean, variance = self._renorm_correction_and_moments(mean, variance)
+            gamma, beta = self._compose_transforms(r, d, gamma, beta, dtype)
+        if mode.updates:
+            (self._update_renorm_statistics if renorm else self._update_moving)(mean, variance)
+        by = (mean, variance) if mode.normalizes_by == "batch" else moving
+        outputs = ops.batch_normalization(x, *by, self.axis, beta, gamma, self.epsilon)
+        return ops.cast(outputs, self.compute_dtype)
+
+    def _update_moving(self, mean: Any, variance: Any) -> None:
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            old = ops.cast(moving, batch.dtype)
+            moving.assign(old * self.momentum + batch * (1.0 - self.momentum))
+
+    def get_config(self) -> dict[str, Any]:
+        """The stock layer's config, and the flags that are set (so that unset, it is the stock one)."""
+        flags = {
+            "training": self.training,
+            "update_statistics": self.update_statistics,
+            "fused": self.fused,
+        }
+        return {**super().get_config(), **{k: v for k, v in flags.items() if v is not None}}

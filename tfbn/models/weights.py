@@ -1,0 +1,113 @@
+"""Weights for a network that was just built: from a file, or packaged with tfbn."""
+
+import os
+import re
+from pathlib import Path
+
+import keras
+
+from tfbn.validation import fail
+
+PACKAGED = Path(__file__).parent / "pretrained_weights"
+SUFFIXES = (".weights.h5", ".keras")
+
+
+def packaged(network: str) -> dict[str, Path]:
+    """The weights of a network that come with tfbn.
+
+    The file `<network>_<data set>_<seed>.weights.h5` has the name `<data set>-<seed>`;
+    seed 0 is also there as `<data set>` alone.
+
+    Args:
+        network: A name of `tfbn.models.names()`.
+
+    Returns:
+        A dict from the name, as `"mnist5k"` or `"mnist5k-3"`, to the file.
+
+    Example:
+
+    >>> packaged("resnet1202")
+    {}
+    """
+    found = {}
+    for path in sorted(PACKAGED.glob(f"{network}_*.weights.h5")):
+        match = re.fullmatch(rf"{re.escape(network)}_(\w+)_(\d+)\.weights\.h5", path.name)
+        if match:
+            data_set, seed = match[1], int(match[2])
+            found[f"{data_set}-{seed}"] = path
+            if seed == 0:
+                found[data_set] = path
+    return dict(sorted(found.items()))
+
+
+def find_weights(weights: str | os.PathLike | None, network: str) -> Path | None:
+    """The file that `weights` stands for; raises if there is none.
+
+    Args:
+        weights: None, a path that ends in `.weights.h5` or `.keras`, or the name of
+            packaged weights.
+        network: The network's name in `tfbn.models`.
+
+    Returns:
+        The path of a file that exists, or None.
+    """
+    if weights is None:
+        return None
+    if isinstance(weights, os.PathLike) or (isinstance(weights, str) and _is_path(weights)):
+        path = Path(weights)
+        if not path.name.endswith(SUFFIXES):
+            raise fail("weights", f"to be a file ending in {' or '.join(SUFFIXES)}", str(weights))
+        if not path.is_file():
+            raise fail("weights", "to be a file that exists", str(weights))
+        return path
+    known = packaged(network)
+    if weights not in known:
+        listed = f"one of {list(known)}" if known else f"(there are none for {network})"
+        raise fail(
+            "weights",
+            f"to be None, a path ending in {' or '.join(SUFFIXES)}, or packaged weights {listed}",
+            weights,
+        )
+    return known[weights]
+
+
+def _is_path(weights: str) -> bool:
+    return weights.endswith((".h5", ".hdf5", ".keras")) or os.sep in weights or "/" in weights
+
+
+def load(model: keras.Model, body: keras.Model, path: Path) -> None:
+    """Loads a file into a new network. Of a `.keras` file only the weights are read, no code.
+
+    The body (stem and stages) must fit the file layer by layer. The head is loaded too
+    if it fits; if the file has other classes or no head, the head stays as it was
+    initialised.
+
+    Args:
+        model: The network.
+        body: The part of it before the head, as a model that shares its layers.
+        path: A `.weights.h5` or `.keras` file of a network of the same architecture.
+
+    Raises:
+        ValueError: The file cannot be read, or the body does not fit.
+    """
+    try:
+        _load(body, path)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(
+            f"Expected `weights` to be a file with weights that fit {model.name} "
+            f"(stem and stages). Received: weights={str(path)!r} ({reason})"
+        ) from error
+    in_body = {id(weight) for weight in body.weights}
+    head = [weight for weight in model.weights if id(weight) not in in_body]
+    if head:
+        before = [keras.ops.copy(weight.value) for weight in head]
+        try:
+            _load(model, path)
+        except ValueError:  # Keras's error for layers that do not fit: here only the head can be one.
+            for weight, value in zip(head, before, strict=True):
+                weight.assign(value)
+
+
+def _load(model: keras.Model, path: Path) -> None:
+    model.load_weights(str(path))

@@ -1,0 +1,79 @@
+"""Checks of what a user passes in, with one wording for every error.
+
+Each check raises `InputError`, a `ValueError`, with the text
+"Expected `name` to be ... Received: name=value" before any work is done.
+"""
+
+import difflib
+import numbers
+from collections.abc import Iterable
+from typing import Any
+
+
+class InputError(ValueError):
+    """A user's mistake, told in one line; the binaries show it without a traceback."""
+
+
+def fail(name: str, expected: str, value: Any) -> InputError:
+    """The error for a bad argument, to be raised by the caller.
+
+    Args:
+        name: The argument, as the user wrote it.
+        expected: What would have been right, as "to be a positive integer".
+        value: What came instead.
+
+    Returns:
+        An `InputError` with the house wording.
+
+    Example:
+
+    >>> print(fail("seeds", "to be at least 1", 0))
+    Expected `seeds` to be at least 1. Received: seeds=0
+    """
+    return InputError(f"Expected `{name}` {expected}. Received: {name}={value!r}")
+
+
+def near_names(name: str, known: Iterable[str]) -> str:
+    """A hint listing known names that look like `name`, or all of a short list.
+
+    Example:
+
+    >>> near_names("contrst", ["contrast", "noise"])
+    'did you mean contrast?'
+    """
+    known = sorted(set(known))
+    close = difflib.get_close_matches(str(name), known, n=5, cutoff=0.5)
+    if close:
+        return f"did you mean {', '.join(close)}?"
+    shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+    return f"there are: {shown}" if known else "there are none"
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
+    """Returns `value` if it is one of `choices`; raises with near names if not."""
+    choices = list(choices)
+    if value not in choices:
+        raise fail(name, f"to be one of {choices} ({near_names(value, choices)})", value)
+    return value
+
+
+def check_flag(name: str, value: Any) -> bool | None:
+    """Returns `value` if it is True, False or None."""
+    if value is None or isinstance(value, bool):
+        return value
+    raise fail(name, "to be True, False or None", value)
+
+
+def check_between(name: str, value: Any, low: float, high: float) -> float:
+    """Returns `value` as a float if it is a number in [low, high]."""
+    # `not low <= value <= high` also catches NaN.
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low <= value <= high:
+        raise fail(name, f"to be a number in [{low}, {high}]", value)
+    return float(value)
+
+
+def check_at_least(name: str, value: Any, low: int) -> int:
+    """Returns `value` as an int if it is a whole number of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        raise fail(name, f"to be a whole number of at least {low}", value)
+    return int(value)
