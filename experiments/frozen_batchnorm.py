@@ -7,15 +7,11 @@ and with a converged head. The default runs offline in about four minutes on two
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from experiments.common import arms, binary, transfer
 from experiments.common.experiment import Cell, Experiment
-from experiments.common.frozen_summary import summarize
 from experiments.common.options import option
-
-if TYPE_CHECKING:
-    pass
+from experiments.summaries.frozen_batchnorm import summarize
 
 
 @dataclasses.dataclass(frozen=True)

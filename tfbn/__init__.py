@@ -1,5 +1,33 @@
-"""tfbn: BatchNormalization with `training` apart from `trainable`, and what follows from it."""
+"""tfbn: BatchNormalization with `training` apart from `trainable`, and what follows from it.
+
+The parts that need more than Keras load when they are used.
+"""
+
+import importlib
+from typing import Any
 
 from tfbn import layers
+from tfbn.layers import BatchNormalization
 
-__all__ = ["layers"]
+# Public name -> the module it lives in.
+_LAZY = {
+    "DriftRecorder": "tfbn.callbacks",
+    "batch_statistics": "tfbn.recalibration",
+    "population_statistics": "tfbn.recalibration",
+    "recalibrate": "tfbn.recalibration",
+}
+_MODULES = ("callbacks", "datasets", "drift", "models", "statistics")
+
+__all__ = ["BatchNormalization", "layers", *sorted(_LAZY), *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"tfbn.{name}")
+    raise AttributeError(f"module 'tfbn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -73,6 +73,11 @@ class Reference:
             sizes,
         )
 
+    def astype(self, dtype: str) -> "Reference":
+        """The same in another floating type, as the train step needs it."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return Reference(**{k: v if k == "sizes" else v.astype(dtype) for k, v in fields.items()})
+
     def segment_mean(self, terms: np.ndarray) -> np.ndarray:
         """Means over each layer's channels: shape `(all channels, k)` to `(layers, k)`."""
         starts = np.cumsum(self.sizes) - self.sizes
@@ -80,7 +85,11 @@ class Reference:
 
 
 def by_layer(
-    mean: Any, variance: Any, reference: Reference, segment_mean: Callable[[Any], Any] | None = None, xp: Any = np
+    mean: Any,
+    variance: Any,
+    reference: Reference,
+    segment_mean: Callable[[Any], Any] | None = None,
+    xp: Any = np,
 ) -> Any:
     """All metrics of all layers at once.
 

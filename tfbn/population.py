@@ -10,26 +10,12 @@ from keras import ops
 
 from tfbn.batches import Batches
 from tfbn.observation import replaced
+from tfbn.statistics import Moments
 from tfbn.substitution import moments, normalize, substitutable
 from tfbn.traversal import Site
 from tfbn.validation import check_choice, fail
 
 Method = Literal["batch", "exact"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Population:
-    """Statistics of a layer's inputs over a whole data set, by channel.
-
-    Attributes:
-        mean: Shape `(channels,)`, float64.
-        variance: Biased (divided by the count), shape `(channels,)`, float64.
-        count: The number of positions N*H*W, over all uses of a shared layer.
-    """
-
-    mean: np.ndarray
-    variance: np.ndarray
-    count: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,14 +25,16 @@ class Survey:
     Attributes:
         samples: The number of samples they come from.
         batches: The number of batches that those came in.
-        statistics: The `Population` of each layer that was called, by the layer's path.
+        statistics: The `tfbn.statistics.Moments` of the inputs of each layer that was
+            called, by the layer's path. Their count is the number of positions N*H*W,
+            over all uses of a shared layer.
         left_out: Paths of layers that have none: never called by the model, or
             subclasses of BatchNormalization with a `call` of their own.
     """
 
     samples: int
     batches: int
-    statistics: dict[str, Population]
+    statistics: dict[str, Moments]
     left_out: tuple[str, ...] = ()
 
     @property
@@ -88,7 +76,7 @@ def survey(
     if method == "exact" and not batches.repeatable:
         raise fail("data", 'to be readable more than once, since method="exact"', data)
     observer = _Observer(model)
-    populations: dict[int, Population] = {}
+    populations: dict[int, Moments] = {}
     pending = None
     while pending is None or pending:
         pools, samples, count = _one_pass(observer, sites, batches, verbose)
@@ -96,8 +84,14 @@ def survey(
         if not observer.order:
             raise fail("model", "to call one of its BatchNormalization layers", model.name)
         for index in pending if method == "batch" else pending[:1]:
-            populations[index] = pools[index].population()
-            observer.hold(index, populations[index])
+            population = pools[index]
+            if population is None:
+                path = sites[index].path
+                raise ValueError(
+                    f"Expected `data` to leave something unmasked. Received: none in layer {path!r}"
+                )
+            populations[index] = population
+            observer.hold(index, population)
         pending = [index for index in pending if index not in populations]
     statistics = {sites[index].path: populations[index] for index in sorted(populations)}
     idle = tuple(site.path for site in sites if site.path not in statistics)
@@ -106,19 +100,15 @@ def survey(
 
 def _one_pass(
     observer: "_Observer", sites: list[Site], batches: Batches, verbose: bool
-) -> tuple[list["_Pool"], int, int]:
-    pools = [_Pool() for _ in sites]
+) -> tuple[list[Moments | None], int, int]:
+    pools: list[Moments | None] = [None] * len(sites)
     samples = count = 0
     progress = keras.utils.Progbar(batches.length, unit_name="batch", verbose=int(verbose))
     for x in _readable(batches):
-        for site, pool, calls in zip(sites, pools, _observe(observer, x, count), strict=True):
+        for index, calls in enumerate(_observe(observer, x, count)):
             for call in calls:
-                pool.add(*call)
-            if not pool.is_finite():
-                raise ValueError(
-                    "Expected `data` to give finite statistics. Received: NaN or infinity in the inputs "
-                    f"of layer {site.path!r} in batch {count}"
-                )
+                pools[index] = _merged(pools[index], call)
+            _check_finite(pools[index], sites[index].path, count)
         samples += len(keras.tree.flatten(x)[0])
         count += 1
         progress.update(count, finalize=False)
@@ -181,7 +171,7 @@ class _Observer(keras.Model):
         # Asked for anew each time, since Keras would track a list of layers kept here.
         return [site.layer for site in substitutable(self.inner)[0]]
 
-    def hold(self, index: int, population: Population) -> None:
+    def hold(self, index: int, population: Moments) -> None:
         """From now on, the layer normalises by the given statistics."""
         self.means[index].assign(population.mean)
         self.variances[index].assign(population.variance)
@@ -208,27 +198,17 @@ class _Observer(keras.Model):
         return seen
 
 
-class _Pool:
-    """Moments of batches of different sizes, pooled in float64 as they come."""
+def _merged(pool: Moments | None, call: tuple[Any, Any, Any]) -> Moments | None:
+    count, mean, variance = int(call[0]), np.asarray(call[1], np.float64), np.asarray(call[2], np.float64)
+    if not count:  # a batch that is masked as a whole
+        return pool
+    new = Moments(mean, variance, count)
+    return pool.merge(new) if pool else new
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean: Any = np.float64(0)
-        self.squares: Any = np.float64(0)  # sum of (x - mean)**2
 
-    def add(self, count: Any, mean: Any, variance: Any) -> None:
-        count = int(count)
-        if not count:  # a batch that is masked as a whole
-            return
-        mean, variance = np.asarray(mean, "float64"), np.asarray(variance, "float64")
-        total = self.count + count
-        step = mean - self.mean
-        self.mean = self.mean + step * (count / total)
-        self.squares = self.squares + variance * count + step**2 * (self.count * count / total)
-        self.count = total
-
-    def is_finite(self) -> bool:
-        return bool(np.isfinite(self.mean).all() and np.isfinite(self.squares).all())
-
-    def population(self) -> Population:
-        return Population(self.mean, self.squares / max(self.count, 1), self.count)
+def _check_finite(pool: Moments | None, path: str, batch: int) -> None:
+    if pool and not (np.isfinite(pool.mean).all() and np.isfinite(pool.variance).all()):
+        raise ValueError(
+            "Expected `data` to give finite statistics. Received: NaN or infinity in the inputs "
+            f"of layer {path!r} in batch {batch}"
+        )

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from tfbn.population import Method, Population, Survey, survey
+from tfbn.population import Method, Survey, survey
+from tfbn.statistics import Moments
 from tfbn.substitution import batch_statistics
 from tfbn.traversal import batch_normalizations
 
@@ -71,12 +72,12 @@ def recalibrate(
     Example:
 
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization(name="bn")])
-    >>> x = np.array([[1.0], [2.0], [6.0]], "float32")
-    >>> print(recalibrate(model, x, batch_size=2, verbose=False))
-    population statistics of 1 BatchNormalization layers from 3 samples in 2 batches
+    >>> x = np.array([[1.0], [2.0], [3.0], [6.0]], "float32")
+    >>> print(recalibrate(model, x, batch_size=3, verbose=False))
+    population statistics of 1 BatchNormalization layers from 4 samples in 2 batches
     >>> bn = model.layers[0]
     >>> np.round(bn.moving_mean, 1).tolist(), np.round(bn.moving_variance, 1).tolist()
-    ([3.0], [4.7])
+    ([3.0], [3.5])
 
     References:
         AdaBN: Li et al., 2016, https://arxiv.org/abs/1603.04779
@@ -104,7 +105,7 @@ def population_statistics(
     steps: int | None = None,
     method: Method = "batch",
     verbose: bool = False,
-) -> dict[str, Population]:
+) -> dict[str, Moments]:
     """The statistics that `recalibrate` would set, by layer path; the model stays as it is.
 
     Args, errors: as in `recalibrate`.
@@ -119,7 +120,7 @@ def population_statistics(
     return found.statistics
 
 
-def _variables(layer: Any, population: Population) -> list[tuple[Any, np.ndarray]]:
+def _variables(layer: Any, population: Moments) -> list[tuple[Any, np.ndarray]]:
     mean, variance = population.mean, population.variance
     values = [(layer.moving_mean, mean), (layer.moving_variance, variance)]
     if getattr(layer, "renorm", False):
@@ -130,7 +131,7 @@ def _variables(layer: Any, population: Population) -> list[tuple[Any, np.ndarray
 
 def _in_dtype_of(variable: Any, value: np.ndarray, path: str) -> Any:
     tensor = ops.cast(value, variable.dtype)
-    if not np.isfinite(ops.convert_to_numpy(ops.cast(tensor, "float32"))).all():
+    if not bool(ops.all(ops.isfinite(tensor))):
         raise ValueError(
             f"Expected `data` to give statistics that fit the variables. Received: layer {path!r} has "
             f"{variable.dtype} variables, and a statistic as large as {np.abs(value).max():.3g}"

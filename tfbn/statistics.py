@@ -110,8 +110,8 @@ def moving_average(old: Any, new: Any, momentum: float) -> np.ndarray:
 
     Example:
 
-    >>> moving_average(0.0, 2.0, momentum=0.75)
-    np.float64(0.5)
+    >>> moving_average(0.0, 2.0, momentum=0.75).item()
+    0.5
     """
     check_between("momentum", momentum, 0, 1)
     return momentum * np.asarray(old, np.float64) + (1 - momentum) * np.asarray(new, np.float64)
@@ -124,8 +124,8 @@ def moving_average_after(steps: int, old: Any, new: Any, momentum: float) -> np.
 
     Example:
 
-    >>> moving_average_after(2, 0.0, 4.0, momentum=0.5)
-    np.float64(3.0)
+    >>> moving_average_after(2, 0.0, 4.0, momentum=0.5).item()
+    3.0
     """
     check_between("momentum", momentum, 0, 1)
     old, new = np.asarray(old, np.float64), np.asarray(new, np.float64)

@@ -1,11 +1,12 @@
 """From a command line to a result: the `main` that every experiment's binary shares."""
 
+import os
 import sys
 import webbrowser
 from pathlib import Path
 from typing import Any
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from experiments.common import flags as config_flags
 from experiments.common.experiment import Experiment
@@ -19,6 +20,8 @@ def run(experiment: Experiment) -> None:
 
     A user's mistake ends in one line on standard error and exit status 2.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+    logging.set_verbosity(logging.WARNING)
     config_flags.define(experiment.config_class)
     main_module = sys.modules["__main__"]
     main_module.__doc__ = f"{main_module.__doc__}\n{experiment.question}\n"

@@ -34,7 +34,6 @@ def make(workers: int) -> Executor:
 def use_one_thread() -> None:
     """Makes TensorFlow in this process quiet, deterministic and single-threaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES", "-1"))
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"
     import tensorflow as tf

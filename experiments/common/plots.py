@@ -15,7 +15,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HEAT = "cividis"
 
 
-def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> "tuple[Figure, Any]":
+def new_figure(
+    width: float, height: float, rows: int = 1, columns: int = 1, **kwargs: Any
+) -> "tuple[Figure, Any]":
     """A figure and its axes as a 2-D array, without a window behind it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -30,9 +32,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **k
     return figure, axes
 
 
-def by_arm(
-    results: "pd.DataFrame", metrics: dict[str, str], arms: Sequence[str], unit: str
-) -> "Figure":
+def by_arm(results: "pd.DataFrame", metrics: dict[str, str], arms: Sequence[str], unit: str) -> "Figure":
     """For each condition and arm: every seed as a small mark, the mean as a large one.
 
     Args:
@@ -62,7 +62,9 @@ def by_arm(
         axis.set_xlabel(unit)
         axis.set_yticks(range(len(arms)), arms)
     axes[0][0].invert_yaxis()
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(metrics), frameon=False)
+    figure.legend(
+        *axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(metrics), frameon=False
+    )
     return figure
 
 

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +18,21 @@ if TYPE_CHECKING:
 
 def to_terminal(experiment: Experiment, summary: Summary) -> None:
     """Prints tables, findings and limits."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
     # Where the output is a file or a pipe there is no width to respect.
-    width = None if console.is_terminal else 160
-    console = Console(width=width, highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(f"\n[bold]{experiment.question}[/bold]")
     for title, frame in summary.tables:
-        table = Table(title=title, title_justify="left", title_style="bold")
+        console.print(f"\n[bold]{title}[/bold]")
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for column in frame.columns:
-            table.add_column(str(column), justify="left" if frame[column].dtype == object else "right")
+            # Numbers, and text that starts with one, line up at the right.
+            values = frame[column].astype(str)
+            numeric = values.str.match(r"[-+]?\d|-$").all()
+            table.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
         for row in frame.itertuples(index=False):
             table.add_row(*(str(value) for value in row))
         console.print(table)

@@ -85,7 +85,7 @@ def _write_tables(store: Store, rows: list[Any]) -> "pd.DataFrame":
             parts.append(part)
     if parts:
         drift = pd.concat(parts, ignore_index=True)
-        drift = drift.astype({name: "category" for name in ("condition", "arm")})
+        drift = drift.astype(dict.fromkeys(("condition", "arm"), "category"))
         with written_whole(store.folder / "drift.parquet") as temporary:
             drift.to_parquet(temporary, index=False)
     return results

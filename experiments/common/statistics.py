@@ -37,6 +37,10 @@ class Interval:
             return 1
         return -1 if self.high < 0 else 0
 
+    def negative(self) -> "Interval":
+        """The interval of the difference the other way round."""
+        return dataclasses.replace(self, mean=-self.mean, low=-self.high, high=-self.low)
+
     def text(self, digits: int = 1, signed: bool = True) -> str:
         """As `+4.2 [1.0, 7.4]`, or without the interval where there is none."""
         mean = f"{self.mean:{'+' if signed else ''}.{digits}f}"
@@ -65,6 +69,12 @@ def interval(values: "np.ndarray | pd.Series") -> Interval:
         return Interval(mean, math.nan, math.nan, n, agree)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n, agree)
+
+
+def mean_and_sd(values: "pd.Series", digits: int = 1) -> str:
+    """As `91.5 ± 2.0`: the mean and the standard deviation over seeds."""
+    spread = f" ± {values.std():.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{spread}"
 
 
 def paired(results: "pd.DataFrame", metric: str, condition: str, arm: str, reference: str) -> Interval:

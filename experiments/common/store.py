@@ -1,12 +1,12 @@
 """The work folder: one configuration, each finished run stored whole.
 
-    manifest.json            what these runs are: configuration, versions, machine
-    runs/<condition>/<arm>/seed<k>/
-        result.json          the run's measurements; written last
-        drift.parquet        if the run recorded drift, with TensorBoard files beside it
-    results.parquet          one row for each run
-    drift.parquet            one row for each run, step and layer
-    report.html
+manifest.json            what these runs are: configuration, versions, machine
+runs/<condition>/<arm>/seed<k>/
+    result.json          the run's measurements; written last
+    drift.parquet        if the run recorded drift, with TensorBoard files beside it
+results.parquet          one row for each run
+drift.parquet            one row for each run, step and layer
+report.html
 """
 
 import dataclasses

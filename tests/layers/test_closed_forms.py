@@ -46,7 +46,9 @@ def test_a_dense_batch_of_one_gives_beta_and_a_map_does_not(fused, rng):
     dense = layer(np.float32(rng.normal(3, 2, (1, 4))), training=True)
     # Keras's own arithmetic adds `beta - mean * inv` and `x * inv` apart: equal to rounding only.
     np.testing.assert_allclose(dense[0], layer.beta, rtol=0, atol=0 if fused is None else 1e-5)
-    maps = BatchNormalization(fused=fused, training=True)(np.float32(rng.normal(3, 2, (1, 8, 8, 4))), training=True)
+    maps = BatchNormalization(fused=fused, training=True)(
+        np.float32(rng.normal(3, 2, (1, 8, 8, 4))), training=True
+    )
     np.testing.assert_allclose(np.array(maps).std((0, 1, 2)), 1, atol=2e-3)
 
 

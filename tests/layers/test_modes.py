@@ -12,7 +12,13 @@ from tfbn.layers import BatchNormalization
 
 CHANNELS, MOMENTUM, EPSILON, RATE = 3, 0.8, 1e-3, 0.05
 FLAGS = list(itertools.product([True, False], [True, False], [True, False]))
-FLAGS += [(None, None, True), (None, None, False), (True, None, False), (False, None, True), (None, True, False)]
+FLAGS += [
+    (None, None, True),
+    (None, None, False),
+    (True, None, False),
+    (False, None, True),
+    (None, True, False),
+]
 WAYS = ["eager", "function", "jit", "fit", "fit_two_steps_per_execution", "fit_eagerly", "fit_jit"]
 FORMS = ["functional", "nested", "subclassed", "shared"]
 

@@ -24,7 +24,8 @@ def resnet_cifar(depth: int = 20, **arguments: Any) -> keras.Model:
     ResNet-20 has 0.27M parameters, -56 0.85M, -110 1.7M, -1202 19.4M, and -8 75k.
 
     Args:
-        depth: 6n+2, as 8, 20, 32, 44, 56, 110, 1202. From about 280 layers on, use
+        depth: 6n+2, as 8, 20, 32, 44, 56, 110, 1202. Beyond 900 layers (a plain
+            network: 300), use
             `tfbn.models.deep_graphs` to load or clone the model again.
         **arguments: See `tfbn.models.Arguments`; the defaults are `input_shape=(32, 32, 3)`,
             `classes=10`, `width=16`.

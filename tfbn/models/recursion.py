@@ -9,12 +9,12 @@ from collections.abc import Iterator
 def deep_graphs(limit: int = 100_000) -> Iterator[None]:
     """While the block runs, Keras can walk graphs of thousands of layers.
 
-    Keras finds the layers of a functional model by a function that calls itself once
-    for each layer on the longest path, so that beyond about 130 blocks Python's default
-    limit of 1000 calls is reached. The builders of `tfbn.models` use this by themselves.
-    Use it around what walks such a network anew: `keras.models.load_model`,
-    `keras.models.clone_model`, `keras.Model(model.input, ...)`. Calls, `fit`,
-    `get_config` and `save` do not need it.
+    Keras finds the layers of a functional model by a function that calls itself once for
+    each layer on a path to the input. Python's default limit of 1000 calls is reached
+    in plain networks of 300 and in residual ones of 900 convolutions. The builders of
+    `tfbn.models` use this by themselves. Use it around what walks such a network anew:
+    `keras.models.load_model`, `keras.models.clone_model`, `keras.Model(model.input, ...)`.
+    Calls, `fit`, `get_config` and `save` do not need it.
 
     Args:
         limit: The number of nested calls to allow. Never lowers the limit in force.

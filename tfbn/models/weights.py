@@ -1,7 +1,9 @@
 """Weights for a network that was just built: from a file, or packaged with tfbn."""
 
+import contextlib
 import os
 import re
+import warnings
 from pathlib import Path
 
 import keras
@@ -90,24 +92,16 @@ def load(model: keras.Model, body: keras.Model, path: Path) -> None:
     Raises:
         ValueError: The file cannot be read, or the body does not fit.
     """
-    try:
-        _load(body, path)
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(
-            f"Expected `weights` to be a file with weights that fit {model.name} "
-            f"(stem and stages). Received: weights={str(path)!r} ({reason})"
-        ) from error
-    in_body = {id(weight) for weight in body.weights}
-    head = [weight for weight in model.weights if id(weight) not in in_body]
-    if head:
-        before = [keras.ops.copy(weight.value) for weight in head]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras warns of what the errors below say, or the docs
         try:
-            _load(model, path)
-        except ValueError:  # Keras's error for layers that do not fit: here only the head can be one.
-            for weight, value in zip(head, before, strict=True):
-                weight.assign(value)
-
-
-def _load(model: keras.Model, path: Path) -> None:
-    model.load_weights(str(path))
+            body.load_weights(str(path))
+        except Exception as error:
+            reason = next(iter(str(error).split("\n")), "") or type(error).__name__
+            raise ValueError(
+                f"Expected `weights` to be a file with weights that fit {model.name} "
+                f"(stem and stages). Received: weights={str(path)!r} ({reason})"
+            ) from error
+        # The body has just been loaded, so an error can only mean the head.
+        with contextlib.suppress(ValueError):
+            model.load_weights(str(path))

@@ -1,0 +1,287 @@
+"""`DriftRecorder`: how every BatchNormalization layer's statistics move while a model trains."""
+
+import os
+import warnings
+import weakref
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfbn import drift
+from tfbn.callbacks import drift_log, drift_summaries
+from tfbn.callbacks.batch_reader import BatchReader
+from tfbn.callbacks.drift_log import DriftLog
+from tfbn.callbacks.drift_summaries import DriftSummaries
+from tfbn.callbacks.step_hook import StepHook
+from tfbn.callbacks.step_ring import StepRing
+from tfbn.mismatch import Probe
+from tfbn.statistics import Snapshot, built_sites, take
+from tfbn.traversal import Site
+from tfbn.validation import check_at_least, fail
+
+
+class DriftRecorder(keras.callbacks.Callback):
+    """Records the drift of every BatchNormalization layer, step by step.
+
+    After each train step, for each layer: how far the moving mean and variance are from
+    a reference, in the metrics of `tfbn.drift`. Training is not changed by it, to the
+    last bit. The metrics are computed inside the train step, so that every step is
+    recorded, those inside `steps_per_execution` too, at next to no cost. (On JAX and
+    PyTorch they are read after the batch; steps inside an execution are not seen there.)
+
+    It writes into `log_dir`:
+
+    - `drift.parquet`, see `tfbn.callbacks.drift_log`; read it with
+      `tfbn.callbacks.read_drift`. The file appears when `fit` ends, whole;
+    - TensorBoard events: scalars by layer, histograms of the moving statistics at the
+      end of each epoch, a heat map of layers by steps for each metric.
+
+    Memory is bounded, however long the training is.
+
+    The same recorder may be used in several fits of one model: steps and epochs count
+    on, the reference stays. In a training loop of your own, use
+    `keras.callbacks.CallbackList([recorder], model=model)` and call its methods as `fit`
+    does: at the beginning and the end of training, of each epoch and of each batch.
+
+    If `fit` raises, no `drift.parquet` appears. The model's next `fit` trains as if there
+    had been no recorder; with the same recorder again it records on. Use the recorder as
+    a context manager, or call `close`, to free the model at once.
+
+    Args:
+        log_dir: A folder. It must not hold another recorder's log.
+        every: Record the steps whose number is a multiple of this. Step 0, before
+            training, is always recorded.
+        probe: One batch of the model's inputs. If given, the mismatch between what `fit`
+            normalises by and what `predict` will (`tfbn.mismatch`) is recorded too: at
+            the beginning and at each epoch's end. The step is then recorded, whatever
+            `every` says.
+        probe_every: Measure the mismatch also after every so many steps.
+        reference: Where drift is measured from, as `tfbn.statistics.take` gives it.
+            `None`: the statistics at the beginning of the first fit.
+        tensorboard: Whether to write TensorBoard events.
+        heat_maps: Whether these have the heat maps, which take a second or two.
+        overwrite: Whether a log that is in `log_dir` may be replaced.
+
+    Raises:
+        ValueError: `log_dir` holds a log and `overwrite` is False; `every` or
+            `probe_every` is not positive. In `fit`: the model has no BatchNormalization
+            layer; `reference` has other layers; the recorder was used with another model.
+        RuntimeError: In `fit`: the variables of a layer were replaced while it was
+            recorded.
+
+    Example:
+
+    >>> bn = keras.layers.BatchNormalization(momentum=0.5, name="bn")
+    >>> model = keras.Sequential([keras.Input((2,)), bn, keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> x = np.array([[3.0, 0.0], [5.0, 1.0], [4.0, 0.0], [4.0, 1.0]])
+    >>> recorder = DriftRecorder(folder / "log", probe=x, heat_maps=False)
+    >>> _ = model.fit(x, x[:, :1], batch_size=2, verbose=0, callbacks=[recorder])
+    >>> log = tfbn.callbacks.read_drift(folder / "log")
+    >>> log[["step", "layer"]].values.tolist()
+    [[0, 'bn'], [1, 'bn'], [2, 'bn']]
+    >>> log["mean_shift"].is_monotonic_increasing and log["mismatch"].iloc[-1] > 0
+    True
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike,
+        every: int = 1,
+        probe: Any = None,
+        probe_every: int | None = None,
+        reference: Snapshot | None = None,
+        tensorboard: bool = True,
+        heat_maps: bool = True,
+        overwrite: bool = False,
+    ):
+        super().__init__()
+        self.every = check_at_least("every", every, 1)
+        self.probe_every = None if probe_every is None else check_at_least("probe_every", probe_every, 1)
+        if probe_every is not None and probe is None:
+            raise fail("probe", "to be a batch of inputs, since probe_every is set", probe)
+        self.log_dir = Path(log_dir)
+        if not overwrite and (self.log_dir / drift_log.NAME).exists():
+            raise fail("log_dir", f"to hold no {drift_log.NAME} (overwrite=True replaces it)", str(log_dir))
+        self._probe_inputs = probe
+        self._reference: Any = reference
+        self._tensorboard, self._heat_maps = tensorboard, heat_maps
+        self._began_with: weakref.ref | None = None
+        self._hook: StepHook | None = None
+        self._source: Any = None  # a StepRing or a BatchReader, while a fit is under way
+        self._log: Any = None  # a DriftLog, likewise
+        self._summaries: DriftSummaries | None = None
+        self._probe: Probe | None = None
+        self._last_recorded = -1
+        self._epoch = self._next_epoch = self._epoch_offset = 0
+        self._fit_begins = False
+
+    def __enter__(self) -> "DriftRecorder":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Frees the model. What a fit that raised had recorded is thrown away."""
+        if self._hook is not None:
+            self._hook.remove()
+        if self._log is not None:
+            self._log.discard()
+        if self._summaries is not None:
+            self._summaries.close()
+        self._hook = self._log = self._source = self._probe = None
+
+    # What Keras calls.
+
+    def set_model(self, model: Any) -> None:
+        super().set_model(model)
+        if model is None:
+            return
+        self._recover()
+        self._check(model, built_sites(model))
+        # `fit` makes its train function after this, and calls on_train_begin after that.
+        if keras.backend.backend() == "tensorflow":
+            self._hook = StepHook(model)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        model = self.model
+        self._sites = built_sites(model)
+        self._watched = [(site.layer.moving_mean, site.layer.moving_variance) for site in self._sites]
+        first = self._began_with is None
+        if first:
+            self._begin(model)
+        self._open(model)
+        self._fit_begins = True
+        if self._probe_inputs is not None:
+            self._probe = Probe(model, self._probe_inputs)
+        if first:
+            self._record_now()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self._fit_begins:
+            self._epoch_offset = max(0, self._next_epoch - epoch)
+            self._fit_begins = False
+        self._epoch = epoch + self._epoch_offset
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        # Not at the batch's end: that may be the epoch's end, whose row gets a mismatch.
+        if self._source.nearly_full:
+            self._flush()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        _ = self.model  # on JAX, this brings the layers' variables up to date
+        source = self._source
+        before = source.at_most
+        source.batch_ended(batch)
+        if self.probe_every and source.at_most // self.probe_every > before // self.probe_every:
+            self._record_now()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._check_variables()
+        if self._probe is not None:
+            self._record_now()
+        else:
+            self._flush()
+        self._next_epoch = self._epoch + 1
+        if self._summaries is not None:
+            self._summaries.histograms(self._source.step, take(self.model))
+            self._summaries.flush()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._check_variables()
+        self._flush()
+        self._steps_before = self._source.step
+        if self._summaries is not None:
+            self._summaries.end(self._heat_maps)
+        self._log.publish()
+        if self._hook is not None:
+            self._hook.remove()
+        self._hook = self._log = self._source = self._probe = None
+
+    # Beginning.
+
+    def _check(self, model: Any, sites: list[Site]) -> None:
+        if self._began_with is not None and self._began_with() is not model:
+            raise fail("model", "to be the one this recorder began with; use a new recorder", model.name)
+        paths = {site.path: tuple(site.layer.moving_mean.shape) for site in sites}
+        known = {path: s.mean.shape for path, s in (self._reference or {}).items()}
+        if self._reference is not None and known != paths:
+            raise fail("reference", f"to have the model's layers and channels {paths}", known)
+
+    def _begin(self, model: Any) -> None:
+        """Once, before the first step."""
+        drift_log.clear(self.log_dir)
+        drift_summaries.clear(self.log_dir)
+        self._began_with = weakref.ref(model)
+        self._reference = self._reference or take(model)
+        self._steps_before = 0
+        if self._tensorboard:
+            self._summaries = DriftSummaries(self.log_dir, list(self._reference), self.every)
+
+    def _open(self, model: Any) -> None:
+        """Before the first step of each fit."""
+        reference = drift.Reference.of(self._reference.values())
+        per_execution = int(getattr(model, "steps_per_execution", 1) or 1)
+        layers = [site.layer for site in self._sites]
+        kind = BatchReader if self._hook is None else StepRing
+        if self._hook is None and per_execution > 1:
+            warnings.warn(
+                f"On the {keras.backend.backend()} backend, DriftRecorder sees only the last of each "
+                f"{per_execution} steps (steps_per_execution={per_execution}).",
+                stacklevel=2,
+            )
+        self._source = kind(layers, reference, self.every, self._steps_before, per_execution)
+        if self._hook is not None:
+            self._hook.after_step = self._source.record
+        self._log = DriftLog(self.log_dir, {path: len(s.mean) for path, s in self._reference.items()})
+        if self._summaries is not None:
+            epochs, steps = (self.params or {}).get("epochs"), (self.params or {}).get("steps")
+            self._summaries.begin(epochs * steps if epochs and steps else None)
+
+    def _recover(self) -> None:
+        """After a fit that raised: what it recorded is kept if recording goes on."""
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
+        if self._source is not None:
+            self._flush()
+            self._steps_before = self._source.step
+            self._log.publish()
+            self._log = self._source = None
+        if self._summaries is not None:
+            self._summaries.close()
+
+    # Recording.
+
+    def _flush(self) -> None:
+        steps, values = self._source.read()
+        self._emit(steps, values)
+
+    def _record_now(self) -> None:
+        """Flushes; the row of this very step is there for sure, with its mismatch."""
+        steps, values = self._source.read()
+        step = self._source.step
+        if step not in (self._last_recorded, *steps[-1:]):
+            now = drift.between(take(self.model).values(), self._reference.values())
+            steps = np.append(steps, step)
+            values = np.concatenate([values, now[None].astype(np.float32)])
+        self._emit(steps, values, self._probe.measure() if self._probe and len(steps) else None)
+
+    def _emit(self, steps: np.ndarray, values: np.ndarray, mismatches: np.ndarray | None = None) -> None:
+        if not len(steps):
+            return
+        self._last_recorded = int(steps[-1])
+        self._log.append(steps, self._epoch, values, mismatches)
+        if self._summaries is not None:
+            self._summaries.append(steps, values, mismatches)
+
+    def _check_variables(self) -> None:
+        for site, (mean, variance) in zip(self._sites, self._watched, strict=True):
+            if site.layer.moving_mean is not mean or site.layer.moving_variance is not variance:
+                raise RuntimeError(
+                    "Expected the layers to keep their variables while they are recorded. "
+                    f"Received: layer {site.path!r} with new ones"
+                )

@@ -1,0 +1,96 @@
+"""One picture of all layers over all steps."""
+
+import dataclasses
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+MAX_LABELS = 60
+MAX_NAME = 36
+
+
+@dataclasses.dataclass(frozen=True)
+class Png:
+    """An encoded image and its size in pixels."""
+
+    data: bytes
+    width: int
+    height: int
+
+
+def heat_map(title: str, unit: str, steps: Sequence[int], layers: Sequence[str], values: np.ndarray) -> Png:
+    """Draws layers (downwards, in the model's order) by steps (to the right).
+
+    The scale is logarithmic where the values go over more than two orders of magnitude,
+    so that small drift is seen beside large drift; values that are 0 or not finite are grey.
+
+    Args:
+        title: What is shown.
+        unit: Its unit, written beside the colour bar.
+        steps: Steps of the columns, ascending.
+        layers: Names of the rows.
+        values: Shape `(layers, steps)`, not negative.
+
+    Returns:
+        The picture as `Png`.
+
+    Example:
+
+    >>> png = heat_map("kl", "nats", [0, 5, 9], ["stem/bn", "head/bn"], np.array([[0, 1, 2], [0, 3, 1.0]]))
+    >>> png.data[1:4]
+    b'PNG'
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    height = min(2.8 + 0.2 * len(layers), 16)
+    figure = Figure(figsize=(11, height), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_facecolor("0.85")
+    norm, scale = _norm(values)
+    shown = np.ma.masked_invalid(values)
+    if scale:
+        shown = np.ma.masked_less_equal(shown, 0)
+    mesh = axes.pcolormesh(
+        _edges(steps), np.arange(len(layers) + 1), shown, cmap="viridis", norm=norm, rasterized=True
+    )
+    every = -(-len(layers) // MAX_LABELS)
+    axes.set_yticks(np.arange(0, len(layers), every) + 0.5)
+    axes.set_yticklabels([_short(name) for name in layers[::every]], fontsize=8)
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()
+    axes.set_xlabel("train step")
+    axes.set_title(title)
+    figure.colorbar(mesh, ax=axes, pad=0.01, label=f"{unit}{scale}")
+    stream = io.BytesIO()
+    canvas.print_png(stream)
+    width, height = canvas.get_width_height()
+    return Png(stream.getvalue(), width, height)
+
+
+def _norm(values: np.ndarray) -> tuple[Any, str]:
+    from matplotlib.colors import LogNorm, Normalize
+
+    seen = values[np.isfinite(values) & (values > 0)]
+    if not len(seen):
+        return Normalize(0, 1), ""
+    low, high = np.quantile(seen, 0.02), seen.max()
+    if high > 100 * low:
+        return LogNorm(max(low, high * 1e-6), high), " (logarithmic; 0 is grey)"
+    return Normalize(0, high), ""
+
+
+def _edges(steps: Sequence[int]) -> np.ndarray:
+    """Borders of the columns: halfway between the steps."""
+    middle = np.asarray(steps, float)
+    if len(middle) == 1:
+        return np.array([middle[0] - 0.5, middle[0] + 0.5])
+    between = (middle[1:] + middle[:-1]) / 2
+    return np.concatenate([[2 * middle[0] - between[0]], between, [2 * middle[-1] - between[-1]]])
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MAX_NAME else f"…{name[1 - MAX_NAME :]}"

@@ -1,0 +1,93 @@
+"""Something done inside a model's train step, after the step itself."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+
+class StepHook:
+    """Runs `after_step` at the end of every `model.train_step`, until it is removed.
+
+    TensorFlow only. The hook sets two attributes on the model *object*, nothing on its
+    class: `train_step`, and `fit`. A train function kept from an earlier `fit` is
+    dropped, so that the next one traces the hooked step; `remove` drops it again.
+
+    `fit` calls no callback when it raises, so nobody may come to remove the hook. Then
+    the next call of `model.fit` does, before it does anything else: a model whose `fit`
+    failed trains unhooked next time.
+
+    Args:
+        model: A Keras model, built or not.
+
+    Attributes:
+        after_step: A function without arguments, or None. Set it before the step is
+            traced. It must not refer to what should not live as long as the model.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse", run_eagerly=True)
+    >>> hook, calls = StepHook(model), []
+    >>> hook.after_step = lambda: calls.append("after a step")
+    >>> _ = model.train_on_batch(np.ones((3, 2)), np.ones((3, 1)))
+    >>> calls
+    ['after a step']
+    >>> hook.remove()
+    >>> "train_step" in vars(model)
+    False
+    """
+
+    def __init__(self, model: Any):
+        self.model = model
+        self.after_step: Callable[[], None] | None = None
+        self.active = True
+        self._before = {name: vars(model).get(name) for name in ("train_step", "fit")}
+        self._put("train_step", self._hooked_step(model.train_step))
+        self._put("fit", self._unhooking_fit(model.fit))
+        model.train_function = None
+
+    def remove(self) -> None:
+        """Puts everything back; harmless if done already."""
+        if not self.active:
+            return
+        self.active = False
+        self.after_step = None
+        self.model.train_function = None
+        # A hook that lies below another one can only be lifted off after that one.
+        top = _hook_of(vars(self.model).get("train_step"))
+        while top is not None and not top.active:
+            top._lift_off()
+            top = _hook_of(vars(self.model).get("train_step"))
+
+    def _lift_off(self) -> None:
+        for name, before in self._before.items():
+            vars(self.model).pop(name, None)
+            if before is not None:
+                vars(self.model)[name] = before
+
+    def _put(self, name: str, function: Any) -> None:
+        # Past Keras's own __setattr__, which tracks what layers are given.
+        function.step_hook = self
+        vars(self.model)[name] = function
+
+    def _hooked_step(self, step: Callable) -> Callable:
+        @functools.wraps(step)
+        def train_step(*args: Any, **kwargs: Any) -> Any:
+            logs = step(*args, **kwargs)
+            if self.after_step is not None:
+                self.after_step()
+            return logs
+
+        return train_step
+
+    def _unhooking_fit(self, fit: Callable) -> Callable:
+        @functools.wraps(fit)
+        def unhooked_fit(*args: Any, **kwargs: Any) -> Any:
+            self.remove()
+            return fit(*args, **kwargs)
+
+        return unhooked_fit
+
+
+def _hook_of(function: Any) -> StepHook | None:
+    return getattr(function, "step_hook", None)

@@ -1,0 +1,125 @@
+"""Drift metrics computed inside the train step and kept on the device until they are read."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfbn import drift
+
+# Rows kept between two reads. At 100 layers this is 2 MB.
+CAPACITY = 1024
+
+
+class StepRing:
+    """A ring of rows in a `tf.Variable`, one row for each recorded step. TensorFlow only.
+
+    `record` is called at the end of each train step, inside the traced function, so no
+    step is missed with `steps_per_execution > 1`, and Python does nothing for a step.
+    The ring holds more rows than can come up between two calls of `batch_ended`; if
+    nobody calls that, `read` raises instead of leaving rows out.
+
+    Args:
+        layers: The BatchNormalization layers.
+        reference: Where drift is measured from, the layers in the same order.
+        every: Record steps whose number is a multiple of this.
+        first_step: How many steps were done before.
+        steps_per_execution: The model's.
+    """
+
+    def __init__(
+        self,
+        layers: list[Any],
+        reference: drift.Reference,
+        every: int,
+        first_step: int,
+        steps_per_execution: int,
+    ):
+        import tensorflow as tf
+
+        self._layers, self._reference, self._every = layers, reference.astype("float32"), every
+        self._stride = steps_per_execution
+        self._capacity = max(CAPACITY, 2 * -(-steps_per_execution // every) + 2)
+        shape = (self._capacity, len(layers), len(drift.METRICS))
+        self._step = tf.Variable(first_step, dtype="int64", trainable=False, name="recorder_step")
+        self._rows = tf.Variable(tf.zeros(shape), trainable=False, name="recorder_rows")
+        self._read_to = self._at_most = first_step
+
+    @property
+    def step(self) -> int:
+        """How many steps were done; waits for the device."""
+        self._at_most = int(self._step.numpy())
+        return self._at_most
+
+    @property
+    def nearly_full(self) -> bool:
+        """Whether rows could be lost in the next execution."""
+        return self.at_most + self._stride - self._read_to > (self._capacity - 1) * self._every
+
+    @property
+    def at_most(self) -> int:
+        """An upper bound of `step` that needs no word from the device."""
+        return self._at_most
+
+    def batch_ended(self, batch: int) -> None:
+        """To be called once after each execution of the train function."""
+        self._at_most += self._stride
+
+    def record(self) -> None:
+        """Counts the step and stores its row. Runs inside the train step."""
+        import tensorflow as tf
+
+        step = tf.convert_to_tensor(self._step.assign_add(1))
+        if self._every == 1:
+            self._store(step)
+        else:
+            tf.cond(step % self._every == 0, lambda: self._store(step), lambda: None)
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows since the last read.
+
+        Returns:
+            `(steps, values)`: step numbers `(n,)` int64, and metrics
+            `(n, layers, metrics)` float32.
+
+        Raises:
+            RuntimeError: More steps were done than the ring holds.
+        """
+        step = self.step
+        steps = np.arange(self._read_to // self._every + 1, step // self._every + 1) * self._every
+        if len(steps) > self._capacity:
+            raise RuntimeError(
+                f"The model was trained for {step - self._read_to} steps without a call of the recorder's "
+                f"on_train_batch_end, and only {self._capacity} rows are kept. In a loop of your own, call "
+                "the methods of keras.callbacks.CallbackList([recorder], model=model) as `fit` does."
+            )
+        self._read_to = step
+        if not len(steps):
+            return steps, np.zeros((0, *self._rows.shape[1:]), np.float32)
+        return steps, self._rows.numpy()[self._place(steps)]
+
+    def _place(self, step: Any) -> Any:
+        return (step // self._every - 1) % self._capacity
+
+    def _store(self, step: Any) -> None:
+        import tensorflow as tf
+
+        mean, variance = current_statistics(self._layers)
+        # Not segment_sum: XLA cannot compile that one.
+        ids = np.repeat(np.arange(len(self._layers), dtype=np.int32), self._reference.sizes)
+        sizes = self._reference.sizes[:, None].astype(np.float32)
+
+        def segment_mean(terms: Any) -> Any:
+            return tf.math.unsorted_segment_sum(terms, ids, len(self._layers)) / sizes
+
+        values = drift.by_layer(mean, variance, self._reference, segment_mean, xp=keras.ops)
+        self._rows.scatter_update(tf.IndexedSlices(values, self._place(step)))
+
+
+def current_statistics(layers: list[Any]) -> tuple[Any, Any]:
+    """All layers' moving means and variances, each in one float32 tensor."""
+    ops = keras.ops
+    return (
+        ops.concatenate([ops.cast(layer.moving_mean, "float32") for layer in layers]),
+        ops.concatenate([ops.cast(layer.moving_variance, "float32") for layer in layers]),
+    )

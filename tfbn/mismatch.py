@@ -1,0 +1,120 @@
+"""How far what `fit` normalises by is from what `predict` will normalise by.
+
+A layer that normalises by the moving statistics in `fit` has mismatch 0: `predict` uses
+the same. One that normalises by the batch has the distance of the batch's statistics
+from the moving ones. Drift alone cannot see this: statistics that are held do not drift,
+and still may have nothing to do with the batches.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfbn import drift
+from tfbn.observation import observed
+from tfbn.statistics import Statistics, built_sites, take_one
+
+UNITS = {"mismatch": drift.UNITS["kl"], "mismatch_mean_shift": drift.UNITS["mean_shift"]}
+METRICS = tuple(UNITS)
+_COLUMNS = [drift.METRICS.index("kl"), drift.METRICS.index("mean_shift")]
+
+
+class Probe:
+    """Measures the mismatch of every BatchNormalization layer on one batch.
+
+    The model runs forward in training mode, as in `fit`. Nothing in it changes, not the
+    moving statistics and not the states of random seeds: variables are not assigned.
+
+    What each layer normalises by is found out when the probe first runs (on TensorFlow
+    the run is traced once). Make a new probe after flags were changed.
+
+    Args:
+        model: A built model.
+        inputs: One batch of the model's inputs, like what `model(...)` takes.
+
+    Attributes:
+        paths: The layers' paths.
+
+    Raises:
+        ValueError: The model has no BatchNormalization layer, or is not built.
+
+    Example:
+
+    >>> bn = keras.layers.BatchNormalization(name="bn")
+    >>> model = keras.Sequential([keras.Input((1,)), bn])
+    >>> probe = Probe(model, np.array([[0.0], [2.0]]))
+    >>> np.round(probe.measure(), 2).tolist()  # batch: N(1, 1); moving: N(0, 1)
+    [[0.5, 1.0]]
+    """
+
+    def __init__(self, model: Any, inputs: Any):
+        sites = built_sites(model)
+        self.paths = [site.path for site in sites]
+        self._model = model
+        self._layers = [site.layer for site in sites]
+        self._inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+        self._run = self._batch_statistics
+        self._uses: list[int] = []
+        if keras.backend.backend() == "tensorflow" and not model.run_eagerly:
+            import tensorflow as tf
+
+            self._run = tf.function(self._batch_statistics, autograph=False)
+
+    def measure(self) -> np.ndarray:
+        """The mismatch now.
+
+        Returns:
+            Shape `(layers, 2)`: KL divergence of the batch's distribution from the
+            moving one in nats per channel, and the mean shift in moving standard
+            deviations. For a layer that is used several times, the mean over its uses.
+            NaN for a layer that the model does not use.
+        """
+        by_use = self._run(self._inputs)
+        totals = np.zeros((len(self._layers), len(METRICS)))
+        for index, mean, variance in by_use:
+            moving = take_one(self._layers[int(index)])
+            batch = Statistics(_float64(mean), _float64(variance), moving.epsilon)
+            totals[int(index)] += drift.between([batch], [moving])[0, _COLUMNS]
+        uses = np.array(self._uses)[:, None]
+        return np.where(uses > 0, totals / np.maximum(uses, 1), np.nan)
+
+    def _batch_statistics(self, inputs: Any) -> list[tuple[Any, Any, Any]]:
+        """(layer index, mean, variance) for each use that normalises by the batch."""
+        found = []
+        uses = [0] * len(self._layers)
+
+        def observer(layer: Any, x: Any, training: bool | None, mask: Any) -> None:
+            index = next(i for i, known in enumerate(self._layers) if known is layer)
+            uses[index] += 1
+            if normalizes_by_batch(layer, training):
+                found.append((index, *layer._moments(keras.ops.cast(x, "float32"), mask)))
+
+        # In a stateless scope, assignments go to the scope and not to the variables.
+        with observed(self._layers, observer), keras.StatelessScope():
+            takes_training = getattr(self._model, "_call_has_training_arg", True)
+            self._model(inputs, **({"training": True} if takes_training else {}))
+        self._uses = uses
+        return found
+
+
+def normalizes_by_batch(layer: Any, training: bool | None) -> bool:
+    """Whether a call with this `training`, as it reaches the layer, normalises by the batch.
+
+    Args:
+        layer: A BatchNormalization layer, stock or tfbn's.
+        training: The value that the layer's `call` gets.
+
+    Example:
+
+    >>> normalizes_by_batch(keras.layers.BatchNormalization(trainable=False), training=True)
+    False
+    """
+    if not training:
+        return False
+    mode = getattr(layer, "mode", None)
+    return layer.trainable if mode is None else mode.normalizes_by == "batch"
+
+
+def _float64(x: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(x), np.float64)
