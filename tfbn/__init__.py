@@ -12,6 +12,11 @@ from tfbn.layers import BatchNormalization
 # Public name -> the module it lives in.
 _LAZY = {
     "DriftRecorder": "tfbn.callbacks",
+    "convert": "tfbn.conversion",
+    "freeze": "tfbn.freezing",
+    "revert": "tfbn.conversion",
+    "unfreeze": "tfbn.freezing",
+    "fold": "tfbn.folding",
     "batch_statistics": "tfbn.recalibration",
     "population_statistics": "tfbn.recalibration",
     "recalibrate": "tfbn.recalibration",

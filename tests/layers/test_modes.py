@@ -163,7 +163,7 @@ def cases():
 
 
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
-@pytest.mark.parametrize(("way", "form", "fused"), cases())
+@pytest.mark.parametrize(("way", "form", "fused"), list(cases()))
 @pytest.mark.parametrize(("training", "update", "trainable"), FLAGS)
 def test_mode_equals_oracle(training, update, trainable, way, form, fused, rng):
     layer = make_layer(training, update, trainable, fused=fused)

@@ -141,7 +141,7 @@ def read_drift(folder: str | os.PathLike) -> Any:
     >>> read_drift(folder / "nothing")
     Traceback (most recent call last):
     ...
-    ValueError: Expected `folder` to hold a drift.parquet. Received: folder='...nothing'
+    tfbn.validation.InputError: Expected `folder` to hold a drift.parquet. Received: folder='...nothing'
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

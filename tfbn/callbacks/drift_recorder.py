@@ -82,7 +82,7 @@ class DriftRecorder(keras.callbacks.Callback):
     >>> log = tfbn.callbacks.read_drift(folder / "log")
     >>> log[["step", "layer"]].values.tolist()
     [[0, 'bn'], [1, 'bn'], [2, 'bn']]
-    >>> log["mean_shift"].is_monotonic_increasing and log["mismatch"].iloc[-1] > 0
+    >>> bool(log["mean_shift"].is_monotonic_increasing and log["mismatch"].iloc[-1] > 0)
     True
     """
 

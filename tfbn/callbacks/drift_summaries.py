@@ -7,6 +7,7 @@ Tags: `bn/<metric>/<layer>` (scalars, about a thousand points each),
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 

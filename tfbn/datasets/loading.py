@@ -55,8 +55,7 @@ def builder(name: str, data_dir: str | os.PathLike | None = None, download: bool
         known = [*EMBEDDED, *tfds.list_builders(with_community_datasets=False)]
         raise fail("dataset", f"to be a TFDS name ({near_names(name, known)})", name) from None
     if download or found.name in EMBEDDED:
-        with _one_at_a_time(Path(found.data_dir_root), found.name):
-            found.download_and_prepare()
+        _prepare(found)
     elif not found.is_prepared():
         raise fail(
             "dataset",
@@ -203,6 +202,18 @@ def _unreadable(folder: Path) -> Path | None:
             except tf.errors.InvalidArgumentError:
                 return path
     return None
+
+
+def _prepare(found: Any) -> None:
+    """Prepares what is not prepared; quietly where nothing is downloaded."""
+    import io
+
+    if found.is_prepared():
+        return
+    folder = Path(found.data_dir_root)
+    quiet = contextlib.redirect_stdout(io.StringIO())  # TFDS would speak of a download
+    with _one_at_a_time(folder, found.name), quiet if found.name in EMBEDDED else contextlib.nullcontext():
+        found.download_and_prepare()
 
 
 @contextlib.contextmanager

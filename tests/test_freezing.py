@@ -1,0 +1,211 @@
+"""freeze and unfreeze: exactly what was named, and in the next `fit`."""
+
+import keras
+import numpy as np
+import pytest
+
+import tfbn
+from tfbn.layers import BatchNormalization
+from tfbn.traversal import sites
+
+L = keras.layers
+
+
+class Subclassed(keras.Model):
+    """Layers in a list and a dict, and a functional model inside."""
+
+    def __init__(self):
+        super().__init__()
+        inner = keras.Input((6,))
+        self.base = keras.Model(inner, L.BatchNormalization(name="bn")(L.Dense(5, name="dense")(inner)), name="base")
+        self.blocks = [L.Dense(4, name="block_a"), L.BatchNormalization(name="block_bn")]
+        self.heads = {"out": L.Dense(2, name="head")}
+
+    def call(self, x, training=None):
+        x = self.base(x, training=training)
+        x = self.blocks[1](self.blocks[0](x), training=training)
+        return self.heads["out"](x)
+
+
+def functional():
+    inputs = keras.Input((6,))
+    x = L.BatchNormalization(name="bn")(L.Dense(5, name="dense")(inputs))
+    x = L.BatchNormalization(name="block_bn")(L.Dense(4, name="block_a")(x))
+    return keras.Model(inputs, L.Dense(2, name="head")(x))
+
+
+def nested():
+    inner = keras.Input((6,))
+    base = keras.Model(inner, L.BatchNormalization(name="bn")(L.Dense(5, name="dense")(inner)), name="base")
+    middle = keras.Sequential([keras.Input((6,)), base], name="middle")
+    inputs = keras.Input((6,))
+    x = L.BatchNormalization(name="block_bn")(L.Dense(4, name="block_a")(middle(inputs)))
+    return keras.Model(inputs, L.Dense(2, name="head")(x))
+
+
+FORMS = {"functional": functional, "nested": nested, "subclassed": Subclassed}
+
+
+def built(form, optimizer="sgd"):
+    model = FORMS[form]()
+    model(np.zeros((2, 6), "float32"))
+    for site in sites(model):
+        if isinstance(site.layer, keras.layers.BatchNormalization):
+            site.layer.moving_mean.assign(np.linspace(1, 2, site.layer.moving_mean.shape[0]))
+    model.compile(optimizer, "mse")
+    return model
+
+
+def fit(model, seed=0):
+    """One epoch of unequal batches; returns the paths of the variables that moved, as `layer/variable`."""
+    rng = np.random.default_rng(seed)
+    before = {id(v): keras.ops.convert_to_numpy(v).copy() for v in model.weights}
+    model.fit(rng.normal(1, 2, (20, 6)), rng.normal(size=(20, 2)), batch_size=8, verbose=0)
+    moved = {id(v) for v in model.weights if np.any(keras.ops.convert_to_numpy(v) != before[id(v)])}
+    leaves = [s.layer for s in sites(model) if isinstance(s.layer, (L.Dense, L.BatchNormalization))]
+    return {f"{layer.name}/{v.name}" for layer in leaves for v in layer.weights if id(v) in moved}
+
+
+def names(*layers, of=("kernel", "bias", "gamma", "beta")):
+    kinds = {"dense": ("kernel", "bias"), "bn": ("gamma", "beta", "moving_mean", "moving_variance")}
+    return {f"{n}/{v}" for n in layers for v in kinds["bn" if n.endswith("bn") else "dense"] if v in of}
+
+
+STATISTICS = ("moving_mean", "moving_variance")
+EVERYTHING = names("dense", "bn", "block_a", "block_bn", "head", of=("kernel", "bias", "gamma", "beta", *STATISTICS))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", keras.optimizers.SGD(0.1, momentum=0.9)], ids=["adam", "momentum"])
+@pytest.mark.parametrize("form", FORMS)
+def test_what_moves_in_fit_before_after_and_again(form, optimizer):
+    model = built(form, keras.optimizers.get(optimizer).from_config(keras.optimizers.get(optimizer).get_config()))
+    assert fit(model) == EVERYTHING
+    iterations = int(model.optimizer.iterations)
+
+    tfbn.freeze(model, ["dense", "bn"], training=False)
+    assert fit(model) == EVERYTHING - names("dense", "bn", of=("kernel", "bias", "gamma", "beta", *STATISTICS))
+
+    tfbn.freeze(model, ["dense", "bn"], training=True)
+    assert fit(model) == EVERYTHING - names("dense", "bn")
+
+    tfbn.freeze(model, ["dense", "bn"], training=True, update_statistics=False)
+    assert fit(model) == EVERYTHING - names("dense", "bn", of=("kernel", "bias", "gamma", "beta", *STATISTICS))
+
+    tfbn.unfreeze(model, ["dense", "bn"])
+    bn = next(s.layer for s in sites(model) if s.layer.name == "bn")
+    assert (bn.training, bn.update_statistics, bn.trainable) == (None, None, True)
+    assert fit(model) == EVERYTHING
+    assert int(model.optimizer.iterations) == 5 * iterations  # the count goes on through every change
+
+
+def test_slots_of_what_still_trains_are_carried_over():
+    model = built("functional", keras.optimizers.SGD(0.1, momentum=0.9))
+    fit(model)
+    slots = {v.path: v.numpy().copy() for v in model.optimizer.variables if "momentum" in v.path}
+    assert all(np.any(value) for value in slots.values())
+    tfbn.freeze(model, "dense")
+    kept = {v.path: v.numpy() for v in model.optimizer.variables if "momentum" in v.path}
+    assert set(kept) == {path for path in slots if "/dense_" not in path}
+    for path, value in kept.items():
+        np.testing.assert_array_equal(value, slots[path])
+
+
+def test_mixed_precision_keeps_its_loss_scale():
+    inputs = keras.Input((6,))
+    x = L.BatchNormalization(name="bn")(L.Dense(5, name="dense", dtype="mixed_float16")(inputs))
+    model = keras.Model(inputs, L.Dense(2, name="head")(x))
+    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01), initial_scale=64.0), "mse")
+    fit(model)
+    tfbn.freeze(model, ["dense", "bn"])
+    assert fit(model) == names("head")
+    assert float(model.optimizer.dynamic_scale) == 64.0
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("arguments", "frozen"),
+    [
+        ({"layers": "block*"}, {"block_a", "block_bn"}),
+        ({"layers": ["de*", "head"]}, {"dense", "head"}),
+        ({"layers": "block"}, {"block_a", "block_bn"}),  # the stage of that name
+        ({"up_to": "bn"}, {"dense", "bn"}),
+        ({"up_to": "dense", "layers": "head"}, {"dense", "head"}),
+        ({}, {"dense", "bn", "block_a", "block_bn", "head"}),
+    ],
+)
+def test_selection(form, arguments, frozen):
+    model = built(form)
+    changes = tfbn.freeze(model, **arguments)
+    leaves = [s for s in sites(model) if isinstance(s.layer, (L.Dense, L.BatchNormalization))]
+    assert {s.layer.name for s in leaves if not s.layer.trainable} == frozen
+    trained = {v.path for v in model.trainable_variables}
+    assert trained == {v.path for s in leaves if s.layer.name not in frozen for v in s.layer.trainable_variables}
+    assert {c.path.split("/")[-1] for c in changes if c.flag == "training"} == {n for n in frozen if n.endswith("bn")}
+    assert "head" in str(changes) or "head" not in frozen
+
+
+@pytest.mark.parametrize("form", ["nested", "subclassed"])
+def test_a_container_is_named_and_part_of_it_thawed(form):
+    model = built(form)
+    tfbn.freeze(model, "base")
+    assert fit(model) == EVERYTHING - names("dense", "bn", of=("kernel", "bias", "gamma", "beta", *STATISTICS))
+    tfbn.unfreeze(model, "bn")
+    moved = fit(model)
+    assert moved == EVERYTHING - names("dense")
+
+
+def test_what_the_user_froze_stays_frozen():
+    model = built("nested")
+    model.get_layer("middle").trainable = False
+    tfbn.unfreeze(model, "head")
+    assert not model.get_layer("middle").get_layer("base").get_layer("dense").trainable
+    tfbn.unfreeze(model, "dense")
+    base = model.get_layer("middle").get_layer("base")
+    assert base.get_layer("dense").trainable
+    assert not base.get_layer("bn").trainable
+
+
+def test_trainable_true_sets_only_the_batch_normalization():
+    model = built("functional")
+    tfbn.freeze(model, training=False, trainable=True)
+    assert fit(model) == EVERYTHING - names("bn", "block_bn", of=STATISTICS)
+
+
+def test_training_none_needs_no_conversion():
+    model = built("functional")
+    tfbn.freeze(model, training=None)
+    assert type(model.get_layer("bn")) is keras.layers.BatchNormalization
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: tfbn.freeze(m, "dens"), "Expected `layers` to fit a layer .*dense.*Received: layers='dens'"),
+        (lambda m: tfbn.freeze(m, ["dense", "nothing*"]), "layers='nothing\\*'"),
+        (lambda m: tfbn.freeze(m, up_to="blok_bn"), "Expected `up_to` .*block_bn"),
+        (lambda m: tfbn.freeze(m, []), "at least one layer"),
+        (lambda m: tfbn.freeze(m, training="no"), "Expected `training` to be True, False or None"),
+        (lambda m: tfbn.freeze(m, trainable=None), "Expected `trainable` to be True or False"),
+        (lambda m: tfbn.freeze(m, [1]), "Received: layers=1"),
+    ],
+)
+def test_bad_input_changes_nothing(call, message):
+    model = built("functional")
+    with pytest.raises(ValueError, match=message):
+        call(model)
+    assert all(layer.trainable for layer in model.layers)
+    assert not any(isinstance(layer, BatchNormalization) for layer in model.layers)
+
+
+def test_a_network_of_applications(rng):
+    model = keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), classes=3)
+    changes = tfbn.freeze(model, up_to="block_4_add", training=False)
+    frozen = [layer for layer in model.layers if not layer.trainable and layer.weights]
+    assert 0 < len(frozen) < len([layer for layer in model.layers if layer.weights])
+    assert len([c for c in changes if c.flag == "trainable"]) == len(frozen)
+    before = {v.path: v.numpy().copy() for layer in frozen for v in layer.weights}
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(rng.normal(size=(4, 32, 32, 3)), np.array([0, 1, 2, 0]), verbose=0)
+    for layer in frozen:
+        for v in layer.weights:
+            np.testing.assert_array_equal(v.numpy(), before[v.path])

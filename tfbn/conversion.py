@@ -1,0 +1,129 @@
+"""Any model's BatchNormalization layers become tfbn's, in place, and stock ones again."""
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from tfbn.compiled import take_effect
+from tfbn.layers import BatchNormalization
+from tfbn.statistics import built_sites
+from tfbn.traversal import Site, batch_normalizations
+from tfbn.validation import check_flag
+
+Stock = keras.layers.BatchNormalization
+# What the stock layer does not have, and where a converted one remembers its class.
+_OWN = ("_training_flag", "_update_statistics_flag", "fused", "_class_before")
+
+
+def convert(
+    model: Any,
+    training: bool | None = None,
+    update_statistics: bool | None = None,
+    *,
+    fused: bool | None = False,
+    subclasses: bool = False,
+) -> Any:
+    """Turns every stock BatchNormalization of a model into `tfbn.layers.BatchNormalization`.
+
+    The layers stay the same objects with the same variables, names and place in the
+    graph; only their class changes. So weights, optimizer state and inference outputs
+    stay the same to the bit, and a compiled model stays compiled: its next `fit` does
+    what the flags say.
+
+    The flags act in training calls. A call site that passes `training=` itself, as
+    `base(x, training=False)`, still decides what counts as a training call where the
+    installed Keras lets it; `tfbn.audit` tells.
+
+    Args:
+        model: Any built Keras model or layer: functional, sequential, nested, with
+            shared layers, subclassed.
+        training: As in the layer; None leaves tfbn layers that are there as they are.
+        update_statistics: Likewise.
+        fused: As in the layer, for the layers that are converted. The default False
+            keeps Keras's own arithmetic, equal to the bit; None is faster on
+            TensorFlow and differs by rounding.
+        subclasses: Whether layers of a class that others derived from the stock one are
+            converted too, which drops what that class adds. Otherwise they are left
+            alone, and a warning names them.
+
+    Returns:
+        `model`.
+
+    Raises:
+        ValueError: A flag is not True, False or None; the model has no
+            BatchNormalization layer or is not built. Nothing was changed.
+
+    Example:
+
+    >>> base = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3))
+    >>> _ = tfbn.convert(base, training=False)
+    >>> print(base.get_layer("bn_Conv1").mode)
+    moving statistics, held, gamma and beta train
+    """
+    check_flag("training", training), check_flag("update_statistics", update_statistics)
+    check_flag("fused", fused)
+    found = built_sites(model)
+    left_alone = [] if subclasses else [site.path for site in found if _is_foreign(site.layer)]
+    convert_sites([s for s in found if s.path not in left_alone], training, update_statistics, fused)
+    take_effect(model)
+    if left_alone:
+        warnings.warn(
+            f"{len(left_alone)} layers of classes derived from BatchNormalization stay as they are "
+            f"(subclasses=True converts them): {', '.join(left_alone[:5])}",
+            stacklevel=2,
+        )
+    return model
+
+
+def revert(model: Any) -> Any:
+    """Undoes `convert`: every tfbn layer becomes what it was, with the same variables.
+
+    The flags are gone. A model without tfbn layers saves, exports and loads where tfbn
+    is not installed.
+
+    Args:
+        model: Any Keras model or layer; layers of tfbn's that were never converted, as
+            those of `tfbn.models`, become stock ones too.
+
+    Returns:
+        `model`.
+
+    Example:
+
+    >>> model = tfbn.models.build("resnet8", width=4, training=False)
+    >>> type(tfbn.revert(model).get_layer("stem_bn")) is keras.layers.BatchNormalization
+    True
+    """
+    for site in batch_normalizations(model):
+        layer = site.layer
+        if type(layer) is not BatchNormalization:
+            continue
+        before = layer.__dict__.get("_class_before", Stock)
+        for name in _OWN:
+            layer.__dict__.pop(name, None)
+        layer.__class__ = before
+    take_effect(model)
+    return model
+
+
+def convert_sites(
+    sites: Iterable[Site], training: bool | None, update_statistics: bool | None, fused: bool | None = False
+) -> None:
+    """Converts the layers of these sites and sets the flags that are not None."""
+    for site in sites:
+        layer = site.layer
+        if not isinstance(layer, BatchNormalization):
+            before = type(layer)
+            layer.__class__ = BatchNormalization
+            layer.__dict__["_class_before"] = before
+            layer.__dict__["fused"] = fused
+        if training is not None:
+            layer.training = training
+        if update_statistics is not None:
+            layer.update_statistics = update_statistics
+
+
+def _is_foreign(layer: Any) -> bool:
+    return type(layer) is not Stock and not isinstance(layer, BatchNormalization)

@@ -1,0 +1,77 @@
+"""Choosing layers of a model by pattern, by stage, or up to a layer."""
+
+import fnmatch
+from collections.abc import Iterable
+from typing import Any
+
+from tfbn.traversal import Site, sites
+from tfbn.validation import fail, near_names
+
+
+def select(model: Any, layers: str | Iterable[str] | None = None, up_to: str | None = None) -> list[Site]:
+    """The sites of the layers that are named, containers and what they contain.
+
+    Args:
+        model: Any Keras model or layer.
+        layers: One or several patterns, as `"block_1*"` or `["A", "B", "C"]`. A layer
+            is chosen if a pattern, with the wildcards `*`, `?` and `[...]`, fits its
+            path (as `"resnet50/conv1_bn"`), its own name, or the path or name of a
+            container it is in. A pattern also chooses the stage of that name: `"stage1"`
+            chooses every `"stage1_..."`.
+        up_to: A pattern; every layer up to the last one it fits, that one included, in
+            the order of `tfbn.traversal.sites`, which is data-flow order for functional
+            and sequential models.
+
+    Returns:
+        Sites in the order of the model; all of them if nothing is named.
+
+    Raises:
+        InputError: A pattern fits nothing; near names are listed.
+
+    Example:
+
+    >>> model = tfbn.models.build("resnet8", width=4)
+    >>> [site.path for site in select(model, up_to="stem_bn")]
+    ['input', 'stem_conv', 'stem_bn']
+    >>> select(model, "stage4")
+    Traceback (most recent call last):
+    tfbn.validation.InputError: Expected `layers` to fit a layer ... Received: layers='stage4'
+    """
+    everything = sites(model)
+    if layers is None and up_to is None:
+        return everything
+    chosen: set[int] = set()
+    if layers is not None:
+        patterns = [layers] if isinstance(layers, str) else list(layers)
+        if not patterns:
+            raise fail("layers", "to name at least one layer", layers)
+        for pattern in patterns:
+            chosen |= _fitting(everything, pattern, "layers")
+    if up_to is not None:
+        chosen |= set(range(max(_fitting(everything, up_to, "up_to")) + 1))
+    return [everything[i] for i in sorted(chosen)]
+
+
+def _fitting(everything: list[Site], pattern: str, argument: str) -> set[int]:
+    """Indices of what a pattern chooses; raises if that is nothing."""
+    if not isinstance(pattern, str):
+        raise fail(argument, "to be text", pattern)
+    roots = [s.path for s in everything if _fits(s, pattern)]
+    found = {
+        i
+        for i, site in enumerate(everything)
+        if _fits(site, pattern) or any(site.path.startswith(f"{root}/") for root in roots)
+    }
+    if not found:
+        known = {name for s in everything for name in (s.path, s.layer.name, s.layer.name.split("_")[0])}
+        raise fail(argument, f"to fit a layer ({near_names(pattern, known)})", pattern)
+    return found
+
+
+def _fits(site: Site, pattern: str) -> bool:
+    name = site.layer.name
+    return (
+        fnmatch.fnmatchcase(site.path, pattern)
+        or fnmatch.fnmatchcase(name, pattern)
+        or fnmatch.fnmatchcase(name, f"{pattern}_*")
+    )
