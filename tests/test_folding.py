@@ -303,7 +303,18 @@ def _wide(bn):
 def test_what_would_change_the_dtype_or_overflow_stays(rng):
     half = layers.Dense(2, dtype="mixed_float16", name="half")
     model = keras.Sequential([keras.Input((3,)), half, STOCK(name="bn", dtype="float32")])
-    assert "it computes in float32 and the layer before it in float16" in reasons(model)["bn"]
+    # Keras 3.8 puts the change of dtype into the graph, as an operation of its own.
+    assert reasons(model)["bn"].startswith(
+        ("it computes in float32 and the layer before", "it comes after Cast")
+    )
+    scramble(model, rng)
+    x = rng.normal(size=(4, 3)).astype("float32")
+    assert_close(fold(model, verbose=False)(x), model(x), 1e-3)
+    inputs = keras.Input((3,))
+    functional = scramble(
+        keras.Model(inputs, STOCK(dtype="float32")(layers.Dense(2, dtype="float16")(inputs))), rng
+    )
+    assert_close(fold(functional, verbose=False)(x), functional(x), 1e-3)
     tight = STOCK(name="bn", dtype="float16", epsilon=1e-10)
     model = keras.Sequential([keras.Input((3,)), layers.Dense(2, dtype="float16"), tight])
     tight.moving_variance.assign([0.0, 1.0])
@@ -314,7 +325,7 @@ def test_layers_around_it_keep_their_state(rng):
     inputs, words = keras.Input((3,), name="numbers"), keras.Input((4,), dtype="int32", name="words")
     scale = layers.Normalization()
     scale.adapt(rng.normal(5, 3, (50, 3)))
-    embedded = layers.LSTM(3)(layers.Embedding(9, 2, mask_zero=True)(words))
+    embedded = layers.GlobalAveragePooling1D()(layers.Embedding(9, 2, mask_zero=True)(words))
     x = layers.Concatenate()([layers.Dropout(0.3)(scale(inputs)), embedded])
     x = layers.GroupNormalization(1)(STOCK()(layers.Dense(4)(x)))
     model = scramble(keras.Model([inputs, words], x), rng)

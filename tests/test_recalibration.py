@@ -257,14 +257,14 @@ def test_another_axis_and_a_single_channel(rng):
 
 
 def test_masked_positions_do_not_count(rng):
-    inputs = keras.Input((4, 2))
-    bn = STOCK(name="bn")
-    model = keras.Model(inputs, bn(layers.Masking(0.0)(inputs)))
+    # An Embedding, since a Masking layer also sets what it masks to zero.
+    inputs, bn = keras.Input((4,), dtype="int32"), STOCK(name="bn")
+    embedding = layers.Embedding(9, 2, mask_zero=True)
+    model = keras.Model(inputs, bn(embedding(inputs)))
     scramble(model, rng)
-    x = rng.normal(2, 3, (5, 4, 2)).astype("float32")
-    x[0, 1:] = x[1, 3:] = x[2:4] = x[4, 2] = 0.0
-    result = recalibrate(model, x, batch_size=2, verbose=False)
-    kept = x[(x != 0).any(-1)].astype("float64")
+    words = np.array([[3, 0, 0, 0], [1, 8, 5, 0], [0, 0, 0, 0], [0, 0, 0, 0], [2, 7, 0, 4]])
+    result = recalibrate(model, words, batch_size=2, verbose=False)
+    kept = np.array(embedding.embeddings, "float64")[words[words > 0]]
     assert result.statistics["bn"].count == len(kept) == 7
     np.testing.assert_allclose(np.array(bn.moving_mean), kept.mean(0), rtol=1e-5)
     np.testing.assert_allclose(np.array(bn.moving_variance), kept.var(0), rtol=1e-5)

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tfbn import call_sites
 from tfbn.compiled import take_effect
 from tfbn.layers import BatchNormalization
 from tfbn.statistics import built_sites
@@ -32,9 +33,12 @@ def convert(
     stay the same to the bit, and a compiled model stays compiled: its next `fit` does
     what the flags say.
 
-    The flags act in training calls. A call site that passes `training=` itself, as
-    `base(x, training=False)`, still decides what counts as a training call where the
-    installed Keras lets it; `tfbn.audit` tells.
+    Where a flag is given, it takes the place of a `training=` at the call sites of a
+    functional model, as in `base(x, training=False)`: that is overridden by `fit` up to
+    Keras 3.15 and leaks to later layers in 3.16, so it is taken away. (Other layers in
+    `base`, as Dropout, then follow `fit`, in every version.) What a subclassed model passes
+    in its own `call` stays; `tfbn.audit` tells what comes of it. A subclassed model that
+    makes its layers itself makes stock ones when it is loaded: convert it again.
 
     Args:
         model: Any built Keras model or layer: functional, sequential, nested, with
@@ -66,7 +70,8 @@ def convert(
     check_flag("fused", fused)
     found = built_sites(model)
     left_alone = [] if subclasses else [site.path for site in found if _is_foreign(site.layer)]
-    convert_sites([s for s in found if s.path not in left_alone], training, update_statistics, fused)
+    wanted = [site for site in found if site.path not in left_alone]
+    convert_sites(model, wanted, training, update_statistics, fused)
     take_effect(model)
     if left_alone:
         warnings.warn(
@@ -96,10 +101,9 @@ def revert(model: Any) -> Any:
     >>> type(tfbn.revert(model).get_layer("stem_bn")) is keras.layers.BatchNormalization
     True
     """
-    for site in batch_normalizations(model):
-        layer = site.layer
-        if type(layer) is not BatchNormalization:
-            continue
+    layers = [s.layer for s in batch_normalizations(model) if type(s.layer) is BatchNormalization]
+    call_sites.restore(model, layers)
+    for layer in layers:
         before = layer.__dict__.get("_class_before", Stock)
         for name in _OWN:
             layer.__dict__.pop(name, None)
@@ -109,9 +113,16 @@ def revert(model: Any) -> Any:
 
 
 def convert_sites(
-    sites: Iterable[Site], training: bool | None, update_statistics: bool | None, fused: bool | None = False
+    model: Any,
+    sites: Iterable[Site],
+    training: bool | None,
+    update_statistics: bool | None,
+    fused: bool | None = False,
 ) -> None:
-    """Converts the layers of these sites and sets the flags that are not None."""
+    """Converts the layers of these sites of a model and sets the flags that are not None."""
+    sites = list(sites)
+    if training is not None or update_statistics is not None:
+        call_sites.clear(model, [site.layer for site in sites])
     for site in sites:
         layer = site.layer
         if not isinstance(layer, BatchNormalization):

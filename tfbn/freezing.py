@@ -136,7 +136,7 @@ def _set(
     _set_trainable(model, chosen, trainable)
     norms = [site for site in chosen if isinstance(site.layer, keras.layers.BatchNormalization)]
     if training is not None or update_statistics is not None:
-        convert_sites(norms, training, update_statistics)
+        convert_sites(model, norms, training, update_statistics)
     if reset:
         for site in norms:
             if hasattr(site.layer, "update_statistics"):
