@@ -43,6 +43,7 @@ EXPERIMENT = Experiment(
     cells=cells,
     run=run,
     summarize=summarize,
+    arms={name: arm.says for name, arm in arms.ARMS.items()},
 )
 
 if __name__ == "__main__":

@@ -1,9 +1,6 @@
 """What every test shares: seeds, and the names that docstring examples may use."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiments  # noqa: F401, I001  first: it makes TensorFlow quiet
 import keras
 import numpy as np
 import pytest

@@ -1,6 +1,5 @@
 """From a command line to a result: the `main` that every experiment's binary shares."""
 
-import os
 import sys
 import webbrowser
 from pathlib import Path
@@ -20,11 +19,11 @@ def run(experiment: Experiment) -> None:
 
     A user's mistake ends in one line on standard error and exit status 2.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
     logging.set_verbosity(logging.WARNING)
     config_flags.define(experiment.config_class)
     main_module = sys.modules["__main__"]
-    main_module.__doc__ = f"{main_module.__doc__}\n{experiment.question}\n"
+    arms = "".join(f"\n  {name}: {says}" for name, says in experiment.arms.items())
+    main_module.__doc__ = f"{main_module.__doc__}\nArms:{arms}\n" if arms else main_module.__doc__
     app.run(lambda argv: _main(experiment, argv), flags_parser=_parse)
 
 

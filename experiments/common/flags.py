@@ -4,6 +4,7 @@ The only place that reads flags: everything below a binary receives values.
 """
 
 import dataclasses
+import sys
 from typing import Any, TypeVar
 
 from absl import flags
@@ -25,6 +26,8 @@ def define(config_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> N
         default: Any = list(field.default) if isinstance(field.default, tuple) else field.default
         kind = str if field.default is None else type(field.default)
         _DEFINE[kind](field.name, default, field.metadata["help"], flag_values=flag_values)
+        # So that --help lists it as the binary's own.
+        flag_values.register_key_flag_for_module(sys.argv[0], flag_values[field.name])
 
 
 def read(config_class: type[T], flag_values: flags.FlagValues = flags.FLAGS) -> T:

@@ -95,6 +95,7 @@ def test_packaged_weights_by_name_and_seed(monkeypatch, source, tmp_path):
         ("folder/net", "Expected `weights` to be a file ending in .weights.h5 or .keras. Received: weights="),
         ("old.h5", "Expected `weights` to be a file ending in .weights.h5 or .keras. Received: weights="),
         ("imagenet", "Expected `weights` to be None, a path ending in .* Received: weights='imagenet'"),
+        (["mnist5k"], "Expected `weights` to be None, a path ending in .* Received: weights=.'mnist5k'"),
         (3, "Expected `weights` to be None, a path ending in .* Received: weights=3"),
     ],
 )

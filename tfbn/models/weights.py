@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from tfbn.validation import fail
+from tfbn.validation import InputError, fail
 
 PACKAGED = Path(__file__).parent / "pretrained_weights"
 SUFFIXES = (".weights.h5", ".keras")
@@ -63,7 +63,7 @@ def find_weights(weights: str | os.PathLike | None, network: str) -> Path | None
             raise fail("weights", "to be a file that exists", str(weights))
         return path
     known = packaged(network)
-    if weights not in known:
+    if not isinstance(weights, str) or weights not in known:
         listed = f"one of {list(known)}" if known else f"(there are none for {network})"
         raise fail(
             "weights",
@@ -97,8 +97,8 @@ def load(model: keras.Model, body: keras.Model, path: Path) -> None:
         try:
             body.load_weights(str(path))
         except Exception as error:
-            reason = next(iter(str(error).split("\n")), "") or type(error).__name__
-            raise ValueError(
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise InputError(
                 f"Expected `weights` to be a file with weights that fit {model.name} "
                 f"(stem and stages). Received: weights={str(path)!r} ({reason})"
             ) from error

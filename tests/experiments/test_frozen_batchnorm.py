@@ -1,0 +1,83 @@
+"""The main job, small: what must not move does not, the same seed gives the same bits."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import frozen_batchnorm
+from experiments.common import binary, data, runner, transfer
+from experiments.common.arms import ARMS
+from tests.experiments.small import TINY
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    config = dataclasses.replace(TINY, work_dir=str(folder / "work"))
+    path = binary.answer(frozen_batchnorm.EXPERIMENT, config)
+    return config, path.parent, pd.read_parquet(path.parent / "results.parquet")
+
+
+def test_every_arm_and_seed_has_a_row_and_finite_numbers(study):
+    _, _, results = study
+    assert sorted(results.arm.unique()) == sorted(ARMS)
+    assert (results.groupby("arm").seed.nunique() == 2).all()
+    assert np.isfinite(results.select_dtypes("number")).all().all()
+
+
+def test_what_is_frozen_does_not_move_by_one_bit_and_the_rest_does(study):
+    _, _, results = study
+    moved = results.groupby("arm").statistics_moved.max() > 0
+    holding = {"inference", "batch_held", "recalibrated"}
+    assert {arm for arm in ARMS if not moved[arm]} == holding
+    affine = results.groupby("arm").affine_moved.max() > 0
+    assert {arm for arm in ARMS if affine[arm]} == {"all_trained"}
+
+
+def test_mismatch_sees_what_drift_cannot(study):
+    _, _, results = study
+    held = results[results.arm == "batch_held"]
+    assert (held.mean_shift == 0).all()
+    assert (held.mismatch > 0.1).all()
+    assert (results[results.arm == "inference"].mismatch == 0).all()
+
+
+def test_drift_has_every_step_and_layer(study):
+    config, folder, _ = study
+    drift = pd.read_parquet(folder / "drift.parquet")
+    steps = config.epochs * 2
+    assert set(drift.step) == set(range(steps + 1))
+    one = drift[(drift.arm == "batch") & (drift.seed == 0)]
+    assert (one.groupby("layer", observed=True).size() == steps + 1).all()
+    assert one.layer.nunique() == 7
+
+
+def test_arms_of_a_seed_share_images_head_and_batches():
+    splits = [data.target_split(TINY, "noise=0.3", seed=s) for s in (0, 0, 1)]
+    np.testing.assert_array_equal(splits[0].train_x, splits[1].train_x)
+    assert np.any(splits[0].train_x != splits[2].train_x)
+    heads = [transfer.build(TINY, ARMS[a], 0, 10).get_layer("head").kernel.numpy() for a in ("batch", "all_trained")]
+    np.testing.assert_array_equal(*heads)
+    other = transfer.build(TINY, ARMS["batch"], 1, 10).get_layer("head").kernel.numpy()
+    assert np.any(other != heads[0])
+
+
+def test_images_to_test_on_are_not_trained_on():
+    config = dataclasses.replace(TINY, train_images=897, test_images=900)
+    split = data.target_split(config, "none", seed=0)
+    train = {x.tobytes() for x in split.train_x}
+    # The source holds a few digits twice, so compare numbers with what the whole set has.
+    whole = np.concatenate([split.train_x, split.test_x])
+    twice = len(whole) - len({x.tobytes() for x in whole})
+    assert sum(x.tobytes() in train for x in split.test_x) <= twice
+
+
+def test_the_same_seed_gives_the_same_bits(study, tmp_path):
+    config, _, results = study
+    config = dataclasses.replace(config, arms=("batch",), work_dir="")
+    again = runner.run(frozen_batchnorm.EXPERIMENT, config, tmp_path / "again")
+    first = results[results.arm == "batch"].reset_index(drop=True)
+    timing = ["seconds", "fit_seconds"]
+    pd.testing.assert_frame_equal(again.drop(columns=timing), first.drop(columns=timing))
