@@ -20,6 +20,7 @@ class Config(transfer.TransferConfig):
 
     arms: tuple = option(tuple(arms.ARMS), "Arms to compare.", choices=tuple(arms.ARMS))
     shifts: tuple = option(("contrast=0.3", "noise=0.3"), "Shifts of the target, as none or blur=1.0.")
+    audit: bool = option(False, "Print what every BatchNorm will do, arm by arm, and stop.")
 
 
 def cells(config: Config) -> list[Cell]:
@@ -43,6 +44,7 @@ EXPERIMENT = Experiment(
     cells=cells,
     run=run,
     summarize=summarize,
+    audit=transfer.audit,
     arms={name: arm.says for name, arm in arms.ARMS.items()},
 )
 

@@ -21,7 +21,7 @@ _LAZY = {
     "population_statistics": "tfbn.recalibration",
     "recalibrate": "tfbn.recalibration",
 }
-_MODULES = ("callbacks", "datasets", "drift", "models", "statistics")
+_MODULES = ("callbacks", "datasets", "drift", "models", "statistics", "traversal")
 
 __all__ = ["BatchNormalization", "layers", *sorted(_LAZY), *_MODULES]
 

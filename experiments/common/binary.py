@@ -8,6 +8,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from experiments.common import flags as config_flags
+from experiments.common import options
 from experiments.common.experiment import Experiment
 from tfbn.validation import InputError
 
@@ -42,7 +43,13 @@ def _main(experiment: Experiment, argv: list[str]) -> None:
     try:
         if len(argv) > 1:
             raise InputError(f"Expected flags only. Received: {' '.join(argv[1:])}")
-        answer(experiment, config_flags.read(experiment.config_class))
+        config = config_flags.read(experiment.config_class)
+        if experiment.audit and config.audit:
+            options.check(config)
+            experiment.check(config)
+            print(experiment.audit(config))
+        else:
+            answer(experiment, config)
     except InputError as error:
         raise _exit_with(str(error)) from None
     except KeyboardInterrupt:
@@ -52,8 +59,6 @@ def _main(experiment: Experiment, argv: list[str]) -> None:
 
 def answer(experiment: Experiment, config: Any) -> Path:
     """Checks the config, runs what is missing and reports. Returns the report's path."""
-    from experiments.common import options
-
     options.check(config)
     experiment.check(config)
     folder = Path(config.work_dir or f"runs/{experiment.name}")

@@ -1,15 +1,42 @@
 """The images of one run: the same for every arm with the same seed."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
 
-from tfbn.datasets import Images, builder, load, shifts
+from tfbn.datasets import Images, load, load_folder, shifts
 from tfbn.validation import InputError
 
 # Runs draw from at most so many images of a large data set, to fit into memory.
 POOL = 20_000
+# The digits of UCI's are small; so they get about the border that those of MNIST have.
+BORDERS = {"uci_digits": 4}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where images come from, and in which form.
+
+    Attributes:
+        dataset: A TFDS name; not used if there is a folder.
+        folder: A folder of class folders, or "".
+        shape: Height, width and channels.
+        border: Empty pixels around each image; -1 for the data set's usual.
+        download: Whether TFDS may fetch.
+    """
+
+    dataset: str
+    folder: str
+    shape: tuple[int, int, int]
+    border: int = -1
+    download: bool = False
+
+    @property
+    def name(self) -> str:
+        """For messages and tables."""
+        return self.folder or self.dataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,55 +50,59 @@ class Split:
     classes: int
 
 
-def check_data(config: Any) -> None:
-    """Raises `InputError` if the data set cannot be had; embedded ones get prepared."""
-    if 2 * config.border >= config.image_size:
-        raise InputError(
-            "Expected `border` to leave room for the image. "
-            f"Received: border={config.border}, image_size={config.image_size}"
-        )
-    builder(config.dataset)
-
-
-def target_split(config: Any, shift: str, seed: int) -> Split:
-    """`train_images` and `test_images` drawn by `seed`, both shifted.
+@functools.lru_cache(maxsize=2)
+def pool(source: Source) -> Images:
+    """All images of a source, at most `POOL`.
 
     Raises:
-        InputError: The data set is too small for both.
+        InputError: They cannot be had.
     """
-    pool = _pool(config)
-    order = np.random.default_rng(seed).permutation(len(pool.images))
-    wanted = config.train_images + config.test_images
+    size, width, channels = source.shape
+    if size != width:
+        raise InputError(f"Expected square images. Received: height={size}, width={width}")
+    usual = 0 if source.folder else BORDERS.get(source.dataset, 0)
+    border = usual if source.border < 0 else source.border
+    if 2 * border >= size:
+        raise InputError(
+            f"Expected `border` to leave room for the image. Received: border={border}, image_size={size}"
+        )
+    form: dict[str, Any] = {"image_size": size, "border": border, "channels": channels, "limit": POOL}
+    if source.folder:
+        return load_folder(source.folder, **form)
+    return load(source.dataset, download=source.download, **form)
+
+
+def target_split(source: Source, train_images: int, test_images: int, shift: str, seed: int) -> Split:
+    """Images drawn by `seed`, to train and to test on, both shifted.
+
+    Raises:
+        InputError: The source is too small for both.
+    """
+    images = pool(source)
+    order = np.random.default_rng(seed).permutation(len(images.images))
+    wanted = train_images + test_images
     if wanted > len(order):
         raise InputError(
             f"Expected `train_images` + `test_images` to be at most {len(order)}, the images of "
-            f"{config.dataset}. Received: train_images={config.train_images}, test_images={config.test_images}"
+            f"{source.name}. Received: train_images={train_images}, test_images={test_images}"
         )
-    train, test = order[: config.train_images], order[config.train_images : wanted]
+    train, test = order[:train_images], order[train_images:wanted]
     moved = shifts.parse(shift)
     return Split(
-        moved.apply(pool.images[train], seed),
-        pool.labels[train],
-        moved.apply(pool.images[test], seed + 1_000_003),  # noise of its own
-        pool.labels[test],
-        len(pool.class_names),
+        moved.apply(images.images[train], seed),
+        images.labels[train],
+        moved.apply(images.images[test], seed + 1_000_003),  # noise of its own
+        images.labels[test],
+        len(images.class_names),
     )
 
 
-def source_split(config: Any, seed: int) -> Split:
-    """All images of the source but `test_images`, which are held out."""
-    pool = _pool(config)
-    order = np.random.default_rng(seed).permutation(len(pool.images))
-    test, train = order[: config.test_images], order[config.test_images :]
-    if not len(train):
+def source_split(source: Source, test_images: int, seed: int) -> Split:
+    """All images of a source but `test_images`, which are held out."""
+    total = len(pool(source).images)
+    if test_images >= total:
         raise InputError(
-            f"Expected `test_images` to be less than {len(order)}, the images of {config.dataset}. "
-            f"Received: test_images={config.test_images}"
+            f"Expected `test_images` to be less than {total}, the images of {source.name}. "
+            f"Received: test_images={test_images}"
         )
-    return Split(
-        pool.images[train], pool.labels[train], pool.images[test], pool.labels[test], len(pool.class_names)
-    )
-
-
-def _pool(config: Any) -> Images:
-    return load(config.dataset, image_size=config.image_size, border=config.border, channels=1, limit=POOL)
+    return target_split(source, total - test_images, test_images, "none", seed)

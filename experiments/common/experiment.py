@@ -72,6 +72,7 @@ class Experiment:
         cells: Every run that the config asks for, in the order to start them.
         run: Does one run in a folder of its own and returns its measurements. It is
             called in worker processes, so it must be a function of a module.
+        audit: What `--audit` prints, for experiments that have it.
         arms: What each arm does, by name, for `--help` and the report.
         summarize: Turns the table of results (one row a cell) into a `Summary`.
     """
@@ -83,4 +84,5 @@ class Experiment:
     cells: Callable[[Any], list[Cell]]
     run: Callable[[Any, Cell, Path], dict[str, float]]
     summarize: "Callable[[Any, pd.DataFrame, Path], Summary]"
+    audit: Callable[[Any], str] | None = None
     arms: dict[str, str] = dataclasses.field(default_factory=dict)

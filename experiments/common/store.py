@@ -22,7 +22,9 @@ from tfbn.files import written_whole
 from tfbn.validation import InputError
 
 # Options that say where and how fast, not what: they may differ when a study goes on.
-NOT_PART_OF_A_STUDY = {field.name for field in dataclasses.fields(RunConfig)} - {"seeds"}
+NOT_PART_OF_A_STUDY = {*(field.name for field in dataclasses.fields(RunConfig)), "download", "audit"} - {
+    "seeds"
+}
 PACKAGES = ("tfbn", "keras", "tensorflow", "tensorflow-datasets", "numpy", "scikit-learn")
 
 

@@ -1,31 +1,45 @@
 """One run of transfer learning: a pretrained network, a small target, a head to train."""
 
 import dataclasses
-import fnmatch
 import time
 from pathlib import Path
 from typing import Any
 
-from experiments.common.arms import Arm
-from experiments.common.data import Split, check_data, target_split
+from experiments.common import judging, networks, pretraining
+from experiments.common.arms import ARMS, Arm
+from experiments.common.data import Source, Split, pool, source_split, target_split
 from experiments.common.experiment import RunConfig
 from experiments.common.options import option
-from tfbn.validation import fail
-
-HEAD = "head"
+from tfbn.modes import resolve
 
 
 @dataclasses.dataclass(frozen=True)
 class TransferConfig(RunConfig):
     """Options of experiments that fine-tune a pretrained network."""
 
-    model: str = option("resnet8", "Network, as resnet8 or resnet20.")
-    weights: str = option(
-        "mnist5k-*", "Pretrained weights; a * takes another pretrained network for each seed."
+    model: str = option(
+        "resnet8", "resnet8 and others of ours, a keras.applications name, or a .keras or .h5 file."
     )
+    weights: str = option(
+        "auto", "auto (packaged, else ImageNet), a packaged name or pattern, a file, or none."
+    )
+    frozen: tuple = option((), "Patterns or stages of what is frozen; everything but the head if empty.")
     dataset: str = option("uci_digits", "Target: any TFDS name.")
-    image_size: int = option(28, "Height and width of the images in pixels.", low=8)
-    border: int = option(4, "Empty pixels around each image, within image_size.", low=0)
+    data_dir: str = option("", "Target: a folder of class folders, instead of --dataset.")
+    source_dataset: str = option("", "Pretrain on this TFDS data set first, instead of --weights.")
+    source_data_dir: str = option("", "Pretrain on this folder of class folders first.")
+    source_epochs: int = option(8, "Epochs of that pretraining.", low=1)
+    download: bool = option(False, "Let TFDS fetch data that are not on this machine.")
+    image_size: int = option(
+        0, "Height and width in pixels; 0: the file's, 28, or 96 for applications.", low=0
+    )
+    channels: int = option(0, "1: grey, 3: coloured; 0: as the network takes.", low=0, high=3)
+    border: int = option(
+        -1, "Empty pixels around each image, within image_size; -1: 4 for uci_digits.", low=-1
+    )
+    pixels: str = option(
+        "unit", "Range that a file's network takes: unit 0..1, byte 0..255.", choices=("unit", "byte")
+    )
     train_images: int = option(300, "Target images to train on.", low=1)
     test_images: int = option(1000, "Target images to test on.", low=1)
     epochs: int = option(15, "Epochs of the short budget.", low=1)
@@ -33,42 +47,34 @@ class TransferConfig(RunConfig):
     learning_rate: float = option(5e-3, "Learning rate of Adam.", low=0.0)
     momentum: float = option(0.9, "BatchNorm's momentum.", low=0.0, high=1.0)
 
+    @property
+    def target(self) -> Source:
+        shape = networks.input_shape(self)
+        return Source(self.dataset, self.data_dir, shape, self.border, self.download)
+
+    @property
+    def source(self) -> Source | None:
+        if not self.source_dataset and not self.source_data_dir:
+            return None
+        shape = networks.input_shape(self)
+        return Source(self.source_dataset, self.source_data_dir, shape, download=self.download)
+
 
 def check(config: Any) -> None:
     """Raises `InputError` if the network, the weights, the data or a shift is not to be had."""
-    from tfbn import models
+    import tfbn
     from tfbn.datasets import shifts
-    from tfbn.models.weights import find_weights
 
     for shift in config.shifts:
         shifts.parse(shift)
-    models.build(config.model, include_top=False, input_shape=_input_shape(config))
-    for seed in range(config.seeds):
-        find_weights(weights_of(config, seed), config.model)
-    check_data(config)
-
-
-def weights_of(config: TransferConfig, seed: int) -> str:
-    """The weights of a seed: a name with a `*` goes through the packaged networks it fits.
-
-    Raises:
-        InputError: It fits none.
-    """
-    from tfbn.models.weights import packaged
-
-    if "*" not in config.weights:
-        return config.weights
-    known = packaged(config.model)
-    fitting = fnmatch.filter(known, config.weights)
-    if not fitting:
-        raise fail(
-            "weights", f"to fit packaged weights of {config.model} (there are: {list(known)})", config.weights
-        )
-    return fitting[seed % len(fitting)]
-
-
-def _input_shape(config: TransferConfig) -> tuple[int, int, int]:
-    return config.image_size, config.image_size, 1
+    tfbn.freeze(networks.build(config, None), config.frozen or None)
+    if config.source is None:
+        weights = [networks.weights_of(config, seed) for seed in range(config.seeds)]
+        if weights[0] is not None:
+            networks.build(config, weights[0])
+    else:
+        pool(config.source)
+    target_split(config.target, config.train_images, config.test_images, "none", seed=0)
 
 
 def run_arm(config: TransferConfig, arm: Arm, shift: str, seed: int, folder: Path) -> dict[str, float]:
@@ -83,39 +89,45 @@ def run_arm(config: TransferConfig, arm: Arm, shift: str, seed: int, folder: Pat
     import tfbn
 
     keras.utils.set_random_seed(seed)
-    split = target_split(config, shift, seed)
-    model = build(config, arm, seed, split.classes)
+    split = prepared_split(config, shift, seed)
+    model = build(config, arm, seed, split.classes, folder)
     if arm.recalibrate:
         tfbn.recalibrate(model, split.train_x, batch_size=config.batch_size, verbose=False)
-    before = statistics_and_affine(model)
+    before = judging.statistics_and_affine(model)
     recorder = tfbn.DriftRecorder(folder, probe=split.train_x[: config.batch_size])
     started = time.perf_counter()
     fit_accuracy = fit(config, model, split, seed, [recorder])
     measurements = {"fit_seconds": time.perf_counter() - started, "fit_accuracy": fit_accuracy}
-    measurements |= judge(config, model, arm, split)
-    measurements |= _moved(before, statistics_and_affine(model))
-    return measurements | _last_drift(folder)
+    measurements |= judging.accuracies(model, split, config.batch_size, fit_by_batch=_by_batch(arm))
+    measurements |= judging.moved(before, judging.statistics_and_affine(model))
+    return measurements | judging.last_drift(folder)
 
 
-def build(config: TransferConfig, arm: Arm, seed: int, classes: int) -> Any:
+def prepared_split(config: TransferConfig, shift: str, seed: int) -> Split:
+    """The target's images as the network takes them."""
+    split = target_split(config.target, config.train_images, config.test_images, shift, seed)
+    preprocess = networks.preprocessing(config)
+    return dataclasses.replace(split, train_x=preprocess(split.train_x), test_x=preprocess(split.test_x))
+
+
+def build(config: TransferConfig, arm: Arm, seed: int, classes: int, folder: Path) -> Any:
     """The pretrained network set as the arm says, with a new head that all arms share."""
     import keras
 
     import tfbn
 
-    base = tfbn.models.build(
-        config.model,
-        include_top=False,
-        pooling="avg",
-        weights=weights_of(config, seed),
-        input_shape=_input_shape(config),
-        momentum=config.momentum if arm.momentum is None else arm.momentum,
+    base = networks.build(config, source_weights(config, seed, folder) or networks.weights_of(config, seed))
+    for site in tfbn.traversal.batch_normalizations(base):
+        site.layer.momentum = config.momentum if arm.momentum is None else arm.momentum
+    tfbn.freeze(
+        base,
+        config.frozen or None,
         training=arm.training,
         update_statistics=arm.update_statistics,
         trainable=arm.trainable,
     )
     initial = keras.initializers.GlorotUniform(seed=seed)
-    head = keras.layers.Dense(classes, kernel_initializer=initial, name=HEAD)
+    head = keras.layers.Dense(classes, kernel_initializer=initial, name=judging.HEAD)
     model = keras.Model(base.input, head(base.output), name=base.name)
     model.compile(
         keras.optimizers.Adam(config.learning_rate),
@@ -124,6 +136,48 @@ def build(config: TransferConfig, arm: Arm, seed: int, classes: int) -> Any:
         jit_compile=False,
     )
     return model
+
+
+def source_weights(config: TransferConfig, seed: int, folder: Path) -> Path | None:
+    """The weights that pretraining on the source gives, trained once for each seed.
+
+    They are kept in the work folder, which is some levels above a run's own.
+    """
+    if config.source is None:
+        return None
+    import keras
+
+    path = folder.parents[3] / "source" / f"{Path(config.model).stem}_{seed}.weights.h5"
+    with pretraining.one_at_a_time(path):
+        if not path.exists():
+            keras.utils.set_random_seed(seed)
+            base = networks.build(config, None)
+            split = source_split(config.source, max(1, len(pool(config.source).images) // 10), seed)
+            preprocess = networks.preprocessing(config)
+            split = dataclasses.replace(
+                split, train_x=preprocess(split.train_x), test_x=preprocess(split.test_x)
+            )
+            pretraining.train(
+                base, split, epochs=config.source_epochs, batch_size=64, learning_rate=3e-3, seed=seed
+            )
+            pretraining.save(base, path)
+            keras.utils.set_random_seed(seed)
+    return path
+
+
+def audit(config: Any) -> str:
+    """What every BatchNorm of the network will do, arm by arm."""
+    import tfbn
+
+    texts = []
+    for name in config.arms:
+        model = build(config, ARMS[name], 0, 2, Path(config.work_dir or "runs/audit/runs/none/none/0"))
+        texts.append(f"{name}: {ARMS[name].says}\n{tfbn.audit(model, batch_size=config.batch_size)}")
+    return "\n\n".join(texts)
+
+
+def _by_batch(arm: Arm) -> bool:
+    return resolve(arm.training, arm.update_statistics, arm.trainable).normalizes_by == "batch"
 
 
 def fit(config: TransferConfig, model: Any, split: Split, seed: int, callbacks: list[Any]) -> float:
@@ -137,80 +191,3 @@ def fit(config: TransferConfig, model: Any, split: Split, seed: int, callbacks: 
     data = data.with_options(options)
     history = model.fit(data, epochs=config.epochs, verbose=0, shuffle=False, callbacks=callbacks)
     return history.history["accuracy"][-1]
-
-
-def judge(config: TransferConfig, model: Any, arm: Arm, split: Split) -> dict[str, float]:
-    """Accuracies of the trained model in both modes, and of a converged head.
-
-    The converged head is a logistic regression trained to convergence on the features
-    that `fit` sees (of the batch, where the arm normalises by it) and tested on those
-    that `predict` sees.
-    """
-    import keras
-
-    import tfbn
-
-    both = keras.Model(model.input, [model.get_layer(HEAD).input, model.output])
-
-    def outputs(x: Any) -> Any:
-        return both.predict(x, batch_size=config.batch_size, verbose=0)
-
-    inference = outputs(split.train_x), outputs(split.test_x)
-    with tfbn.batch_statistics(both):
-        batch = outputs(split.train_x), outputs(split.test_x)
-    fit_sees = batch if _normalizes_by_batch(arm) else inference
-    return {
-        "train_accuracy": _accuracy(inference[0][1], split.train_y),
-        "test_accuracy": _accuracy(inference[1][1], split.test_y),
-        "train_accuracy_batch": _accuracy(batch[0][1], split.train_y),
-        "test_accuracy_batch": _accuracy(batch[1][1], split.test_y),
-        "converged_accuracy": converged_head(fit_sees[0][0], split.train_y, inference[1][0], split.test_y),
-    }
-
-
-def converged_head(train_x: Any, train_y: Any, test_x: Any, test_y: Any) -> float:
-    """Test accuracy of logistic regression on standardised features, trained to convergence."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    head = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
-    return float(head.fit(train_x, train_y).score(test_x, test_y))
-
-
-def statistics_and_affine(model: Any) -> dict[str, list[Any]]:
-    """Copies of every BatchNorm's moving statistics, and of its gamma and beta."""
-    from tfbn.traversal import batch_normalizations
-
-    layers = [site.layer for site in batch_normalizations(model)]
-    return {
-        "statistics": [v.numpy().copy() for bn in layers for v in bn.non_trainable_weights[-2:]],
-        "affine": [v.numpy().copy() for bn in layers for v in (bn.gamma, bn.beta) if v is not None],
-    }
-
-
-def _moved(before: dict[str, list[Any]], after: dict[str, list[Any]]) -> dict[str, float]:
-    """The largest absolute change of each kind: exactly 0 if not one bit moved."""
-    return {
-        f"{kind}_moved": max(float(abs(b - a).max()) for b, a in zip(before[kind], after[kind], strict=True))
-        for kind in before
-    }
-
-
-def _last_drift(folder: Path) -> dict[str, float]:
-    from tfbn.callbacks import read_drift
-
-    drift = read_drift(folder)
-    last = drift[drift.step == drift.step.max()]
-    return {
-        "mean_shift": float(last.mean_shift.max()),
-        "mismatch": float(drift.dropna(subset="mismatch").groupby("step").mismatch.max().iloc[-1]),
-    }
-
-
-def _normalizes_by_batch(arm: Arm) -> bool:
-    return arm.trainable if arm.training is None else arm.training
-
-
-def _accuracy(logits: Any, labels: Any) -> float:
-    return float((logits.argmax(-1) == labels).mean())

@@ -25,7 +25,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     arms = list(config.arms)
     tables = [("Arms", arms_table(arms))]
     for shift in config.shifts:
-        of_shift = f"{config.dataset}, {shift}"
+        of_shift = f"{config.target.name}, {shift}"
         tables += [
             (f"Test accuracy in inference mode: {of_shift}", accuracy_table(results, shift, arms)),
             (f"What BatchNorm did: {of_shift}", behaviour_table(results, shift, arms)),
@@ -105,7 +105,9 @@ def findings(config: Any, results: "pd.DataFrame") -> list[str]:
             REFERENCE,
             {"short budget": SHORT, "converged head": CONVERGED},
         ),
-        across.sentence("batch_held", "With training=True and statistics held, accuracy in fit against inference", _held),
+        across.sentence(
+            "batch_held", "With training=True and statistics held, accuracy in fit against inference", _held
+        ),
         across.differences(
             f"Momentum {held} instead of {config.momentum:g} ({_way_gone(config)}), short budget",
             "batch_slow",

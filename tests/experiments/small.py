@@ -29,7 +29,7 @@ def run(config, cell, folder):
 
 def summarize(config, results, folder):
     table = results[["arm", "seed", "value"]].astype({"value": str})
-    return Summary(["<b> beats & \"a\""], [("Values", table)], [], ["Nothing."])
+    return Summary(['<b> beats & "a"'], [("Values", table)], [], ["Nothing."])
 
 
 def check(config):

@@ -43,7 +43,7 @@ BAD = {
     "model": ("resnet9", "6n ?\\+ ?2|to be a network"),
     "model unknown": ("resnett", "network"),
     "weights": ("imagenet", "packaged weights"),
-    "weights pattern": ("cifar-*", "to fit packaged weights"),
+    "weights pattern": ("cifar-*", "packaged weights of resnet8"),
     "weights file": ("nowhere.weights.h5", "file that exists"),
     "momentum": (1.5, r"Expected `momentum` to be a number in \[0"),
     "momentum nan": (float("nan"), "momentum=nan"),
@@ -53,9 +53,13 @@ BAD = {
     "learning_rate": (-0.1, "learning_rate=-0.1"),
     "train_images": (1790, "to be at most 1797"),
     "border": (20, "leave room"),
+    "frozen": (("stage9",), "Expected `layers` to fit a layer .*stage"),
+    "data_dir": ("/nowhere", "Expected `data_dir` to be a folder"),
+    "model file": ("nowhere.keras", "Expected `model` to be a file that exists"),
+    "pixels": ("bits", "to be one of"),
 }
 FIELDS = {"arms twice": "arms", "no arms": "arms", "shift strength": "shifts", "momentum nan": "momentum"}
-FIELDS |= {"dataset not here": "dataset", "model unknown": "model"}
+FIELDS |= {"dataset not here": "dataset", "model unknown": "model", "model file": "model"}
 FIELDS |= {"weights pattern": "weights", "weights file": "weights"}
 
 
@@ -80,7 +84,10 @@ def call(*arguments, cwd):
     [
         ("--seeds=0", "Error: Expected `seeds` to be a whole number of at least 1. Received: seeds=0"),
         ("--sedes=1", "Error: Unknown command line flag 'sedes'. Did you mean: seeds"),
-        ("--seeds=few", "Error: flag --seeds=few: invalid literal for int() with base 10: 'few'. See --help."),
+        (
+            "--seeds=few",
+            "Error: flag --seeds=few: invalid literal for int() with base 10: 'few'. See --help.",
+        ),
         ("surplus", "Error: Expected flags only. Received: surplus"),
     ],
 )
@@ -108,7 +115,7 @@ def test_the_report_is_self_contained_and_escapes_what_it_shows(tmp_path, capsys
     text = path.read_text()
     assert "&lt;b&gt; beats &amp; &#34;a&#34;" in text
     assert "http" not in text.replace("http-equiv", "")
-    assert "src=\"data:" in text or "<img" not in text
+    assert 'src="data:' in text or "<img" not in text
     said = capsys.readouterr().out
     assert "Is b greater than a?" in said
     assert str(path) in said

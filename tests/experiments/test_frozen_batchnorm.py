@@ -54,19 +54,22 @@ def test_drift_has_every_step_and_layer(study):
     assert one.layer.nunique() == 7
 
 
-def test_arms_of_a_seed_share_images_head_and_batches():
-    splits = [data.target_split(TINY, "noise=0.3", seed=s) for s in (0, 0, 1)]
+def test_arms_of_a_seed_share_images_head_and_batches(tmp_path):
+    splits = [transfer.prepared_split(TINY, "noise=0.3", seed=s) for s in (0, 0, 1)]
     np.testing.assert_array_equal(splits[0].train_x, splits[1].train_x)
     assert np.any(splits[0].train_x != splits[2].train_x)
-    heads = [transfer.build(TINY, ARMS[a], 0, 10).get_layer("head").kernel.numpy() for a in ("batch", "all_trained")]
+
+    def head(arm, seed):
+        return transfer.build(TINY, ARMS[arm], seed, 10, tmp_path).get_layer("head").kernel.numpy()
+
+    heads = [head("batch", 0), head("all_trained", 0)]
     np.testing.assert_array_equal(*heads)
-    other = transfer.build(TINY, ARMS["batch"], 1, 10).get_layer("head").kernel.numpy()
+    other = head("batch", 1)
     assert np.any(other != heads[0])
 
 
 def test_images_to_test_on_are_not_trained_on():
-    config = dataclasses.replace(TINY, train_images=897, test_images=900)
-    split = data.target_split(config, "none", seed=0)
+    split = data.target_split(TINY.target, 897, 900, "none", seed=0)
     train = {x.tobytes() for x in split.train_x}
     # The source holds a few digits twice, so compare numbers with what the whole set has.
     whole = np.concatenate([split.train_x, split.test_x])

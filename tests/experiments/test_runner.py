@@ -28,7 +28,9 @@ def test_every_cell_runs_once_and_results_are_on_disk(workers, tmp_path):
     assert len(results) == 6
     assert results.groupby("arm").seed.apply(set).to_dict() == {"a": {0, 1, 2}, "b": {0, 1, 2}}
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "results.parquet"), results)
-    np.testing.assert_allclose(results[results.arm == "b"].value.mean() - results[results.arm == "a"].value.mean(), 1)
+    np.testing.assert_allclose(
+        results[results.arm == "b"].value.mean() - results[results.arm == "a"].value.mean(), 1
+    )
     assert (tmp_path / "runs/none/a/seed0/log.txt").read_text() == "none/a/seed0"
     assert not list(tmp_path.rglob("*.tmp")) + list(tmp_path.rglob("*.unfinished"))
 
@@ -65,7 +67,10 @@ def test_values_do_not_depend_on_the_executor(tmp_path):
     ("spoil", "message"),
     [
         (lambda f: None, r"same configuration. Received: .*size=3 there, 4 now"),
-        (lambda f: (f / "runs/none/a/seed0/result.json").write_text("{half"), "readable file.*delete it.*result.json"),
+        (
+            lambda f: (f / "runs/none/a/seed0/result.json").write_text("{half"),
+            "readable file.*delete it.*result.json",
+        ),
         (lambda f: (f / "manifest.json").write_text(""), "readable file.*manifest.json"),
         (lambda f: (f / "manifest.json").unlink(), "new, empty or the folder of an earlier study"),
         (

@@ -37,8 +37,16 @@ def test_differences_are_paired_by_seed_whatever_the_order(rng):
     [
         ([1.0, 1.1, 0.9], 1, "higher by 1.0 [0.8, 1.2] points (3 of 3 seeds agree)"),
         ([-1.0, -1.1, -0.9], -1, "lower by 1.0 [0.8, 1.2] points (3 of 3 seeds agree)"),
-        ([1.0, -1.0, 0.5], 0, "no difference that these runs can show, +0.2 [-2.4, 2.8] points (2 of 3 seeds agree)"),
-        ([0.0, 0.0], 0, "no difference that these runs can show, +0.0 [0.0, 0.0] points (0 of 2 seeds agree)"),
+        (
+            [1.0, -1.0, 0.5],
+            0,
+            "no difference that these runs can show, +0.2 [-2.4, 2.8] points (2 of 3 seeds agree)",
+        ),
+        (
+            [0.0, 0.0],
+            0,
+            "no difference that these runs can show, +0.0 [0.0, 0.0] points (0 of 2 seeds agree)",
+        ),
         ([2.0], 0, "no difference that these runs can show, +2.0 [one seed] points (1 of 1 seed agree)"),
     ],
 )
