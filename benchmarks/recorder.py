@@ -23,7 +23,9 @@ from tfbn.callbacks import DriftRecorder
 
 EPOCH = 100  # steps; what is written at an epoch's end is shared by so many
 
-_ROUNDS = flags.DEFINE_integer("rounds", 40, "Timed rounds for the large model; the small has ten times as many.")
+_ROUNDS = flags.DEFINE_integer(
+    "rounds", 40, "Timed rounds of the large model; ten times as many of the small."
+)
 
 
 @dataclasses.dataclass(frozen=True)

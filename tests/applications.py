@@ -49,7 +49,10 @@ def build(name: str) -> keras.Model:
     size = SIZES[name]
     include_top = name.startswith("NASNet")  # without a top these ask for weights' sizes
     model = getattr(keras.applications, name)(
-        weights=None, input_shape=(size, size, 3), include_top=include_top, **({} if include_top else {"pooling": "avg"})
+        weights=None,
+        input_shape=(size, size, 3),
+        include_top=include_top,
+        **({} if include_top else {"pooling": "avg"}),
     )
     rng = np.random.default_rng(0)
     for site in batch_normalizations(model):

@@ -127,7 +127,9 @@ def test_conversion_of_a_compiled_model_takes_effect_in_its_next_fit(form):
     tfbn.convert(model, training=False)
     for a, b in zip(model.optimizer.variables, state, strict=True):
         np.testing.assert_array_equal(a.numpy(), b)
-    statistics = [v for s in batch_normalizations(model) for v in (s.layer.moving_mean, s.layer.moving_variance)]
+    statistics = [
+        v for s in batch_normalizations(model) for v in (s.layer.moving_mean, s.layer.moving_variance)
+    ]
     before = [v.numpy().copy() for v in statistics]
     fit(model)
     for variable, value in zip(statistics, before, strict=True):
@@ -214,7 +216,7 @@ def guides_recipe(training=False):
     """The official guide's transfer learning: `base(x, training=False)`, here with the base unfrozen."""
     inner = keras.Input((6,))
     x = L.Dropout(0.2, seed=1)(L.BatchNormalization(name="bn", momentum=0.5)(L.Dense(5)(inner)))
-    base = keras.Model(inner, L.ReLU()(x), name="base")
+    base = keras.Model(inner, L.Activation("elu")(x), name="base")
     inputs = keras.Input((6,))
     x = L.BatchNormalization(name="head_bn", momentum=0.5)(base(inputs, training=training))
     model = keras.Model(inputs, L.Dense(2)(L.Dropout(0.5, seed=3, name="head_dropout")(x)))

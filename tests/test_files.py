@@ -22,7 +22,7 @@ def test_success_replaces_the_file_and_leaves_nothing_beside_it(tmp_path):
 def test_failure_leaves_the_old_file(tmp_path, error):
     target = tmp_path / "results.txt"
     target.write_text("old")
-    with pytest.raises(error), written_whole(target) as temporary:
+    with pytest.raises(error), written_whole(target) as temporary:  # noqa: PT012
         temporary.write_text("half")
         raise error
     assert target.read_text() == "old"

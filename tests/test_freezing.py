@@ -17,7 +17,9 @@ class Subclassed(keras.Model):
     def __init__(self):
         super().__init__()
         inner = keras.Input((6,))
-        self.base = keras.Model(inner, L.BatchNormalization(name="bn")(L.Dense(5, name="dense")(inner)), name="base")
+        self.base = keras.Model(
+            inner, L.BatchNormalization(name="bn")(L.Dense(5, name="dense")(inner)), name="base"
+        )
         self.blocks = [L.Dense(4, name="block_a"), L.BatchNormalization(name="block_bn")]
         self.heads = {"out": L.Dense(2, name="head")}
 
@@ -72,24 +74,34 @@ def names(*layers, of=("kernel", "bias", "gamma", "beta")):
 
 
 STATISTICS = ("moving_mean", "moving_variance")
-EVERYTHING = names("dense", "bn", "block_a", "block_bn", "head", of=("kernel", "bias", "gamma", "beta", *STATISTICS))
+EVERYTHING = names(
+    "dense", "bn", "block_a", "block_bn", "head", of=("kernel", "bias", "gamma", "beta", *STATISTICS)
+)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", keras.optimizers.SGD(0.1, momentum=0.9)], ids=["adam", "momentum"])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", keras.optimizers.SGD(0.1, momentum=0.9)], ids=["adam", "momentum"]
+)
 @pytest.mark.parametrize("form", FORMS)
 def test_what_moves_in_fit_before_after_and_again(form, optimizer):
-    model = built(form, keras.optimizers.get(optimizer).from_config(keras.optimizers.get(optimizer).get_config()))
+    model = built(
+        form, keras.optimizers.get(optimizer).from_config(keras.optimizers.get(optimizer).get_config())
+    )
     assert fit(model) == EVERYTHING
     iterations = int(model.optimizer.iterations)
 
     tfbn.freeze(model, ["dense", "bn"], training=False)
-    assert fit(model) == EVERYTHING - names("dense", "bn", of=("kernel", "bias", "gamma", "beta", *STATISTICS))
+    assert fit(model) == EVERYTHING - names(
+        "dense", "bn", of=("kernel", "bias", "gamma", "beta", *STATISTICS)
+    )
 
     tfbn.freeze(model, ["dense", "bn"], training=True)
     assert fit(model) == EVERYTHING - names("dense", "bn")
 
     tfbn.freeze(model, ["dense", "bn"], training=True, update_statistics=False)
-    assert fit(model) == EVERYTHING - names("dense", "bn", of=("kernel", "bias", "gamma", "beta", *STATISTICS))
+    assert fit(model) == EVERYTHING - names(
+        "dense", "bn", of=("kernel", "bias", "gamma", "beta", *STATISTICS)
+    )
 
     tfbn.unfreeze(model, ["dense", "bn"])
     bn = next(s.layer for s in sites(model) if s.layer.name == "bn")
@@ -139,8 +151,12 @@ def test_selection(form, arguments, frozen):
     leaves = [s for s in sites(model) if isinstance(s.layer, (L.Dense, L.BatchNormalization))]
     assert {s.layer.name for s in leaves if not s.layer.trainable} == frozen
     trained = {v.path for v in model.trainable_variables}
-    assert trained == {v.path for s in leaves if s.layer.name not in frozen for v in s.layer.trainable_variables}
-    assert {c.path.split("/")[-1] for c in changes if c.flag == "training"} == {n for n in frozen if n.endswith("bn")}
+    assert trained == {
+        v.path for s in leaves if s.layer.name not in frozen for v in s.layer.trainable_variables
+    }
+    assert {c.path.split("/")[-1] for c in changes if c.flag == "training"} == {
+        n for n in frozen if n.endswith("bn")
+    }
     assert "head" in str(changes) or "head" not in frozen
 
 
@@ -148,7 +164,9 @@ def test_selection(form, arguments, frozen):
 def test_a_container_is_named_and_part_of_it_thawed(form):
     model = built(form)
     tfbn.freeze(model, "base")
-    assert fit(model) == EVERYTHING - names("dense", "bn", of=("kernel", "bias", "gamma", "beta", *STATISTICS))
+    assert fit(model) == EVERYTHING - names(
+        "dense", "bn", of=("kernel", "bias", "gamma", "beta", *STATISTICS)
+    )
     tfbn.unfreeze(model, "bn")
     moved = fit(model)
     assert moved == EVERYTHING - names("dense")
@@ -180,7 +198,10 @@ def test_training_none_needs_no_conversion():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m: tfbn.freeze(m, "dens"), "Expected `layers` to fit a layer .*dense.*Received: layers='dens'"),
+        (
+            lambda m: tfbn.freeze(m, "dens"),
+            "Expected `layers` to fit a layer .*dense.*Received: layers='dens'",
+        ),
         (lambda m: tfbn.freeze(m, ["dense", "nothing*"]), "layers='nothing\\*'"),
         (lambda m: tfbn.freeze(m, up_to="blok_bn"), "Expected `up_to` .*block_bn"),
         (lambda m: tfbn.freeze(m, []), "at least one layer"),

@@ -96,10 +96,10 @@ def test_follows_the_moving_statistics(rng):
 
 
 def test_shared_layer_has_the_mean_over_its_uses(rng):
-    layer = set_statistics_later = stock(True)
+    layer = stock(True)
     inputs = keras.Input((3,))
     model = keras.Model(inputs, layer(inputs) + layer(keras.ops.square(inputs)))
-    set_statistics(set_statistics_later, rng)
+    set_statistics(layer, rng)
     x = batch(rng)
     expected = np.mean([oracle(x, layer), oracle(np.square(x), layer)], axis=0)
     np.testing.assert_allclose(Probe(model, x).measure(), [expected], rtol=1e-5)

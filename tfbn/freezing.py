@@ -40,8 +40,8 @@ class Changes(tuple[Change, ...]):
         rows = [("layer", "flag", "before", "after")]
         rows += [(c.path, c.flag, str(c.before), str(c.after)) for c in self]
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join(lines)
+        padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+        return "\n".join("  ".join(row).rstrip() for row in padded)
 
 
 def freeze(
@@ -97,9 +97,7 @@ def freeze(
     return _set(model, select(model, layers, up_to), training, update_statistics, trainable)
 
 
-def unfreeze(
-    model: Any, layers: str | Iterable[str] | None = None, *, up_to: str | None = None
-) -> Changes:
+def unfreeze(model: Any, layers: str | Iterable[str] | None = None, *, up_to: str | None = None) -> Changes:
     """Lets layers train again, with BatchNormalization as stock Keras has it.
 
     Args:
@@ -165,7 +163,7 @@ def _set_trainable(model: Any, chosen: list[Site], trainable: bool) -> None:
     for site in everything:
         trains[site.path] = site.layer.trainable and trains[parents[site.path]]
     wanted = {s.path: trainable if id(s.layer) in is_chosen else trains[s.path] for s in everything}
-    containers = {parent: False for parent in parents.values()}
+    containers = dict.fromkeys(parents.values(), False)
     for site in reversed(everything):  # what a container holds comes after it
         if site.path in containers:
             wanted[site.path] = containers[site.path]

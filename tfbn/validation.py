@@ -67,7 +67,8 @@ def check_flag(name: str, value: Any) -> bool | None:
 def check_between(name: str, value: Any, low: float, high: float) -> float:
     """Returns `value` as a float if it is a number in [low, high]."""
     # `not low <= value <= high` also catches NaN.
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not low <= value <= high:
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not low <= float(value) <= high:
         raise fail(name, f"to be a number in [{low}, {high}]", value)
     return float(value)
 

@@ -43,7 +43,7 @@ def _main(experiment: Experiment, argv: list[str]) -> None:
     try:
         if len(argv) > 1:
             raise InputError(f"Expected flags only. Received: {' '.join(argv[1:])}")
-        config = config_flags.read(experiment.config_class)
+        config: Any = config_flags.read(experiment.config_class)
         if experiment.audit and config.audit:
             options.check(config)
             experiment.check(config)

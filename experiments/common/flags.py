@@ -11,7 +11,7 @@ from absl import flags
 
 T = TypeVar("T")
 
-_DEFINE = {
+_DEFINE: dict[type, Any] = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,

@@ -32,7 +32,7 @@ def input_shape(config: Any) -> tuple[int, int, int]:
                 "Expected `image_size` to be given, since the network takes any. "
                 f"Received: image_size={config.image_size}"
             )
-        return config.image_size or height, config.image_size or width, config.channels or channels
+        return config.image_size or height or 0, config.image_size or width or 0, config.channels or channels
     size = config.image_size or (96 if is_application(config.model) else 28)
     return size, size, config.channels or (3 if is_application(config.model) else 1)
 

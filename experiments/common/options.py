@@ -54,7 +54,7 @@ def _check_field(field: dataclasses.Field, value: Any) -> None:
             validation.check_choice(field.name, each, choices)
         if low is None and high is None:
             continue
-        if isinstance(each, int) and high is None:
+        if isinstance(each, int) and low is not None and high is None:
             validation.check_at_least(field.name, each, math.ceil(low))
         else:
             validation.check_between(

@@ -78,7 +78,7 @@ def heat_maps(
     for axis, (arm, table) in zip(axes[0], tables.items(), strict=True):
         image = axis.imshow(
             table.to_numpy(), aspect="auto", cmap=HEAT, vmin=0, vmax=highest, interpolation="nearest",
-            extent=(float(table.columns.min()) - 0.5, float(table.columns.max()) + 0.5, len(table) - 0.5, -0.5),
+            extent=(table.columns.min() - 0.5, table.columns.max() + 0.5, len(table) - 0.5, -0.5),
         )  # fmt: skip
         axis.grid(visible=False)
         axis.set_title(arm)

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,19 +45,25 @@ def to_terminal(experiment: Experiment, summary: Summary) -> None:
 
 
 def to_html(experiment: Experiment, config: Any, summary: Summary, folder: Path) -> Path:
-    """Writes `report.html` into `folder`; it loads nothing from elsewhere."""
+    """Writes `report.html`, which loads nothing from elsewhere, and its plots into `figures/`."""
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("experiments.common"), autoescape=True, undefined=jinja2.StrictUndefined
     )
+    pictures = [(title, caption, _picture(figure)) for title, caption, figure in summary.figures]
+    for title, _, picture in pictures:
+        with written_whole(folder / "figures" / f"{_file_name(title)}.png") as temporary:
+            temporary.write_bytes(picture)
     text = environment.get_template("report.html").render(
         experiment=experiment,
         summary=summary,
         options=dataclasses.asdict(config),
         manifest=manifest_of(experiment.name, config),
         tables=[(title, _rows(frame)) for title, frame in summary.tables],
-        figures=[(title, caption, _picture(figure)) for title, caption, figure in summary.figures],
+        figures=[
+            (title, caption, base64.b64encode(picture).decode()) for title, caption, picture in pictures
+        ],
     )
     path = folder / "report.html"
     with written_whole(path) as temporary:
@@ -68,7 +75,11 @@ def _rows(frame: "pd.DataFrame") -> dict[str, Any]:
     return {"columns": list(frame.columns), "rows": frame.astype(str).to_numpy().tolist()}
 
 
-def _picture(figure: "Figure") -> str:
+def _file_name(title: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "_", title.lower()).strip("_")
+
+
+def _picture(figure: "Figure") -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
-    return base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()

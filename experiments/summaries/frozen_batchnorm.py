@@ -64,8 +64,8 @@ def accuracy_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd.
         for metric, budget in ((SHORT, "short"), (CONVERGED, "converged")):
             change = _against_reference(results, metric, shift, arm, arms)
             cells[f"{budget}, %"] = mean_and_sd(part[metric])
-            cells[f"{budget}: minus {REFERENCE}"] = change.text() if change else "-"
-            cells[f"{budget}: seeds agree"] = f"{change.agree}/{change.seeds}" if change else "-"
+            cells[f"{budget} minus {REFERENCE}"] = change.text() if change else "-"
+            cells[f"agree ({budget})"] = f"{change.agree}/{change.seeds}" if change else "-"
         return cells
 
     return pd.DataFrame([row(arm) for arm in arms])
@@ -100,7 +100,7 @@ def findings(config: Any, results: "pd.DataFrame") -> list[str]:
     return [
         _what_moved(results),
         across.differences(
-            "Frozen with training=True and updates instead of training=False, test accuracy in inference mode",
+            "Frozen with training=True instead of training=False, test accuracy in inference mode",
             "batch",
             REFERENCE,
             {"short budget": SHORT, "converged head": CONVERGED},
@@ -149,9 +149,9 @@ class _Across:
 
 def _held(part: "pd.DataFrame") -> str:
     return (
-        f"{part.fit_accuracy.mean():.1f} % in fit, {part.train_accuracy.mean():.1f} % in inference mode on the "
-        f"same images, {interval(part.gap).text()} points apart at a drift of {part.mean_shift.mean():.2g} sd "
-        f"and a mismatch of {part.mismatch.mean():.2g} nats"
+        f"{part.fit_accuracy.mean():.1f} % in fit, {part.train_accuracy.mean():.1f} % in inference mode "
+        f"on the same images, {interval(part.gap).text()} points apart at a drift of "
+        f"{part.mean_shift.mean():.2g} sd and a mismatch of {part.mismatch.mean():.2g} nats"
     )
 
 
@@ -181,8 +181,8 @@ def figures(config: Any, results: "pd.DataFrame", drift: "pd.DataFrame") -> list
     maps = [
         (
             f"Drift of the moving mean: {shift}",
-            "Root mean square over channels of the shift since the start, in standard deviations of the start. "
-            "Layers from input (top) to output (bottom); mean over seeds.",
+            "Root mean square over channels of the shift since the start, in standard deviations "
+            "of the start. Layers from input (top) to output (bottom); mean over seeds.",
             plots.heat_maps(drift, "mean_shift", "mean shift, sd", shift, drifting),
         )
         for shift in config.shifts
@@ -206,11 +206,12 @@ def figures(config: Any, results: "pd.DataFrame", drift: "pd.DataFrame") -> list
 def limits(config: Any) -> list[str]:
     """What the run cannot show, whatever its numbers."""
     return [
-        f"The short budget is {config.epochs} epochs of Adam on {config.train_images} images. A difference there mixes "
-        "what the features are worth with how fast a head learns on them; the converged head tells the two apart.",
-        f"One network ({config.model}), one pair of data sets, {config.seeds} seeds. The intervals cover the draw of "
-        "images, the initial head, the order of batches and, with a * in --weights, the pretraining. They do not "
-        "cover other networks or other data.",
+        f"The short budget is {config.epochs} epochs of Adam on {config.train_images} images. A difference "
+        "there mixes what the features are worth with how fast a head learns on them; the converged head "
+        "tells the two apart.",
+        f"One network ({config.model}), one pair of data sets, {config.seeds} seeds. The intervals cover the "
+        "draw of images, the initial head, the order of batches and, where each seed has pretrained weights "
+        "of its own, the pretraining. They do not cover other networks or other data.",
         "Small grey images on a small network: large networks on photographs can behave otherwise.",
     ]
 

@@ -109,7 +109,7 @@ class DriftRecorder(keras.callbacks.Callback):
         self._reference: Any = reference
         self._tensorboard, self._heat_maps = tensorboard, heat_maps
         self._began_with: weakref.ref | None = None
-        self._hook: StepHook | None = None
+        self._hook: Any = None  # a StepHook, while a model has it
         self._source: Any = None  # a StepRing or a BatchReader, while a fit is under way
         self._log: Any = None  # a DriftLog, likewise
         self._summaries: DriftSummaries | None = None
@@ -141,24 +141,18 @@ class DriftRecorder(keras.callbacks.Callback):
         if model is None:
             return
         self._recover()
-        self._check(model, built_sites(model))
+        if not self._built_in_the_step(model):
+            self._check(model, built_sites(model))
         # `fit` makes its train function after this, and calls on_train_begin after that.
-        if keras.backend.backend() == "tensorflow":
+        if in_step():
             self._hook = StepHook(model)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        model = self.model
-        self._sites = built_sites(model)
-        self._watched = [(site.layer.moving_mean, site.layer.moving_variance) for site in self._sites]
-        first = self._began_with is None
-        if first:
-            self._begin(model)
-        self._open(model)
         self._fit_begins = True
-        if self._probe_inputs is not None:
-            self._probe = Probe(model, self._probe_inputs)
-        if first:
-            self._record_now()
+        if self._hook is not None and self._built_in_the_step(self.model):
+            self._hook.before_step = self._start_in_the_step
+        else:
+            self._start(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self._fit_begins:
@@ -168,7 +162,7 @@ class DriftRecorder(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         # Not at the batch's end: that may be the epoch's end, whose row gets a mismatch.
-        if self._source.nearly_full:
+        if self._source is not None and self._source.nearly_full:
             self._flush()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -202,6 +196,34 @@ class DriftRecorder(keras.callbacks.Callback):
         self._hook = self._log = self._source = self._probe = None
 
     # Beginning.
+
+    def _start(self, model: Any) -> None:
+        self._sites = built_sites(model)
+        self._watched = [(site.layer.moving_mean, site.layer.moving_variance) for site in self._sites]
+        first = self._began_with is None
+        if first:
+            self._begin(model)
+        self._open(model)
+        if self._probe_inputs is not None:
+            self._probe = Probe(model, self._probe_inputs)
+        if first:
+            self._record_now()
+
+    def _built_in_the_step(self, model: Any) -> bool:
+        """On TensorFlow, `fit` builds a subclassed model no sooner than in its first step."""
+        return in_step() and not model.built
+
+    def _start_in_the_step(self, data: Any) -> None:
+        """Before the first step of a model that is not built: builds it, and starts."""
+        import tensorflow as tf
+
+        self._hook.before_step = None
+        # Out of the function that is being traced.
+        with tf.init_scope():
+            inputs, *_ = keras.utils.unpack_x_y_sample_weight(data)
+            self.model(keras.tree.map_structure(_symbolic, inputs))
+            self._check(self.model, built_sites(self.model))
+            self._start(self.model)
 
     def _check(self, model: Any, sites: list[Site]) -> None:
         if self._began_with is not None and self._began_with() is not model:
@@ -285,3 +307,12 @@ class DriftRecorder(keras.callbacks.Callback):
                     "Expected the layers to keep their variables while they are recorded. "
                     f"Received: layer {site.path!r} with new ones"
                 )
+
+
+def _symbolic(tensor: Any) -> Any:
+    return keras.KerasTensor(tensor.shape, keras.backend.standardize_dtype(tensor.dtype))
+
+
+def in_step() -> bool:
+    """Whether this backend's train step can hold the recorder."""
+    return keras.backend.backend() == "tensorflow"

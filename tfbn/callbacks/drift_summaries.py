@@ -106,6 +106,7 @@ class DriftSummaries:
                 self._described.add(metric)
                 for value in summary.value[-len(self._layers) :]:
                     value.metadata.summary_description = f"Unit: {UNITS[metric]}"
+                    value.metadata.plugin_data.plugin_name = "scalars"
         kept.steps.append(step)
         kept.rows.append(np.array(row, np.float32))
         self._writer.add(step, summary)

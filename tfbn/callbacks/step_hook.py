@@ -20,8 +20,10 @@ class StepHook:
         model: A Keras model, built or not.
 
     Attributes:
-        after_step: A function without arguments, or None. Set it before the step is
-            traced. It must not refer to what should not live as long as the model.
+        before_step: A function of the step's data, or None, called when the step is
+            traced (in eager training: each time).
+        after_step: A function without arguments, or None. Set both before the step is
+            traced. They must not refer to what should not live as long as the model.
 
     Example:
 
@@ -39,6 +41,7 @@ class StepHook:
 
     def __init__(self, model: Any):
         self.model = model
+        self.before_step: Callable[[Any], None] | None = None
         self.after_step: Callable[[], None] | None = None
         self.active = True
         self._before = {name: vars(model).get(name) for name in ("train_step", "fit")}
@@ -51,7 +54,7 @@ class StepHook:
         if not self.active:
             return
         self.active = False
-        self.after_step = None
+        self.before_step = self.after_step = None
         self.model.train_function = None
         # A hook that lies below another one can only be lifted off after that one.
         top = _hook_of(vars(self.model).get("train_step"))
@@ -72,8 +75,10 @@ class StepHook:
 
     def _hooked_step(self, step: Callable) -> Callable:
         @functools.wraps(step)
-        def train_step(*args: Any, **kwargs: Any) -> Any:
-            logs = step(*args, **kwargs)
+        def train_step(data: Any) -> Any:
+            if self.before_step is not None:
+                self.before_step(data)
+            logs = step(data)
             if self.after_step is not None:
                 self.after_step()
             return logs

@@ -46,7 +46,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
             more axes, the last one normalised, float32 or lower, no mask, no renorm,
             not synchronized). `True`: insist on it, an error where it does not apply.
             `False`: never. The moving statistics are the same either way to rounding.
-            {accuracy}
+            Largest error of an output against float64, the outputs' standard deviation
+            being 1: fused 4e-7 at 64 values a channel and 2e-5 at 65,536; Keras's own
+            arithmetic 5e-7 and 5e-6 (`python -m benchmarks.layer`).
         **kwargs: As in `keras.layers.BatchNormalization`.
 
     Attributes:
@@ -168,7 +170,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
         gamma = ops.cast(self.gamma, dtype) if self.scale else None
         beta = ops.cast(self.beta, dtype) if self.center else None
         mean, variance = self._moments(x, mask)
-        moving = ops.cast(self.moving_mean, dtype), ops.cast(self.moving_variance, dtype)
+        # Copies, since on PyTorch an update changes the very tensors that the gradient needs later.
+        statistics = (self.moving_mean, self.moving_variance)
+        moving = tuple(ops.copy(ops.cast(statistic, dtype)) for statistic in statistics)
         renorm = getattr(self, "renorm", False)
         if mode.normalizes_by == "batch" and renorm:
             r, d, mean, variance = self._renorm_correction_and_moments(mean, variance)

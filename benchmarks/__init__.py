@@ -1,0 +1,1 @@
+"""Speed: ratios against stock Keras, interleaved in one process."""

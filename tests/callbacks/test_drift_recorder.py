@@ -1,0 +1,417 @@
+"""The recorder against statistics read by hand after every step, in every way of training."""
+
+import gc
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+import tfbn
+from tests import drift_oracle
+from tfbn import drift
+from tfbn.callbacks import DriftRecorder, read_drift, step_ring
+from tfbn.statistics import take
+
+BATCH, STEPS = 8, 5  # the last batch is smaller
+WAYS = {
+    "plain": {},
+    "jit": {"jit_compile": True},
+    "eager": {"run_eagerly": True},
+    "three_steps_per_execution": {"steps_per_execution": 3},
+}
+METRICS = list(drift.METRICS)
+
+
+class Subclassed(keras.Model):
+    def __init__(self, layers):
+        super().__init__()
+        self.stack = layers
+
+    def call(self, x, training=None):
+        for layer in self.stack:
+            x = layer(x, training=training) if "norm" in layer.name else layer(x)
+        return x
+
+
+def stack():
+    bn = {"momentum": 0.8}
+    return [
+        keras.layers.Dense(6),
+        keras.layers.BatchNormalization(name="norm_stock", **bn),
+        keras.layers.Dropout(0.3, seed=1),
+        keras.layers.Dense(4, activation="relu"),
+        tfbn.BatchNormalization(name="norm_apart", training=True, trainable=False, **bn),
+        keras.layers.Dense(1),
+    ]
+
+
+def build(form="functional"):
+    keras.utils.set_random_seed(3)
+    inputs, layers = keras.Input((5,)), stack()
+    if form == "subclassed":
+        return Subclassed(layers)
+    if form == "nested":
+        inner = keras.Sequential([keras.Input((5,)), *layers], name="inner")
+        return keras.Model(inputs, inner(inputs))
+    if form == "shared":
+        again = keras.layers.BatchNormalization(name="norm_shared", momentum=0.8)
+        return keras.Model(inputs, keras.Sequential(layers)(again(inputs) + again(inputs * 2)))
+    return keras.Sequential([inputs, *layers])
+
+
+def compiled(form="functional", **arguments):
+    model = build(form)
+    model.compile(keras.optimizers.Adam(0.05), "mse", **({"jit_compile": False} | arguments))
+    return model
+
+
+@pytest.fixture
+def data(rng):
+    x = np.float32(rng.normal(2, [1, 2, 3, 4, 5], (BATCH * STEPS - 3, 5)))
+    return x, np.float32(rng.normal(size=(len(x), 1)))
+
+
+class ByHand(keras.callbacks.Callback):
+    """Reads all statistics with numpy after each batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.snapshots = []
+
+    def on_train_begin(self, logs=None):
+        self.snapshots.append(take(self.model))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.snapshots.append(take(self.model))
+
+
+def expected(snapshots, path):
+    first = snapshots[0][path]
+    rows = [
+        drift_oracle.metrics(s[path].mean, s[path].variance, first.mean, first.variance, first.epsilon)
+        for s in snapshots
+    ]
+    return np.array([[row[name] for name in METRICS] for row in rows])
+
+
+def train(model, data, callbacks=(), **arguments):
+    return model.fit(*data, batch_size=BATCH, verbose=0, callbacks=list(callbacks), **arguments)
+
+
+def is_clean(model):
+    return "train_step" not in vars(model) and "fit" not in vars(model)
+
+
+def check_against(log, snapshots, steps, tolerance):
+    assert log["step"].unique().tolist() == steps
+    for path in snapshots[0]:
+        rows = log[log["layer"] == path]
+        oracle = expected([snapshots[step] for step in steps], path)
+        np.testing.assert_allclose(rows[METRICS].to_numpy(), oracle, rtol=tolerance, atol=1e-6, err_msg=path)
+        assert np.all(rows[METRICS].to_numpy()[-1] > 1e-4)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("way", WAYS)
+def test_every_step_equals_the_oracle(way, every, data, tmp_path):
+    model, by_hand = compiled(**WAYS[way]), ByHand()
+    recorder = DriftRecorder(tmp_path, every=every, tensorboard=False)
+    if "steps_per_execution" in WAYS[way]:
+        # No callback sees each step then; a twin that trains step by step does.
+        train(compiled(), data, [by_hand], epochs=2)
+        train(model, data, [recorder], epochs=2)
+    else:
+        train(model, data, [by_hand, recorder], epochs=2)
+    steps = list(range(0, 2 * STEPS + 1, every))
+    log = read_drift(tmp_path)
+    check_against(log, by_hand.snapshots, steps, 1e-3)
+    assert log.groupby("step")["epoch"].first().tolist() == [0 if step <= STEPS else 1 for step in steps]
+    assert is_clean(model)
+
+
+@pytest.mark.parametrize("form", ["functional", "nested", "subclassed", "shared"])
+def test_every_form_of_model(form, data, tmp_path):
+    model, by_hand = compiled(form), ByHand()
+    model(data[0])
+    train(model, data, [by_hand, DriftRecorder(tmp_path, tensorboard=False)])
+    check_against(read_drift(tmp_path), by_hand.snapshots, list(range(STEPS + 1)), 1e-3)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_model_that_fit_builds(way, data, tmp_path):
+    """The same rows and the same weights as when it was built before, and without a recorder."""
+    logs, results = [], []
+    for built, recorded in [(True, True), (False, True), (False, False)]:
+        model = compiled("subclassed", **WAYS[way])
+        if built:
+            model(keras.KerasTensor((None, 5)))
+        recorder = DriftRecorder(tmp_path / str(built), probe=data[0], heat_maps=False)
+        train(model, data, [recorder] if recorded else [], epochs=2)
+        if recorded:
+            logs.append(read_drift(tmp_path / str(built)))
+        results.append([v.numpy().copy() for v in model.variables])
+        assert is_clean(model)
+    assert len(logs[0]) == 2 * (2 * STEPS + 1)
+    pd.testing.assert_frame_equal(*logs)
+    for values in zip(*results, strict=True):
+        np.testing.assert_array_equal(values[0], values[1])
+        np.testing.assert_array_equal(values[2], values[1])
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64", "bfloat16"])
+def test_every_precision(policy, data, tmp_path):
+    keras.config.set_dtype_policy(policy)
+    try:
+        model, by_hand = compiled(), ByHand()
+        train(model, data, [by_hand, DriftRecorder(tmp_path, tensorboard=False)])
+    finally:
+        keras.config.set_dtype_policy("float32")
+    check_against(read_drift(tmp_path), by_hand.snapshots, list(range(STEPS + 1)), 1e-3)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_training_is_the_same_to_the_bit(way, data, tmp_path):
+    results = []
+    for recorded in (False, True):
+        model = compiled(**WAYS[way])
+        recorder = DriftRecorder(tmp_path, probe=data[0][:7], probe_every=2, heat_maps=False)
+        train(model, data, [recorder] if recorded else [], epochs=2, validation_data=data)
+        results.append([v.numpy().copy() for v in [*model.variables, *model.optimizer.variables]])
+    assert len(results[0]) > 20
+    for without, with_recorder in zip(*results, strict=True):
+        np.testing.assert_array_equal(without, with_recorder)
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_probe_rows(every, data, tmp_path):
+    x = data[0][:7]
+    recorder = DriftRecorder(tmp_path, every=every, probe=x, probe_every=3, tensorboard=False)
+    model = compiled()
+    train(model, data, [recorder], epochs=2)
+    log = read_drift(tmp_path).set_index("step")
+    probed = [0, 3, 5, 6, 9, 10]
+    assert log.index[log["mismatch"].notna()].unique().tolist() == probed
+    assert log.index.unique().tolist() == sorted({*range(0, 11, every), *probed})
+    last = log.loc[10].set_index("layer")
+    np.testing.assert_allclose(
+        last[["mismatch", "mismatch_mean_shift"]].to_numpy(),
+        tfbn.mismatch.Probe(model, x).measure(),
+        rtol=1e-6,
+    )
+    assert np.all(last["mismatch"] > 0)
+
+
+def test_a_layer_that_normalizes_by_moving_has_no_mismatch(data, tmp_path):
+    model = compiled()
+    model.layers[1].trainable = False
+    model.compile("sgd", "mse")
+    train(model, data, [DriftRecorder(tmp_path, probe=data[0], tensorboard=False)])
+    log = read_drift(tmp_path).dropna().set_index("layer")
+    assert np.all(log.loc["norm_stock", ["mismatch", *METRICS]] == 0)
+    assert np.all(log.loc["norm_apart", "mismatch"] > 0)
+
+
+def test_the_ring_goes_round(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(step_ring, "CAPACITY", 4)
+    model, by_hand = compiled(), ByHand()
+    train(model, data, [by_hand, DriftRecorder(tmp_path, probe=data[0], tensorboard=False)], epochs=3)
+    log = read_drift(tmp_path)
+    check_against(log, by_hand.snapshots, list(range(3 * STEPS + 1)), 1e-3)
+    assert log.dropna()["step"].unique().tolist() == [0, 5, 10, 15]
+
+
+def test_lost_rows_are_an_error(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(step_ring, "CAPACITY", 4)
+    model, recorder = compiled(), DriftRecorder(tmp_path, tensorboard=False)
+    callbacks = keras.callbacks.CallbackList([recorder], model=model)
+    callbacks.on_train_begin()
+    for _ in range(5):
+        model.train_on_batch(*data)
+    with pytest.raises(RuntimeError, match="trained for 5 steps without a call of the recorder's"):
+        callbacks.on_train_end()
+    recorder.close()
+    assert is_clean(model)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_own_training_loop(data, tmp_path):
+    model, by_hand = compiled(), ByHand()
+    recorder = DriftRecorder(tmp_path, tensorboard=False)
+    callbacks = keras.callbacks.CallbackList([by_hand, recorder], model=model)
+    callbacks.on_train_begin()
+    for epoch in range(2):
+        callbacks.on_epoch_begin(epoch)
+        for batch in range(3):
+            callbacks.on_train_batch_begin(batch)
+            model.train_on_batch(*data)
+            callbacks.on_train_batch_end(batch)
+        callbacks.on_epoch_end(epoch)
+    callbacks.on_train_end()
+    check_against(read_drift(tmp_path), by_hand.snapshots, list(range(7)), 1e-3)
+    assert is_clean(model)
+
+
+def test_second_fit_goes_on_from_the_same_reference(data, tmp_path):
+    model, by_hand = compiled(), ByHand()
+    recorder = DriftRecorder(tmp_path, tensorboard=False)
+    train(model, data, [by_hand, recorder])
+    train(model, data)
+    before = take(model)
+    train(model, data, [by_hand, recorder], epochs=2)
+    log = read_drift(tmp_path)
+    # Steps that were trained without the recorder are not counted.
+    snapshots = by_hand.snapshots[: STEPS + 1] + by_hand.snapshots[STEPS + 2 :]
+    check_against(log, snapshots, list(range(3 * STEPS + 1)), 1e-3)
+    assert log.groupby("step")["epoch"].first().tolist() == [0] * 6 + [1] * 5 + [2] * 5
+    assert by_hand.snapshots[STEPS + 1]["norm_stock"].mean.tolist() == before["norm_stock"].mean.tolist()
+
+
+def test_given_reference(data, tmp_path):
+    model = compiled()
+    reference = take(model)
+    train(model, data)
+    now = take(model)
+    train(model, data, [DriftRecorder(tmp_path, reference=reference, tensorboard=False)])
+    start = read_drift(tmp_path).query("step == 0").set_index("layer")
+    expected_start = drift.of_snapshots(now, reference)
+    for path, values in expected_start.items():
+        np.testing.assert_allclose(start.loc[path, METRICS].to_numpy(float), list(values.values()), rtol=1e-5)
+        assert values["kl"] > 0
+
+
+class Fails(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 2:
+            raise KeyboardInterrupt
+
+
+def test_after_a_fit_that_raised_the_model_is_as_ever(data, tmp_path):
+    model, recorder = compiled(), DriftRecorder(tmp_path, tensorboard=False)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, data, [recorder, Fails()])
+    assert not (tmp_path / "drift.parquet").exists()
+    twin = compiled()
+    with pytest.raises(KeyboardInterrupt):
+        train(twin, data, [Fails()])
+    for each in (model, twin):
+        train(each, data)
+    assert is_clean(model)
+    for ours, plain in zip(model.variables, twin.variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), plain.numpy())
+    assert recorder._source.step == 3
+    del recorder
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_after_a_fit_that_raised_the_same_recorder_goes_on(data, tmp_path):
+    model, by_hand = compiled(), ByHand()
+    recorder = DriftRecorder(tmp_path, heat_maps=False)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, data, [by_hand, recorder, Fails()])
+    train(model, data, [by_hand, recorder])
+    snapshots = by_hand.snapshots[:4] + by_hand.snapshots[5:]
+    check_against(read_drift(tmp_path), snapshots, list(range(3 + STEPS + 1)), 1e-3)
+    assert is_clean(model)
+
+
+def test_as_a_context_manager_it_frees_the_model(data, tmp_path):
+    model = compiled()
+    with pytest.raises(KeyboardInterrupt), DriftRecorder(tmp_path, tensorboard=False) as recorder:
+        train(model, data, [recorder, Fails()])
+    assert is_clean(model)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_train_function_of_an_earlier_fit_is_not_used(data, tmp_path):
+    model, by_hand = compiled(), ByHand()
+    train(model, data)
+    train(model, data, [by_hand, DriftRecorder(tmp_path, tensorboard=False)])
+    check_against(read_drift(tmp_path), by_hand.snapshots, list(range(STEPS + 1)), 1e-3)
+
+
+def test_other_backends_read_after_the_batch(data, tmp_path, monkeypatch):
+    """Without a hook, as on JAX and PyTorch; the reading itself is the same code there."""
+    monkeypatch.setattr("tfbn.callbacks.drift_recorder.in_step", lambda: False)
+    model, by_hand = compiled(), ByHand()
+    train(model, data, [by_hand, DriftRecorder(tmp_path, every=2, tensorboard=False)], epochs=2)
+    check_against(read_drift(tmp_path), by_hand.snapshots, [0, 2, 4, 6, 8, 10], 1e-3)
+    model = compiled(steps_per_execution=2)
+    with pytest.warns(UserWarning, match="sees only the last of each 2 steps"):
+        train(model, data, [DriftRecorder(tmp_path, overwrite=True, tensorboard=False)])
+
+
+# Bad input
+
+
+def no_bn():
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"every": 0}, "Expected `every` to be a whole number of at least 1. Received: every=0"),
+        ({"probe_every": 2}, "Expected `probe` to be a batch of inputs"),
+        ({"probe_every": -1, "probe": 1}, "Expected `probe_every`"),
+    ],
+)
+def test_bad_arguments(arguments, text, tmp_path):
+    with pytest.raises(ValueError, match=text):
+        DriftRecorder(tmp_path / "log", **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_models(data, tmp_path):
+    model = no_bn()
+    before = [v.numpy().copy() for v in model.variables]
+    with pytest.raises(ValueError, match="at least one BatchNormalization layer"):
+        train(model, data, [DriftRecorder(tmp_path)])
+    unbuilt = Subclassed([keras.layers.Dense(1)])
+    unbuilt.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="at least one BatchNormalization layer"):
+        train(unbuilt, data, [DriftRecorder(tmp_path)])
+    assert is_clean(model)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    other = take(compiled())
+    other["norm_stock"] = other.pop("norm_apart")
+    with pytest.raises(ValueError, match="Expected `reference` to have the model's layers"):
+        train(compiled(), data, [DriftRecorder(tmp_path, reference=other)])
+    assert list(tmp_path.iterdir()) == []
+    recorder = DriftRecorder(tmp_path, tensorboard=False)
+    first = compiled()
+    train(first, data, [recorder])
+    with pytest.raises(ValueError, match="use a new recorder"):
+        train(compiled(), data, [recorder])
+
+
+def test_another_recorders_log_is_not_overwritten(data, tmp_path):
+    model = compiled()
+    train(model, data, [DriftRecorder(tmp_path, heat_maps=False)])
+    (tmp_path / "events.out.tfevents.1.of_someone_else").write_bytes(b"")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match=r"Expected `log_dir` to hold no drift\.parquet"):
+        DriftRecorder(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    train(model, data, [DriftRecorder(tmp_path, overwrite=True, tensorboard=False)], epochs=2)
+    assert read_drift(tmp_path)["step"].max() == 2 * STEPS
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "drift.parquet",
+        "events.out.tfevents.1.of_someone_else",
+    ]
+
+
+def test_replaced_variables_are_an_error(data, tmp_path):
+    model = compiled()
+    layer = model.layers[1]
+
+    class Replace(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            layer.__dict__["moving_mean"] = keras.Variable(np.zeros(6, "float32"))
+
+    with pytest.raises(RuntimeError, match="Received: layer 'norm_stock' with new ones"):
+        train(model, data, [DriftRecorder(tmp_path, tensorboard=False), Replace()])
