@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: run test test-long lint benchmark requirements clean
+.PHONY: run test test-long test-backends keras-versions lint benchmark requirements clean
 
 run: $(READY)  ## The main job on the data that comes with the package.
 	$(BIN)/python -m experiments.frozen_batchnorm $(FLAGS)
@@ -16,6 +16,15 @@ test: $(READY)  ## Every quick test; under ten minutes on two cores.
 
 test-long: $(READY)  ## The quick tests and those that take minutes each.
 	$(BIN)/python -m pytest -q -n $(WORKERS)
+
+BACKENDS := .venv-backends
+test-backends: requirements.txt setup.cfg  ## The contract on JAX and PyTorch.
+	test -x $(BACKENDS)/bin/python || $(PYTHON) -m venv $(BACKENDS)
+	$(BACKENDS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .[backends]
+	for backend in jax torch; do KERAS_BACKEND=$$backend $(BACKENDS)/bin/python -m pytest -q tests/backends || exit 1; done
+
+keras-versions: $(READY)  ## The contract on other versions of Keras, each in a folder of its own.
+	$(BIN)/python -m tests.keras_versions $(VERSIONS)
 
 lint: $(READY)  ## Style and types.
 	$(BIN)/ruff check .

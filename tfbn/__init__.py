@@ -12,6 +12,7 @@ from tfbn.layers import BatchNormalization
 # Public name -> the module it lives in.
 _LAZY = {
     "DriftRecorder": "tfbn.callbacks",
+    "audit": "tfbn.auditing",
     "convert": "tfbn.conversion",
     "freeze": "tfbn.freezing",
     "revert": "tfbn.conversion",

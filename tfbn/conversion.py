@@ -15,7 +15,7 @@ from tfbn.validation import check_flag
 
 Stock = keras.layers.BatchNormalization
 # What the stock layer does not have, and where a converted one remembers its class.
-_OWN = ("_training_flag", "_update_statistics_flag", "fused", "_class_before")
+_OWN = ("_training_flag", "_update_statistics_flag", "fused", "_class_before", "_traced_as")
 
 
 def convert(

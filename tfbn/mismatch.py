@@ -26,8 +26,8 @@ class Probe:
     The model runs forward in training mode, as in `fit`. Nothing in it changes, not the
     moving statistics and not the states of random seeds: variables are not assigned.
 
-    What each layer normalises by is found out when the probe first runs (on TensorFlow
-    the run is traced once). Make a new probe after flags were changed.
+    On TensorFlow the run is traced once, here, as `fit` traces its step once: make a new
+    probe after flags were changed.
 
     Args:
         model: A built model.
@@ -54,12 +54,12 @@ class Probe:
         self._model = model
         self._layers = [site.layer for site in sites]
         self._inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
-        self._run = self._batch_statistics
         self._uses: list[int] = []
+        self._run: Any = self._batch_statistics
         if keras.backend.backend() == "tensorflow" and not model.run_eagerly:
             import tensorflow as tf
 
-            self._run = tf.function(self._batch_statistics, autograph=False)
+            self._run = tf.function(self._batch_statistics, autograph=False).get_concrete_function()
 
     def measure(self) -> np.ndarray:
         """The mismatch now.
@@ -70,7 +70,7 @@ class Probe:
             deviations. For a layer that is used several times, the mean over its uses.
             NaN for a layer that the model does not use.
         """
-        by_use = self._run(self._inputs)
+        by_use = self._run()
         totals = np.zeros((len(self._layers), len(METRICS)))
         for index, mean, variance in by_use:
             moving = take_one(self._layers[int(index)])
@@ -79,7 +79,7 @@ class Probe:
         uses = np.array(self._uses)[:, None]
         return np.where(uses > 0, totals / np.maximum(uses, 1), np.nan)
 
-    def _batch_statistics(self, inputs: Any) -> list[tuple[Any, Any, Any]]:
+    def _batch_statistics(self) -> list[tuple[Any, Any, Any]]:
         """(layer index, mean, variance) for each use that normalises by the batch."""
         found = []
         uses = [0] * len(self._layers)
@@ -93,7 +93,7 @@ class Probe:
         # In a stateless scope, assignments go to the scope and not to the variables.
         with observed(self._layers, observer), keras.StatelessScope():
             takes_training = getattr(self._model, "_call_has_training_arg", True)
-            self._model(inputs, **({"training": True} if takes_training else {}))
+            self._model(self._inputs, **({"training": True} if takes_training else {}))
         self._uses = uses
         return found
 

@@ -19,7 +19,7 @@ def observed(layers: Iterable[Any], observer: Observer) -> Iterator[None]:
     function that was traced before the block does not call it.
 
     Args:
-        layers: Built layers whose `call` takes `(inputs, training, mask)`.
+        layers: Built layers whose `call` takes `(inputs, training)`, with or without a mask.
         observer: Called with `(layer, inputs, training, mask)`; its answer is not used.
 
     Example:
@@ -34,7 +34,8 @@ def observed(layers: Iterable[Any], observer: Observer) -> Iterator[None]:
 
     def watch(layer: Any, call: Callable, inputs: Any, training: bool | None, mask: Any) -> Any:
         observer(layer, inputs, training, mask)
-        return call(inputs, training=training, mask=mask)
+        # Dropout and its like take no mask.
+        return call(inputs, training=training, **({} if mask is None else {"mask": mask}))
 
     with replaced(layers, watch):
         yield

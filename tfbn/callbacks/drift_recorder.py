@@ -1,5 +1,6 @@
 """`DriftRecorder`: how every BatchNormalization layer's statistics move while a model trains."""
 
+import contextlib
 import os
 import warnings
 import weakref
@@ -255,7 +256,8 @@ class DriftRecorder(keras.callbacks.Callback):
                 f"{per_execution} steps (steps_per_execution={per_execution}).",
                 stacklevel=2,
             )
-        self._source = kind(layers, reference, self.every, self._steps_before, per_execution)
+        with _scope(model):
+            self._source = kind(layers, reference, self.every, self._steps_before, per_execution)
         if self._hook is not None:
             self._hook.after_step = self._source.record
         self._log = DriftLog(self.log_dir, {path: len(s.mean) for path, s in self._reference.items()})
@@ -307,6 +309,12 @@ class DriftRecorder(keras.callbacks.Callback):
                     "Expected the layers to keep their variables while they are recorded. "
                     f"Received: layer {site.path!r} with new ones"
                 )
+
+
+def _scope(model: Any) -> Any:
+    """The scope of the `tf.distribute` strategy that a model was made under, if any."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return contextlib.nullcontext() if strategy is None else strategy.scope()
 
 
 def _symbolic(tensor: Any) -> Any:

@@ -41,8 +41,8 @@ class StepRing:
         self._stride = steps_per_execution
         self._capacity = max(CAPACITY, 2 * -(-steps_per_execution // every) + 2)
         shape = (self._capacity, len(layers), len(drift.METRICS))
-        self._step = tf.Variable(first_step, dtype="int64", trainable=False, name="recorder_step")
-        self._rows = tf.Variable(tf.zeros(shape), trainable=False, name="recorder_rows")
+        self._step = _local_variable(tf.constant(first_step, "int64"), "recorder_step")
+        self._rows = _local_variable(tf.zeros(shape), "recorder_rows")
         self._read_to = self._at_most = first_step
 
     @property
@@ -113,7 +113,23 @@ class StepRing:
             return tf.math.unsorted_segment_sum(terms, ids, len(self._layers)) / sizes
 
         values = drift.by_layer(mean, variance, self._reference, segment_mean, xp=keras.ops)
-        self._rows.scatter_update(tf.IndexedSlices(values, self._place(step)))
+        # The raw operation, since tf.Variable.scatter_update does not serve under a strategy.
+        tf.raw_ops.ResourceScatterUpdate(
+            resource=self._rows.handle, indices=self._place(step), updates=values
+        )
+
+
+def _local_variable(value: Any, name: str) -> Any:
+    """A variable of which each replica of a `tf.distribute` strategy has its own; the first is read."""
+    import tensorflow as tf
+
+    return tf.Variable(
+        value,
+        trainable=False,
+        name=name,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
 
 
 def current_statistics(layers: list[Any]) -> tuple[Any, Any]:

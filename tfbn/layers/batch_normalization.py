@@ -120,6 +120,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def mode(self) -> modes.Mode:
         return modes.resolve(self.training, self.update_statistics, self.trainable)
 
+    @property
+    def _trace_key(self) -> tuple[modes.Mode, float]:
+        """What a traced train step depends on; `tfbn.audit` compares it with the flags as they are."""
+        return self.mode, self.momentum
+
     def train(self, mode: bool = True) -> "BatchNormalization":
         """PyTorch's `Module.train`: has no say here, since Keras passes `training` in calls."""
         return self
@@ -128,6 +133,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         mode = modes.resolve(
             self.training, self.update_statistics, self.trainable, training_call=bool(training)
         )
+        if training:
+            self.__dict__["_traced_as"] = self._trace_key
         if self._use_fused(inputs, mask):
             return self._call_fused(inputs, mode)
         if mode.normalizes_by == "moving" and not mode.updates:
