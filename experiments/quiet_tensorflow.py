@@ -26,4 +26,6 @@ def _standard_error_closed() -> Iterator[None]:
 
 
 with _standard_error_closed():
-    import tensorflow  # noqa: F401
+    import tensorflow
+
+tensorflow.get_logger().setLevel("ERROR")  # hints about retracing, which a study cannot help

@@ -61,7 +61,9 @@ def main(wanted: list[str]) -> int:
         version = VERSIONS.get(name, name)
         started = time.monotonic()
         result, good = run(version)
-        rows.append(f"{version:10} {'ok  ' if good else 'FAIL'} {result} ({time.monotonic() - started:.0f} s)")
+        rows.append(
+            f"{version:10} {'ok  ' if good else 'FAIL'} {result} ({time.monotonic() - started:.0f} s)"
+        )
         print(rows[-1], flush=True)
         if not good and version == "nightly":
             print("WARNING: the nightly is red or missing. That does not fail this command.", file=sys.stderr)

@@ -123,7 +123,9 @@ def what_happens(model, run):
         distances = [np.abs(outputs[id(layer)] - y).max() for y in (by_batch, by_moving)]
         assert min(distances) < 1e-3 < max(distances)
         moved = [np.any(keras.ops.convert_to_numpy(w) != before[id(w)]) for w in layer.weights[:4]]
-        found.append((("batch", "moving")[int(np.argmin(distances))], bool(moved[2]), bool(moved[0] or moved[1])))
+        found.append(
+            (("batch", "moving")[int(np.argmin(distances))], bool(moved[2]), bool(moved[0] or moved[1]))
+        )
     return found
 
 

@@ -251,7 +251,9 @@ def test_the_guides_recipe_converted(setter, tmp_path, rng):
     moved = {v.path: v.numpy() != before[v.path] for v in watched}
     assert not moved[bn.moving_mean.path].any()
     assert not moved[bn.moving_variance.path].any()
-    for v in (bn.gamma, bn.beta, *head_bn.weights):
+    for v in (bn.gamma, bn.beta, head_bn.gamma, head_bn.beta):
+        assert moved[v.path].any(), v.path
+    for v in (head_bn.moving_mean, head_bn.moving_variance):
         assert moved[v.path].all(), v.path
     assert moved[state.path].any()  # Dropout in the head drew
 

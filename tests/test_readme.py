@@ -15,12 +15,14 @@ def test_python_blocks_run(tmp_path, monkeypatch):
     names: dict = {}
     assert len(BLOCKS) >= 2
     for block in BLOCKS:
-        exec(compile(block, "README.md", "exec"), names)  # noqa: S102
+        exec(compile(block, "README.md", "exec"), names)
 
 
 def test_commands_are_targets_of_the_makefile():
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) | set(re.findall(r"`make ([a-z-]+)`", README))
+    targets = set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) | set(
+        re.findall(r"`make ([a-z-]+)`", README)
+    )
     assert {"run", "test", "test-long", "test-backends", "benchmark"} <= targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

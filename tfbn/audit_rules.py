@@ -88,7 +88,12 @@ def _call_site(facts: Facts) -> Iterator[str]:
         got = {bool(call.training) for call in facts.fit}
         if got == {not flag}:
             yield f"the call site says training={flag}, and fit overrides it"
-        elif got == {flag} and not flag and isinstance(facts.layer, BatchNormalization) and facts.layer.training:
+        elif (
+            got == {flag}
+            and not flag
+            and isinstance(facts.layer, BatchNormalization)
+            and facts.layer.training
+        ):
             yield "the call site says training=False, so the layer's training=True does not act"
 
 

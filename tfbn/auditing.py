@@ -161,7 +161,11 @@ def _calls(model: Any, watched: list[Site]) -> tuple[dict[int, list[Call]], dict
         return received(model, layers, training=True), received(model, layers, training=False), []
     except Exception as error:  # whatever a subclassed model's own code raises
         reason = _reason(error)
-        return {}, {}, [f"the model could not be run on symbolic inputs, so flags at call sites are not seen: {reason}"]
+        return (
+            {},
+            {},
+            [f"the model could not be run on symbolic inputs, so flags at call sites are not seen: {reason}"],
+        )
 
 
 def _reason(error: Exception) -> str:
@@ -174,7 +178,9 @@ def _reason(error: Exception) -> str:
 def _mode(layer: Any, calls: list[Call], trained: set[int], default: bool) -> modes.Mode:
     """What the layer does in its first call; without a call, what its flags say."""
     training_call = bool(calls[0].training) if calls else default
-    flags = (layer.training, layer.update_statistics) if isinstance(layer, BatchNormalization) else (None, None)
+    flags = (
+        (layer.training, layer.update_statistics) if isinstance(layer, BatchNormalization) else (None, None)
+    )
     mode = modes.resolve(*flags, trainable=layer.trainable, training_call=training_call)
     trains = default and any(id(v) in trained for v in (layer.gamma, layer.beta) if v is not None)
     return dataclasses.replace(mode, trains=trains)

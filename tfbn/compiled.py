@@ -4,23 +4,29 @@ Keras traces a train step once and keeps it. A flag that changes afterwards is s
 ignored on TensorFlow until the next `compile`, and raises on JAX.
 """
 
+import gc
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 
 from tfbn.traversal import sites
 
-FUNCTIONS = ("train_function", "test_function", "predict_function")
+FUNCTIONS = ("train", "test", "predict")
+# Lists of an optimizer, of which none is a list with one slot for each variable that trains.
+_NO_SLOTS = ("_variables", "_trainable_variables")
 
 
 def take_effect(model: Any) -> bool:
     """Lets the next `fit`, `evaluate` and `predict` see the model's flags as they are now.
 
-    The traced functions of the model and of models in it are dropped, to be traced
-    anew when they are needed. If other variables train than the optimizer was built
-    for, the optimizer gets a successor of the same configuration: iterations, learning
-    rate and the slots (momenta) of variables that still train are carried over; the
-    slots of variables that did not train before start at their initial values.
+    This holds for the model, for models in it and for every other model that shares a
+    layer with it, as one that contains it. Their traced functions are replaced by ones
+    that are traced when they are needed; a callback may call this in the middle of `fit`
+    on TensorFlow. If other variables train than an optimizer was built for, it gets a
+    successor of the same configuration: iterations, learning rate and the slots
+    (momenta) of variables that still train are carried over; the slots of variables
+    that did not train before start at their initial values.
 
     Args:
         model: Any Keras model or layer.
@@ -28,23 +34,43 @@ def take_effect(model: Any) -> bool:
     Returns:
         Whether anything had to be done.
 
-    Raises:
-        ValueError: The optimizer's state cannot be told apart by path; `compile` the
-            model again.
+    Example:
+
+    >>> base = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model = keras.Sequential([base, keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> _ = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+    >>> take_effect(base)
+    True
     """
     done = False
-    for each in [model, *(site.layer for site in sites(model))]:
-        if not isinstance(each, keras.Model):
-            continue
-        done |= _drop_functions(each)
+    for each in _models_that_share(model):
+        done |= _renew_functions(each)
         done |= _succeed_optimizer(each)
     return done
 
 
-def _drop_functions(model: Any) -> bool:
-    kept = [name for name in FUNCTIONS if getattr(model, name, None) is not None]
+def _models_that_share(model: Any) -> Iterator[Any]:
+    """Every live model that runs a layer of this one and has something to renew."""
+    layers = {id(model), *(id(site.layer) for site in sites(model))}
+    # A layer does not know the models around it, so look among all objects there are (0.1 s).
+    # By type, since some objects answer `isinstance` by importing what they stand for.
+    models = [each for each in gc.get_objects() if issubclass(type(each), keras.Model)]
+    for each in models:
+        state = vars(each)
+        kept = [state.get(f"{name}_function") for name in FUNCTIONS] + [state.get("optimizer")]
+        if all(value is None for value in kept):
+            continue
+        if id(each) in layers or any(id(site.layer) in layers for site in sites(each)):
+            yield each
+
+
+def _renew_functions(model: Any) -> bool:
+    kept = [name for name in FUNCTIONS if getattr(model, f"{name}_function", None) is not None]
     for name in kept:
-        setattr(model, name, None)
+        getattr(model, f"make_{name}_function")(force=True)
+    for site in sites(model) if kept else ():
+        site.layer.__dict__.pop("_traced_as", None)  # nothing is traced any more
     return bool(kept)
 
 
@@ -53,27 +79,49 @@ def _succeed_optimizer(model: Any) -> bool:
     if old is None or not old.built:
         return False
     wanted = list(model.trainable_variables)
-    # A LossScaleOptimizer keeps no variables of the model itself; the one inside does.
-    inside = getattr(old, "inner_optimizer", old)
-    if {id(v) for v in wanted} == {id(v) for v in inside._trainable_variables}:
+    known = {id(variable) for part in _parts(old) for variable in part._trainable_variables}
+    if {id(variable) for variable in wanted} == known:
         return False
     new = type(old).from_config(old.get_config())
     new.build(wanted)
-    _carry_over(old, new)
+    for old_part, new_part in zip(_parts(old), _parts(new), strict=True):
+        _carry_over(old_part, new_part)
     model.optimizer = new
     return True
 
 
+def _parts(optimizer: Any) -> list[Any]:
+    """The optimizer and those inside it: a LossScaleOptimizer has one, a MultiOptimizer several."""
+    inner = getattr(optimizer, "inner_optimizer", None)
+    return [optimizer, *([] if inner is None else [inner]), *getattr(optimizer, "_inner_optimizers", [])]
+
+
 def _carry_over(old: Any, new: Any) -> None:
-    state = {variable.path: variable for variable in old.variables}
-    if len(state) < len(old.variables):
-        raise ValueError(
-            "Expected an optimizer whose variables have paths of their own, to carry its state over. "
-            f"Received: optimizer={old.name!r} with repeated paths; call `model.compile` again"
-        )
-    for variable in new.variables:
-        if variable.path in state:
-            variable.assign(state[variable.path])
+    old_slots, new_slots = _slots(old), _slots(new)
+    for key in old_slots.keys() & new_slots.keys():
+        new_slots[key].assign(old_slots[key])
+    # What is left is of the optimizer as a whole, as the iterations: there a path is enough.
+    slots = {id(slot) for slot in (*old_slots.values(), *new_slots.values())}
+    whole = {variable.path: variable for variable in old._variables if id(variable) not in slots}
+    for variable in new._variables:
+        if id(variable) not in slots and variable.path in whole:
+            variable.assign(whole[variable.path])
     excluded = {name: value for name, value in vars(old).items() if name.startswith("_exclude_from_weight")}
     for name, value in excluded.items():
         setattr(new, name, value)
+
+
+def _slots(optimizer: Any) -> dict[tuple[str, int], Any]:
+    """Each slot by the attribute that lists it and the id of the variable that it belongs to.
+
+    Not by path: layers of the same name in two nested models give their variables one path.
+    """
+    trained = optimizer._trainable_variables
+    lists = {k: v for k, v in vars(optimizer).items() if isinstance(v, list) and k not in _NO_SLOTS}
+    return {
+        (name, id(variable)): slot
+        for name, listed in lists.items()
+        if len(listed) == len(trained)
+        for variable, slot in zip(trained, listed, strict=True)
+        if isinstance(slot, keras.Variable)
+    }

@@ -11,7 +11,7 @@ from tfbn.compiled import take_effect
 from tfbn.layers import BatchNormalization
 from tfbn.statistics import built_sites
 from tfbn.traversal import Site, batch_normalizations
-from tfbn.validation import check_flag
+from tfbn.validation import check_flag, fail
 
 Stock = keras.layers.BatchNormalization
 # What the stock layer does not have, and where a converted one remembers its class.
@@ -24,7 +24,7 @@ def convert(
     update_statistics: bool | None = None,
     *,
     fused: bool | None = False,
-    subclasses: bool = False,
+    subclasses: bool | type | tuple[type, ...] = False,
 ) -> Any:
     """Turns every stock BatchNormalization of a model into `tfbn.layers.BatchNormalization`.
 
@@ -49,15 +49,16 @@ def convert(
             keeps Keras's own arithmetic, equal to the bit; None is faster on
             TensorFlow and differs by rounding.
         subclasses: Whether layers of a class that others derived from the stock one are
-            converted too, which drops what that class adds. Otherwise they are left
-            alone, and a warning names them.
+            converted too, which drops what that class adds: True for all of them, or
+            the classes. Otherwise they are left alone, and a warning names them.
 
     Returns:
         `model`.
 
     Raises:
-        ValueError: A flag is not True, False or None; the model has no
-            BatchNormalization layer or is not built. Nothing was changed.
+        ValueError: A flag is not True, False or None; `subclasses` is something else than
+            said; the model has no BatchNormalization layer or is not built. Nothing was
+            changed.
 
     Example:
 
@@ -68,17 +69,12 @@ def convert(
     """
     check_flag("training", training), check_flag("update_statistics", update_statistics)
     check_flag("fused", fused)
+    classes = _checked_classes(subclasses)
     found = built_sites(model)
-    left_alone = [] if subclasses else [site.path for site in found if _is_foreign(site.layer)]
-    wanted = [site for site in found if site.path not in left_alone]
+    wanted = [site for site in found if not is_foreign(site.layer) or isinstance(site.layer, classes)]
     convert_sites(model, wanted, training, update_statistics, fused)
     take_effect(model)
-    if left_alone:
-        warnings.warn(
-            f"{len(left_alone)} layers of classes derived from BatchNormalization stay as they are "
-            f"(subclasses=True converts them): {', '.join(left_alone[:5])}",
-            stacklevel=2,
-        )
+    warn_of_foreign([site for site in found if site not in wanted])
     return model
 
 
@@ -136,5 +132,26 @@ def convert_sites(
             layer.update_statistics = update_statistics
 
 
-def _is_foreign(layer: Any) -> bool:
+def is_foreign(layer: Any) -> bool:
+    """Whether a BatchNormalization layer is of a class that others derived from the stock one."""
     return type(layer) is not Stock and not isinstance(layer, BatchNormalization)
+
+
+def warn_of_foreign(left_alone: list[Site]) -> None:
+    """Names the layers that were not converted; called by what the user calls."""
+    if left_alone:
+        warnings.warn(
+            f"{len(left_alone)} layers of classes derived from BatchNormalization keep their class and what it "
+            "normalises by (`tfbn.convert` with subclasses=True converts them): "
+            f"{', '.join(site.path for site in left_alone[:5])}",
+            stacklevel=3,
+        )
+
+
+def _checked_classes(subclasses: Any) -> tuple[type, ...]:
+    if isinstance(subclasses, bool):
+        return (Stock,) if subclasses else ()
+    classes = subclasses if isinstance(subclasses, tuple) else (subclasses,)
+    if not all(isinstance(each, type) and issubclass(each, Stock) for each in classes):
+        raise fail("subclasses", "to be True, False or classes derived from BatchNormalization", subclasses)
+    return classes

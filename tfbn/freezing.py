@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from tfbn.compiled import take_effect
-from tfbn.conversion import convert_sites
+from tfbn.conversion import convert_sites, is_foreign, warn_of_foreign
 from tfbn.selection import select
 from tfbn.statistics import built_sites
 from tfbn.traversal import Site, sites
@@ -59,12 +59,14 @@ def freeze(
     statistics obey `training` and `update_statistics`, as `tfbn.layers.BatchNormalization`
     has them: with the default `training=False` they normalise and are held. Stock
     BatchNormalization layers among the chosen ones are converted where a flag is set,
-    see `tfbn.convert`; other kinds of layers, as Dropout, keep to themselves.
+    see `tfbn.convert`; other kinds of layers, as Dropout, keep to themselves. Layers of
+    classes that others derived from BatchNormalization get `trainable` alone, and a
+    warning names them.
 
-    On a compiled model the next `fit` does what the flags say: its traced functions are
-    dropped and the optimizer keeps the state of what still trains. A model that
-    *contains* this one and was compiled itself has to be told: freeze through it, or
-    compile it again.
+    On a compiled model, and on compiled models that contain this one, the next `fit` does
+    what the flags say: the traced functions are renewed and the optimizer keeps the state
+    of what still trains. Who keeps an optimizer at hand finds the one in use in
+    `model.optimizer`. On TensorFlow a callback may do this between epochs.
 
     Args:
         model: Any built Keras model or layer.
@@ -133,13 +135,16 @@ def _set(
     before = _flags(model)
     _set_trainable(model, chosen, trainable)
     norms = [site for site in chosen if isinstance(site.layer, keras.layers.BatchNormalization)]
+    foreign = [site for site in norms if is_foreign(site.layer)]
     if training is not None or update_statistics is not None:
-        convert_sites(model, norms, training, update_statistics)
+        convert_sites(model, [site for site in norms if site not in foreign], training, update_statistics)
     if reset:
         for site in norms:
             if hasattr(site.layer, "update_statistics"):
                 site.layer.training = site.layer.update_statistics = None
     take_effect(model)
+    if training is not None or update_statistics is not None:
+        warn_of_foreign(foreign)
     after = _flags(model)
     return Changes(
         Change(path, flag, before[path, flag], after[path, flag])
@@ -151,38 +156,34 @@ def _set(
 def _set_trainable(model: Any, chosen: list[Site], trainable: bool) -> None:
     """Sets `trainable` on the chosen layers and on no other.
 
-    Keras's setter on a container also sets everything in it, and a container that does
-    not train hides what in it does. So containers are set first, each to whether
-    anything in it shall train, and then every other layer.
+    A variable trains if it says so itself and the model that is fitted does; what stands
+    between them has no say. But Keras's setter on a container also sets everything in it.
+    So the containers are set first, each to whether anything in it shall train, and then
+    their own variables and every other layer.
     """
-    everything = sites(model)
+    everything = [model, *(site.layer for site in sites(model))]
+    inside = {id(layer): [site.layer for site in sites(layer)] for layer in everything}
     is_chosen = {id(site.layer) for site in chosen}
-    paths = {site.path for site in everything}
-    parents = {path: _parent(path, paths) for path in paths}
-    trains = {"": model.trainable}  # whether a layer trains now, its containers considered
-    for site in everything:
-        trains[site.path] = site.layer.trainable and trains[parents[site.path]]
-    wanted = {s.path: trainable if id(s.layer) in is_chosen else trains[s.path] for s in everything}
-    containers = dict.fromkeys(parents.values(), False)
-    for site in reversed(everything):  # what a container holds comes after it
-        if site.path in containers:
-            wanted[site.path] = containers[site.path]
-        containers[parents[site.path]] |= wanted[site.path]
-    if model.trainable != containers.get("", trainable):
-        model.trainable = containers.get("", trainable)
-    for site in sorted(everything, key=lambda site: site.path not in containers):
-        if site.layer.trainable != wanted[site.path]:
-            site.layer.trainable = wanted[site.path]
+    if len(is_chosen) == len(everything) - 1:
+        is_chosen.add(id(model))  # for the variables that a subclassed model has itself
 
+    def shall(layer: Any, trains: bool) -> bool:
+        return trainable if id(layer) in is_chosen else trains and model.trainable
 
-def _parent(path: str, known: set[str]) -> str:
-    """The path of the container of a layer; the model's own is empty."""
-    # A layer's name may hold slashes itself, so look for what is there.
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        if path in known:
-            return path
-    return ""
+    containers = [layer for layer in everything if inside[id(layer)]]
+    others = [layer for layer in everything if not inside[id(layer)]]
+    own = {id(c): [(v, shall(c, v.trainable)) for v in c._trainable_variables] for c in containers}
+    wanted = {id(layer): shall(layer, layer.trainable) for layer in others}
+    wanted |= {layer: any(trains for _, trains in variables) for layer, variables in own.items()}
+    flags = [any(wanted[id(layer)] for layer in (c, *inside[id(c)])) for c in containers]
+    for container, flag in zip(containers, flags, strict=True):
+        if container.trainable != flag:
+            container.trainable = flag
+    for variable, trains in (pair for pairs in own.values() for pair in pairs):
+        variable.trainable = trains
+    for layer in others:
+        if layer.trainable != wanted[id(layer)]:
+            layer.trainable = wanted[id(layer)]
 
 
 def _flags(model: Any) -> dict[tuple[str, str], bool | None]:

@@ -16,8 +16,9 @@ def select(model: Any, layers: str | Iterable[str] | None = None, up_to: str | N
         layers: One or several patterns, as `"block_1*"` or `["A", "B", "C"]`. A layer
             is chosen if a pattern, with the wildcards `*`, `?` and `[...]`, fits its
             path (as `"resnet50/conv1_bn"`), its own name, or the path or name of a
-            container it is in. A pattern also chooses the stage of that name: `"stage1"`
-            chooses every `"stage1_..."`.
+            container it is in. A pattern that fits none of these chooses the stage of
+            that name: `"stage1"` chooses every `"stage1_..."`, but `"dense"` only the layer
+            `"dense"` where there is one, not `"dense_1"`.
         up_to: A pattern; every layer up to the last one it fits, that one included, in
             the order of `tfbn.traversal.sites`, which is data-flow order for functional
             and sequential models.
@@ -26,7 +27,8 @@ def select(model: Any, layers: str | Iterable[str] | None = None, up_to: str | N
         Sites in the order of the model; all of them if nothing is named.
 
     Raises:
-        InputError: A pattern fits nothing; near names are listed.
+        InputError: A pattern fits nothing; near names are listed. The model holds no
+            layers.
 
     Example:
 
@@ -38,6 +40,8 @@ def select(model: Any, layers: str | Iterable[str] | None = None, up_to: str | N
     tfbn.validation.InputError: Expected `layers` to fit a layer ... Received: layers='stage4'
     """
     everything = sites(model)
+    if not everything:
+        raise fail("model", "to hold layers: a built model, not a single layer", model.name)
     if layers is None and up_to is None:
         return everything
     chosen: set[int] = set()
@@ -56,22 +60,18 @@ def _fitting(everything: list[Site], pattern: str, argument: str) -> set[int]:
     """Indices of what a pattern chooses; raises if that is nothing."""
     if not isinstance(pattern, str):
         raise fail(argument, "to be text", pattern)
-    roots = [s.path for s in everything if _fits(s, pattern)]
-    found = {
-        i
-        for i, site in enumerate(everything)
-        if _fits(site, pattern) or any(site.path.startswith(f"{root}/") for root in roots)
-    }
-    if not found:
+    named = [s for s in everything if _fits(s, pattern)] or [s for s in everything if _in_stage(s, pattern)]
+    if not named:
         known = {name for s in everything for name in (s.path, s.layer.name, s.layer.name.split("_")[0])}
         raise fail(argument, f"to fit a layer ({near_names(pattern, known)})", pattern)
-    return found
+    # By identity: a layer that two containers share has its path in the first.
+    chosen = {id(layer) for s in named for layer in (s.layer, *(inner.layer for inner in sites(s.layer)))}
+    return {i for i, site in enumerate(everything) if id(site.layer) in chosen}
 
 
 def _fits(site: Site, pattern: str) -> bool:
-    name = site.layer.name
-    return (
-        fnmatch.fnmatchcase(site.path, pattern)
-        or fnmatch.fnmatchcase(name, pattern)
-        or fnmatch.fnmatchcase(name, f"{pattern}_*")
-    )
+    return fnmatch.fnmatchcase(site.path, pattern) or fnmatch.fnmatchcase(site.layer.name, pattern)
+
+
+def _in_stage(site: Site, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(site.layer.name, f"{pattern}_*")

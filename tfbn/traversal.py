@@ -1,5 +1,6 @@
 """Every layer of a model with its path, in the order in which the model lists them."""
 
+import collections
 import dataclasses
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,8 @@ class Site:
     Attributes:
         path: The names from the model down to the layer, joined by slashes, as
             `"resnet50/conv1_bn"`; the model's own name is left out. Unique: a
-            second layer with the same path gets `"#2"` at its end.
+            second layer with the same path gets `"#2"` at its end, and so do the paths
+            of what it contains in their middle.
         layer: The layer itself. A layer used in several places has one site, the
             first.
     """
@@ -42,13 +44,7 @@ def sites(model: keras.layers.Layer) -> list[Site]:
     >>> [site.path for site in sites(outer)]
     ['inner', 'inner/dense']
     """
-    seen_layers: set[int] = {id(model)}
-    paths: dict[str, int] = {}
-    found = []
-    for path, layer in _walk(model, "", seen_layers):
-        paths[path] = paths.get(path, 0) + 1
-        found.append(Site(path if paths[path] == 1 else f"{path}#{paths[path]}", layer))
-    return found
+    return list(_walk(model, "", {id(model)}, collections.Counter()))
 
 
 def batch_normalizations(model: keras.layers.Layer) -> list[Site]:
@@ -67,14 +63,17 @@ def batch_normalizations(model: keras.layers.Layer) -> list[Site]:
     return [site for site in sites(model) if isinstance(site.layer, keras.layers.BatchNormalization)]
 
 
-def _walk(layer: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+def _walk(layer: Any, prefix: str, seen: set[int], paths: collections.Counter[str]) -> Iterator[Site]:
     for child in _children(layer):
         if id(child) in seen:
             continue
         seen.add(id(child))
         path = f"{prefix}{child.name}"
-        yield path, child
-        yield from _walk(child, f"{path}/", seen)
+        paths[path] += 1
+        if paths[path] > 1:
+            path = f"{path}#{paths[path]}"
+        yield Site(path, child)
+        yield from _walk(child, f"{path}/", seen, paths)
 
 
 def _children(layer: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class Source:
     @property
     def name(self) -> str:
         """For messages and tables."""
-        return self.folder or self.dataset
+        return Path(self.folder).name if self.folder else self.dataset
 
 
 @dataclasses.dataclass(frozen=True)

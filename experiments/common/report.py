@@ -21,13 +21,14 @@ def to_terminal(experiment: Experiment, summary: Summary) -> None:
     """Prints tables, findings and limits."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     # Where the output is a file or a pipe there is no width to respect.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(f"\n[bold]{experiment.question}[/bold]")
     for title, frame in summary.tables:
-        console.print(f"\n[bold]{title}[/bold]")
+        console.print(f"\n[bold]{escape(title)}[/bold]")
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for column in frame.columns:
             # Numbers, and text that starts with one, line up at the right.
@@ -35,13 +36,13 @@ def to_terminal(experiment: Experiment, summary: Summary) -> None:
             numeric = values.str.match(r"[-+]?\d|-$").all()
             table.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
         for row in frame.itertuples(index=False):
-            table.add_row(*(str(value) for value in row))
+            table.add_row(*(escape(str(value)) for value in row))
         console.print(table)
     for finding in summary.findings:
-        console.print(f"• {finding}")
+        console.print(f"• {escape(finding)}")
     console.print("\n[dim]What these runs cannot show:[/dim]")
     for limit in summary.limits:
-        console.print(f"[dim]• {limit}[/dim]")
+        console.print(f"[dim]• {escape(limit)}[/dim]")
 
 
 def to_html(experiment: Experiment, config: Any, summary: Summary, folder: Path) -> Path:

@@ -49,11 +49,12 @@ class Interval:
         return f"{mean} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
 
 
-def interval(values: "np.ndarray | pd.Series") -> Interval:
-    """Student's t interval of the mean: `mean ± t(0.975, n-1) * sd / sqrt(n)`.
+def interval(values: "np.ndarray | pd.Series", confidence: float = CONFIDENCE) -> Interval:
+    """Student's t interval of the mean: `mean ± t((1 + confidence) / 2, n-1) * sd / sqrt(n)`.
 
     Args:
         values: One finite value for each seed.
+        confidence: Of the interval.
 
     Example:
 
@@ -67,7 +68,7 @@ def interval(values: "np.ndarray | pd.Series") -> Interval:
     agree = int(np.sum(np.sign(values) == np.sign(mean))) if mean else 0
     if n < 2:
         return Interval(mean, math.nan, math.nan, n, agree)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n, agree)
 
 
@@ -77,7 +78,14 @@ def mean_and_sd(values: "pd.Series", digits: int = 1) -> str:
     return f"{values.mean():.{digits}f}{spread}"
 
 
-def paired(results: "pd.DataFrame", metric: str, condition: str, arm: str, reference: str) -> Interval:
+def paired(
+    results: "pd.DataFrame",
+    metric: str,
+    condition: str,
+    arm: str,
+    reference: str,
+    confidence: float = CONFIDENCE,
+) -> Interval:
     """The difference of two arms under one condition, seed by seed.
 
     Args:
@@ -86,9 +94,10 @@ def paired(results: "pd.DataFrame", metric: str, condition: str, arm: str, refer
         condition: The condition that both ran under.
         arm: The arm of interest.
         reference: The arm that is subtracted.
+        confidence: Of the interval.
 
     Returns:
         The interval of `arm - reference` over the seeds that both have.
     """
     part = results[results.condition == condition].set_index(["arm", "seed"])[metric]
-    return interval((part[arm] - part[reference]).dropna())
+    return interval((part[arm] - part[reference]).dropna(), confidence)

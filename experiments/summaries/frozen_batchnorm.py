@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.common import plots, sentences
 from experiments.common.arms import ARMS
 from experiments.common.experiment import Summary
-from experiments.common.statistics import Interval, interval, mean_and_sd, paired
+from experiments.common.statistics import interval, mean_and_sd, paired
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,9 @@ def arms_table(arms: list[str]) -> "pd.DataFrame":
     return pd.DataFrame({"arm": arms, "pretrained layers": [ARMS[arm].says for arm in arms]})
 
 
-def accuracy_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd.DataFrame":
+def accuracy_table(
+    results: "pd.DataFrame", shift: str, arms: list[str], reference: str = REFERENCE
+) -> "pd.DataFrame":
     """One row an arm: mean and sd at both budgets, and the paired difference to the reference."""
     import pandas as pd
 
@@ -62,9 +64,10 @@ def accuracy_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd.
         part = _part(results, shift, arm)
         cells = {"arm": arm}
         for metric, budget in ((SHORT, "short"), (CONVERGED, "converged")):
-            change = _against_reference(results, metric, shift, arm, arms)
+            compared = reference in arms and arm != reference
+            change = paired(results, metric, shift, arm, reference) if compared else None
             cells[f"{budget}, %"] = mean_and_sd(part[metric])
-            cells[f"{budget} minus {REFERENCE}"] = change.text() if change else "-"
+            cells[f"{budget} minus {reference}"] = change.text() if change else "-"
             cells[f"agree ({budget})"] = f"{change.agree}/{change.seeds}" if change else "-"
         return cells
 
@@ -209,23 +212,15 @@ def limits(config: Any) -> list[str]:
         f"The short budget is {config.epochs} epochs of Adam on {config.train_images} images. A difference "
         "there mixes what the features are worth with how fast a head learns on them; the converged head "
         "tells the two apart.",
-        f"One network ({config.model}), one pair of data sets, {config.seeds} seeds. The intervals cover the "
-        "draw of images, the initial head, the order of batches and, where each seed has pretrained weights "
-        "of its own, the pretraining. They do not cover other networks or other data.",
-        "Small grey images on a small network: large networks on photographs can behave otherwise.",
+        f"One network ({Path(config.model).name}), one data set ({config.target.name}), {config.seeds} seeds. The "
+        "intervals cover the draw of images, the initial head, the order of batches and, where each seed has "
+        "pretrained weights of its own, the pretraining. They do not cover other networks or other data: "
+        "large networks on photographs can behave otherwise than small ones on grey digits.",
     ]
 
 
 def _part(results: "pd.DataFrame", shift: str, arm: str) -> "pd.DataFrame":
     return results[(results.condition == shift) & (results.arm == arm)]
-
-
-def _against_reference(
-    results: "pd.DataFrame", metric: str, shift: str, arm: str, arms: list[str]
-) -> Interval | None:
-    if arm == REFERENCE or REFERENCE not in arms:
-        return None
-    return paired(results, metric, shift, arm, REFERENCE)
 
 
 def _moved(change: "pd.Series") -> str:

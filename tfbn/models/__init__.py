@@ -11,6 +11,7 @@ from tfbn.models.imagenet import (
     plain_imagenet,
     resnet_imagenet,
 )
+from tfbn.models.pretrained import application_names, preprocess_input, pretrained
 from tfbn.models.recursion import deep_graphs
 from tfbn.models.registry import build, names
 from tfbn.models.stages import stages
@@ -22,11 +23,14 @@ __all__ = [
     "ResNet50",
     "ResNet101",
     "ResNet152",
+    "application_names",
     "build",
     "deep_graphs",
     "names",
     "plain_cifar",
     "plain_imagenet",
+    "preprocess_input",
+    "pretrained",
     "resnet_cifar",
     "resnet_imagenet",
     "stages",
