@@ -205,6 +205,22 @@ def test_classes_by_others_are_left_alone_and_reported():
     assert (type(theirs), type(stock)) == (TheirNormalization, Stock)
 
 
+class Unrelated(Stock):
+    """Another class that somebody derived."""
+
+
+@pytest.mark.parametrize("asked", [TheirNormalization, (TheirNormalization,)])
+def test_only_the_classes_that_are_named_are_converted(asked):
+    inputs = keras.Input((6,))
+    theirs, other = TheirNormalization(name="theirs"), Unrelated(name="other")
+    model = keras.Model(inputs, other(theirs(inputs)))
+    with pytest.warns(UserWarning, match="1 layers .*: other"):
+        tfbn.convert(model, subclasses=asked)
+    assert (type(theirs), type(other)) == (BatchNormalization, Unrelated)
+    tfbn.revert(model)
+    assert type(theirs) is TheirNormalization
+
+
 def test_flags_that_are_not_given_stay():
     model = tfbn.convert(built("functional"), training=True)
     tfbn.convert(model, update_statistics=False)
@@ -281,6 +297,8 @@ def test_conversion_without_flags_leaves_the_call_site():
         (lambda: tfbn.convert(keras.Sequential([keras.Input((2,)), L.Dense(1)])), "at least one BatchNorm"),
         (lambda: tfbn.convert(keras.Sequential([L.BatchNormalization()])), "to be built"),
         (lambda: tfbn.convert(functional(), fused="yes"), "Expected `fused`"),
+        (lambda: tfbn.convert(functional(), subclasses="all"), "Expected `subclasses` to be True, False or"),
+        (lambda: tfbn.convert(functional(), subclasses=(L.Dense,)), "Expected `subclasses`"),
     ],
 )
 def test_bad_input(call, message):

@@ -183,6 +183,96 @@ def test_what_the_user_froze_stays_frozen():
     assert not base.get_layer("bn").trainable
 
 
+def test_a_layer_thawed_by_hand_in_a_frozen_container_goes_on_training():
+    model = built("nested")
+    base = model.get_layer("middle").get_layer("base")
+    model.get_layer("middle").trainable = False
+    base.get_layer("dense").trainable = True  # Keras trains it, whatever the containers say
+    changes = tfbn.freeze(model, "head")
+    assert [(c.path, c.flag) for c in changes] == [("head", "trainable")]
+    trained = {v.path for v in model.trainable_variables}
+    assert {v.path for v in base.get_layer("dense").weights} <= trained
+    assert not {v.path for v in base.get_layer("bn").weights} & trained
+
+
+class Block(L.Layer):
+    """A container that has a variable itself."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = L.Dense(6, name="inner")
+
+    def build(self, shape):
+        self.shift = self.add_weight(shape=(6,), name="shift")
+        self.inner.build(shape)
+
+    def call(self, x):
+        return self.inner(x) + self.shift
+
+
+@pytest.mark.parametrize(
+    ("steps", "trained"),
+    [
+        ([(tfbn.freeze, "inner")], {"shift"}),
+        ([(tfbn.freeze, "block")], set()),
+        ([(tfbn.freeze, "block"), (tfbn.unfreeze, "inner")], {"kernel", "bias"}),
+        ([(tfbn.freeze, None), (tfbn.unfreeze, "block")], {"shift", "kernel", "bias"}),
+    ],
+)
+def test_variables_of_a_container_itself(steps, trained):
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, L.Dense(2, name="head")(Block(name="block")(inputs)))
+    head = {id(v) for v in model.get_layer("head").weights}
+    for step, pattern in steps:
+        step(model, pattern)
+    assert {v.name for v in model.trainable_variables if id(v) not in head} == trained
+
+
+class Shifted(keras.Model):
+    """A subclassed model with a variable of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = L.Dense(2, name="dense")
+        self.shift = self.add_weight(shape=(2,), name="shift")
+
+    def call(self, x):
+        return self.dense(x) + self.shift
+
+
+def test_freezing_everything_includes_the_models_own_variables():
+    model = Shifted()
+    model(np.zeros((1, 6), "float32"))
+    tfbn.freeze(model)
+    assert model.trainable_variables == []
+    tfbn.unfreeze(model, "dense")
+    assert {v.name for v in model.trainable_variables} == {"kernel", "bias"}
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class TheirNormalization(L.BatchNormalization):
+    """A class that somebody else derived."""
+
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs, training=training, mask=mask) + 1.0
+
+
+def test_classes_by_others_keep_their_class_and_are_named(rng):
+    inputs = keras.Input((6,))
+    x = L.BatchNormalization(name="bn")(TheirNormalization(name="theirs")(inputs))
+    model = keras.Model(inputs, L.Dense(2, name="head")(x))
+    data = np.float32(rng.normal(1, 2, (5, 6)))
+    outputs = model.predict(data, verbose=0)
+    with pytest.warns(UserWarning, match="1 layers of classes derived.*: theirs") as caught:
+        tfbn.freeze(model)
+    assert caught[0].filename == __file__
+    theirs = model.get_layer("theirs")
+    assert (type(theirs), theirs.trainable) == (TheirNormalization, False)
+    assert type(model.get_layer("bn")) is BatchNormalization
+    np.testing.assert_array_equal(model.predict(data, verbose=0), outputs)
+    tfbn.freeze(model, training=None)  # sets `trainable` alone: nothing to warn of
+
+
 def test_trainable_true_sets_only_the_batch_normalization():
     model = built("functional")
     tfbn.freeze(model, training=False, trainable=True)

@@ -117,8 +117,9 @@ def _dead_channels(facts: Facts) -> Iterator[str]:
 
 def _bias_before(facts: Facts) -> Iterator[str]:
     before = facts.before
-    linear = before is not None and is_linear(before) and before.activation is keras.activations.linear
-    if linear and before.use_bias:
+    if before is None or not is_linear(before) or before.activation is not keras.activations.linear:
+        return
+    if before.use_bias:
         yield "the layer before it has a bias, without effect while the batch normalises"
 
 
@@ -127,9 +128,10 @@ def _few_values(facts: Facts) -> Iterator[str]:
         return
     axis = facts.layer.axis % len(facts.fit[0].shape)
     sizes = [size for i, size in enumerate(facts.fit[0].shape) if i not in (0, axis)]
-    if None in sizes:
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes):
         return
-    values = facts.batch_size * math.prod(sizes)
+    values = facts.batch_size * math.prod(known)
     if values == 1:
         yield "one value a channel in a batch: normalised by the batch, the output is beta whatever the input"
     elif values < FEW:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Layers that behave otherwise in training, beside BatchNormalization.
-_RANDOM = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
+_RANDOM: tuple[str, ...] = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
 _RANDOM += ("GaussianNoise", "GaussianDropout", "AlphaDropout")
 
 

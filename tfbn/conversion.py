@@ -137,14 +137,14 @@ def is_foreign(layer: Any) -> bool:
     return type(layer) is not Stock and not isinstance(layer, BatchNormalization)
 
 
-def warn_of_foreign(left_alone: list[Site]) -> None:
-    """Names the layers that were not converted; called by what the user calls."""
+def warn_of_foreign(left_alone: list[Site], stacklevel: int = 3) -> None:
+    """Names the layers that were not converted."""
     if left_alone:
         warnings.warn(
-            f"{len(left_alone)} layers of classes derived from BatchNormalization keep their class and what it "
-            "normalises by (`tfbn.convert` with subclasses=True converts them): "
+            f"{len(left_alone)} layers of classes derived from BatchNormalization keep their class and do "
+            "as it says (`tfbn.convert` with subclasses=True converts them): "
             f"{', '.join(site.path for site in left_alone[:5])}",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
 

@@ -144,7 +144,7 @@ def _set(
                 site.layer.training = site.layer.update_statistics = None
     take_effect(model)
     if training is not None or update_statistics is not None:
-        warn_of_foreign(foreign)
+        warn_of_foreign(foreign, stacklevel=4)
     after = _flags(model)
     return Changes(
         Change(path, flag, before[path, flag], after[path, flag])
@@ -158,8 +158,8 @@ def _set_trainable(model: Any, chosen: list[Site], trainable: bool) -> None:
 
     A variable trains if it says so itself and the model that is fitted does; what stands
     between them has no say. But Keras's setter on a container also sets everything in it.
-    So the containers are set first, each to whether anything in it shall train, and then
-    their own variables and every other layer.
+    So the containers of what is chosen are set first, each to whether anything in it shall
+    train, and then their own variables and every other layer.
     """
     everything = [model, *(site.layer for site in sites(model))]
     inside = {id(layer): [site.layer for site in sites(layer)] for layer in everything}
@@ -175,7 +175,11 @@ def _set_trainable(model: Any, chosen: list[Site], trainable: bool) -> None:
     own = {id(c): [(v, shall(c, v.trainable)) for v in c._trainable_variables] for c in containers}
     wanted = {id(layer): shall(layer, layer.trainable) for layer in others}
     wanted |= {layer: any(trains for _, trains in variables) for layer, variables in own.items()}
-    flags = [any(wanted[id(layer)] for layer in (c, *inside[id(c)])) for c in containers]
+    flags = []
+    for container in containers:
+        held = [id(layer) for layer in (container, *inside[id(container)])]
+        touched = not is_chosen.isdisjoint(held)
+        flags.append(any(wanted[key] for key in held) if touched else container.trainable)
     for container, flag in zip(containers, flags, strict=True):
         if container.trainable != flag:
             container.trainable = flag

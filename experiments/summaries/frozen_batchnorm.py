@@ -212,8 +212,8 @@ def limits(config: Any) -> list[str]:
         f"The short budget is {config.epochs} epochs of Adam on {config.train_images} images. A difference "
         "there mixes what the features are worth with how fast a head learns on them; the converged head "
         "tells the two apart.",
-        f"One network ({Path(config.model).name}), one data set ({config.target.name}), {config.seeds} seeds. The "
-        "intervals cover the draw of images, the initial head, the order of batches and, where each seed has "
+        f"One network ({Path(config.model).name}), one data set ({config.target.name}), {config.seeds} "
+        "seeds. The intervals cover the draw of images, the initial head, the order of batches and, where each seed has "
         "pretrained weights of its own, the pretraining. They do not cover other networks or other data: "
         "large networks on photographs can behave otherwise than small ones on grey digits.",
     ]
