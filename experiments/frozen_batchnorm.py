@@ -9,7 +9,7 @@ import dataclasses
 from pathlib import Path
 
 from experiments.common import arms, binary, transfer
-from experiments.common.experiment import Cell, Experiment
+from experiments.common.experiment import Cell, Experiment, grid
 from experiments.common.options import option
 from experiments.summaries.frozen_batchnorm import summarize
 
@@ -24,12 +24,7 @@ class Config(transfer.TransferConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    return [
-        Cell(shift, arm, seed)
-        for arm in config.arms
-        for shift in config.shifts
-        for seed in range(config.seeds)
-    ]
+    return grid(config.shifts, config.arms, config.seeds)
 
 
 def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from experiments.common import binary, pretraining
 from experiments.common.data import Source, pool, source_split
-from experiments.common.experiment import Cell, Experiment, RunConfig, Summary
+from experiments.common.experiment import Cell, Experiment, RunConfig, Summary, grid
 from experiments.common.options import option
 from experiments.common.statistics import interval
 
@@ -39,7 +39,7 @@ class Config(RunConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    return [Cell(config.dataset, config.model, seed) for seed in range(config.seeds)]
+    return grid([config.dataset], [config.model], config.seeds)
 
 
 def check(config: Config) -> None:

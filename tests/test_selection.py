@@ -73,6 +73,6 @@ def test_a_container_chooses_what_it_shares_with_another():
 def test_a_single_layer_is_refused():
     layer = L.BatchNormalization(name="bn")
     layer.build((None, 3))
-    with pytest.raises(ValueError, match="Expected `model` to hold layers.*model='bn'"):
+    with pytest.raises(ValueError, match=r"Expected `model` to hold layers.*model='bn'"):
         tfbn.freeze(layer)
     assert layer.trainable

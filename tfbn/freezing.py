@@ -10,7 +10,7 @@ from tfbn.compiled import take_effect
 from tfbn.conversion import convert_sites, is_foreign, warn_of_foreign
 from tfbn.selection import select
 from tfbn.statistics import built_sites
-from tfbn.traversal import Site, sites
+from tfbn.traversal import sites
 from tfbn.validation import check_flag, fail
 
 
@@ -96,7 +96,7 @@ def freeze(
     stem_bn    training   None    True
     """
     check_flag("training", training), check_flag("update_statistics", update_statistics)
-    return _set(model, select(model, layers, up_to), training, update_statistics, trainable)
+    return _set(model, layers, up_to, training, update_statistics, trainable)
 
 
 def unfreeze(model: Any, layers: str | Iterable[str] | None = None, *, up_to: str | None = None) -> Changes:
@@ -117,23 +117,27 @@ def unfreeze(model: Any, layers: str | Iterable[str] | None = None, *, up_to: st
     >>> model.get_layer("stage3_block1_bn1").trainable, model.get_layer("stem_bn").trainable
     (True, False)
     """
-    return _set(model, select(model, layers, up_to), None, None, trainable=True, reset=True)
+    return _set(model, layers, up_to, None, None, trainable=True, reset=True)
 
 
 def _set(
     model: Any,
-    chosen: list[Site],
+    layers: str | Iterable[str] | None,
+    up_to: str | None,
     training: bool | None,
     update_statistics: bool | None,
     trainable: bool,
     reset: bool = False,
 ) -> Changes:
+    chosen = select(model, layers, up_to)
     if not isinstance(trainable, bool):
         raise fail("trainable", "to be True or False", trainable)
     if not getattr(model, "built", True):
         built_sites(model)  # raises with what to do
     before = _flags(model)
-    _set_trainable(model, chosen, trainable)
+    # Where nothing is named, the variables that a subclassed model has itself are meant too.
+    everything = [] if (layers, up_to) != (None, None) else [model]
+    _set_trainable(model, [*everything, *(site.layer for site in chosen)], trainable)
     norms = [site for site in chosen if isinstance(site.layer, keras.layers.BatchNormalization)]
     foreign = [site for site in norms if is_foreign(site.layer)]
     if training is not None or update_statistics is not None:
@@ -153,7 +157,7 @@ def _set(
     )
 
 
-def _set_trainable(model: Any, chosen: list[Site], trainable: bool) -> None:
+def _set_trainable(model: Any, chosen: list[Any], trainable: bool) -> None:
     """Sets `trainable` on the chosen layers and on no other.
 
     A variable trains if it says so itself and the model that is fitted does; what stands
@@ -163,9 +167,7 @@ def _set_trainable(model: Any, chosen: list[Site], trainable: bool) -> None:
     """
     everything = [model, *(site.layer for site in sites(model))]
     inside = {id(layer): [site.layer for site in sites(layer)] for layer in everything}
-    is_chosen = {id(site.layer) for site in chosen}
-    if len(is_chosen) == len(everything) - 1:
-        is_chosen.add(id(model))  # for the variables that a subclassed model has itself
+    is_chosen = {id(layer) for layer in chosen}
 
     def shall(layer: Any, trains: bool) -> bool:
         return trainable if id(layer) in is_chosen else trains and model.trainable

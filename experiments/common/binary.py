@@ -9,7 +9,7 @@ from absl import app, flags, logging
 
 from experiments.common import flags as config_flags
 from experiments.common import options
-from experiments.common.experiment import Experiment
+from experiments.common.experiment import Experiment, Summary
 from tfbn.validation import InputError
 
 EXIT_USER_ERROR = 2
@@ -57,8 +57,12 @@ def _main(experiment: Experiment, argv: list[str]) -> None:
         raise SystemExit(130) from None
 
 
-def answer(experiment: Experiment, config: Any) -> Path:
-    """Checks the config, runs what is missing and reports. Returns the report's path."""
+def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
+    """Checks the config, runs what is missing and reports.
+
+    Returns:
+        What the results say, and the report's path.
+    """
     options.check(config)
     experiment.check(config)
     folder = Path(config.work_dir or f"runs/{experiment.name}")
@@ -69,10 +73,12 @@ def answer(experiment: Experiment, config: Any) -> Path:
     summary = experiment.summarize(config, results, folder)
     report.to_terminal(experiment, summary)
     path = report.to_html(experiment, config, summary, folder)
-    print(f"\nReport: {path}\nTensorBoard: tensorboard --logdir {folder / 'runs'}")
+    print(f"\nReport: {path}")
+    if next(folder.glob("runs/**/*.tfevents.*"), None):
+        print(f"TensorBoard: tensorboard --logdir {folder / 'runs'}")
     if config.open_report:
         webbrowser.open(path.absolute().as_uri())
-    return path
+    return summary, path
 
 
 def _exit_with(message: str) -> SystemExit:

@@ -1,10 +1,11 @@
 """What an experiment is: a question, its runs, and what its results say."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.common.claims import Claim
 from experiments.common.options import option
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ class Cell:
         return f"{self.condition}/{self.arm}/seed{self.seed}"
 
 
+def grid(conditions: Iterable[str], arms: Iterable[str], seeds: int) -> list[Cell]:
+    """Every arm under every condition with every seed."""
+    conditions = list(conditions)
+    return [Cell(condition, arm, seed) for arm in arms for condition in conditions for seed in range(seeds)]
+
+
 @dataclasses.dataclass
 class Summary:
     """What the results say, ready to be shown.
@@ -52,12 +59,14 @@ class Summary:
         tables: Title and table, in order.
         figures: Title, caption and figure, in order.
         limits: What these runs cannot show.
+        claims: What they say of claims that are made elsewhere.
     """
 
     findings: list[str]
     tables: "list[tuple[str, pd.DataFrame]]"
     figures: "list[tuple[str, str, Figure]]"
     limits: list[str]
+    claims: list[Claim] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +83,11 @@ class Experiment:
             called in worker processes, so it must be a function of a module.
         audit: What `--audit` prints, for experiments that have it.
         arms: What each arm does, by name, for `--help` and the report.
-        summarize: Turns the table of results (one row a cell) into a `Summary`.
+        summarize: Turns the table of results (one row a cell) into a `Summary`. It also
+            gets the work folder, where the runs' own tables lie, put together.
+        tables: Tables that a run may leave in its folder as `<name>.parquet`; those of
+            all runs are put together into one file of that name in the work folder, with
+            the columns condition, arm and seed in front.
     """
 
     name: str
@@ -86,3 +99,4 @@ class Experiment:
     summarize: "Callable[[Any, pd.DataFrame, Path], Summary]"
     audit: Callable[[Any], str] | None = None
     arms: dict[str, str] = dataclasses.field(default_factory=dict)
+    tables: tuple[str, ...] = ("drift",)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from experiments.common import training
 from experiments.common.data import Split
 from tfbn.files import written_whole
 
@@ -21,18 +22,14 @@ def train(base: Any, split: Split, *, epochs: int, batch_size: int, learning_rat
         seed: Decides the head and the order of the batches.
     """
     import keras
-    import tensorflow as tf
 
     initial = keras.initializers.GlorotUniform(seed=seed)
     head = keras.layers.Dense(split.classes, kernel_initializer=initial, name="source_head")
     model = keras.Model(base.input, head(base.output))
     steps = epochs * -(-len(split.train_x) // batch_size)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"], jit_compile=False)
-    data = tf.data.Dataset.from_tensor_slices((split.train_x, split.train_y))
-    data = data.shuffle(len(split.train_x), seed=seed).batch(batch_size)
-    model.fit(data, epochs=epochs, verbose=0, shuffle=False)
+    training.compiled(model, keras.optimizers.Adam(rate))
+    training.fit(model, split.train_x, split.train_y, batch_size=batch_size, seed=seed, epochs=epochs)
     return model.evaluate(split.test_x, split.test_y, batch_size=batch_size, verbose=0)[1]
 
 

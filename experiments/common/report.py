@@ -27,7 +27,7 @@ def to_terminal(experiment: Experiment, summary: Summary) -> None:
     # Where the output is a file or a pipe there is no width to respect.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(f"\n[bold]{experiment.question}[/bold]")
-    for title, frame in summary.tables:
+    for title, frame in _tables(summary):
         console.print(f"\n[bold]{escape(title)}[/bold]")
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for column in frame.columns:
@@ -61,7 +61,7 @@ def to_html(experiment: Experiment, config: Any, summary: Summary, folder: Path)
         summary=summary,
         options=dataclasses.asdict(config),
         manifest=manifest_of(experiment.name, config),
-        tables=[(title, _rows(frame)) for title, frame in summary.tables],
+        tables=[(title, _rows(frame)) for title, frame in _tables(summary)],
         figures=[
             (title, caption, base64.b64encode(picture).decode()) for title, caption, picture in pictures
         ],
@@ -70,6 +70,14 @@ def to_html(experiment: Experiment, config: Any, summary: Summary, folder: Path)
     with written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
+
+
+def _tables(summary: Summary) -> "list[tuple[str, pd.DataFrame]]":
+    import pandas as pd
+
+    if not summary.claims:
+        return summary.tables
+    return [*summary.tables, ("Claims", pd.DataFrame(summary.claims))]
 
 
 def _rows(frame: "pd.DataFrame") -> dict[str, Any]:

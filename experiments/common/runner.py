@@ -24,7 +24,7 @@ def run(experiment: Experiment, config: RunConfig, folder: Path) -> "pd.DataFram
 
     Returns:
         The results in the order of `experiment.cells(config)`; also written to
-        `results.parquet` and, if the runs recorded drift, `drift.parquet`.
+        `results.parquet`, and the runs' own tables (as `drift`) to a file each.
 
     Raises:
         InputError: The folder is of another configuration, cannot be written, or
@@ -37,7 +37,7 @@ def run(experiment: Experiment, config: RunConfig, folder: Path) -> "pd.DataFram
     rows = {cell: store.result(cell) for cell in cells}
     missing = [cell for cell in cells if rows[cell] is None]
     rows.update(_run_all(experiment, config, store, missing, done=len(cells) - len(missing)))
-    return _write_tables(store, [rows[cell] for cell in cells])
+    return _write_tables(experiment, store, [rows[cell] for cell in cells])
 
 
 def _run_all(
@@ -65,30 +65,31 @@ def run_cell(experiment: Experiment, config: RunConfig, cell: Cell, folder: Path
     return store.finish(cell, {**measurements, "seconds": time.perf_counter() - started})
 
 
-def _write_tables(store: Store, rows: list[Any]) -> "pd.DataFrame":
+def _write_tables(experiment: Experiment, store: Store, rows: list[Any]) -> "pd.DataFrame":
     import pandas as pd
 
-    from tfbn.files import written_whole
-
     results = pd.DataFrame(rows)
-    with written_whole(store.folder / "results.parquet") as temporary:
-        results.to_parquet(temporary, index=False)
-    parts = []
-    for row in rows:
-        cell = Cell(row["condition"], row["arm"], row["seed"])
-        path = store.runs / cell.folder / "drift.parquet"
-        if path.exists():
-            part = pd.read_parquet(path)
-            part.insert(0, "seed", cell.seed)
-            part.insert(0, "arm", cell.arm)
-            part.insert(0, "condition", cell.condition)
-            parts.append(part)
-    if parts:
-        drift = pd.concat(parts, ignore_index=True)
-        drift = drift.astype(dict.fromkeys(("condition", "arm"), "category"))
-        with written_whole(store.folder / "drift.parquet") as temporary:
-            drift.to_parquet(temporary, index=False)
+    store.write_table("results", results)
+    for name in experiment.tables:
+        parts = [part for row in rows if (part := _table_of(store, name, row)) is not None]
+        if parts:
+            table = pd.concat(parts, ignore_index=True)
+            store.write_table(name, table.astype(dict.fromkeys(("condition", "arm"), "category")))
     return results
+
+
+def _table_of(store: Store, name: str, row: dict[str, Any]) -> "pd.DataFrame | None":
+    """A table that one run left, with the run's own columns in front; None if it left none."""
+    import pandas as pd
+
+    cell = Cell(row["condition"], row["arm"], row["seed"])
+    path = store.runs / cell.folder / f"{name}.parquet"
+    if not path.exists():
+        return None
+    table = pd.read_parquet(path)
+    for i, key in enumerate(("condition", "arm", "seed")):
+        table.insert(i, key, row[key])
+    return table
 
 
 def _progress() -> Any:

@@ -5,7 +5,7 @@ runs/<condition>/<arm>/seed<k>/
     result.json          the run's measurements; written last
     drift.parquet        if the run recorded drift, with TensorBoard files beside it
 results.parquet          one row for each run
-drift.parquet            one row for each run, step and layer
+drift.parquet            the runs' own tables, put together
 report.html
 """
 
@@ -15,11 +15,14 @@ import platform
 import shutil
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.common.experiment import Cell, RunConfig
 from tfbn.files import written_whole
 from tfbn.validation import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Options that say where and how fast, not what: they may differ when a study goes on.
 NOT_PART_OF_A_STUDY = {*(field.name for field in dataclasses.fields(RunConfig)), "download", "audit"} - {
@@ -85,6 +88,11 @@ class Store:
         """The stored row of a run, or None if it has not finished."""
         path = self.runs / cell.folder / "result.json"
         return _read_json(path) if path.exists() else None
+
+    def write_table(self, name: str, table: "pd.DataFrame") -> None:
+        """Writes `<name>.parquet` into the work folder, whole."""
+        with written_whole(self.folder / f"{name}.parquet") as temporary:
+            table.to_parquet(temporary, index=False)
 
     def _check_writable(self) -> None:
         existing = next(p for p in [self.folder, *self.folder.absolute().parents] if p.exists())

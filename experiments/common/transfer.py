@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments.common import judging, networks, pretraining
+from experiments.common import judging, networks, pretraining, training
 from experiments.common.arms import ARMS, Arm
 from experiments.common.data import Source, Split, pool, source_split, target_split
 from experiments.common.experiment import RunConfig
@@ -129,13 +129,7 @@ def build(config: TransferConfig, arm: Arm, seed: int, classes: int, folder: Pat
     initial = keras.initializers.GlorotUniform(seed=seed)
     head = keras.layers.Dense(classes, kernel_initializer=initial, name=judging.HEAD)
     model = keras.Model(base.input, head(base.output), name=base.name)
-    model.compile(
-        keras.optimizers.Adam(config.learning_rate),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-        jit_compile=False,
-    )
-    return model
+    return training.compiled(model, keras.optimizers.Adam(config.learning_rate))
 
 
 def source_weights(config: TransferConfig, seed: int, folder: Path) -> Path | None:
@@ -182,12 +176,13 @@ def _by_batch(arm: Arm) -> bool:
 
 def fit(config: TransferConfig, model: Any, split: Split, seed: int, callbacks: list[Any]) -> float:
     """Trains for the short budget; returns the last epoch's accuracy as `fit` saw it."""
-    import tensorflow as tf
-
-    data = tf.data.Dataset.from_tensor_slices((split.train_x, split.train_y))
-    data = data.shuffle(len(split.train_x), seed=seed).batch(config.batch_size)
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = 1
-    data = data.with_options(options)
-    history = model.fit(data, epochs=config.epochs, verbose=0, shuffle=False, callbacks=callbacks)
-    return history.history["accuracy"][-1]
+    history = training.fit(
+        model,
+        split.train_x,
+        split.train_y,
+        batch_size=config.batch_size,
+        seed=seed,
+        epochs=config.epochs,
+        callbacks=callbacks,
+    )
+    return history["accuracy"][-1]

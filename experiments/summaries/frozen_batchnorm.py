@@ -213,9 +213,9 @@ def limits(config: Any) -> list[str]:
         "there mixes what the features are worth with how fast a head learns on them; the converged head "
         "tells the two apart.",
         f"One network ({Path(config.model).name}), one data set ({config.target.name}), {config.seeds} "
-        "seeds. The intervals cover the draw of images, the initial head, the order of batches and, where each seed has "
-        "pretrained weights of its own, the pretraining. They do not cover other networks or other data: "
-        "large networks on photographs can behave otherwise than small ones on grey digits.",
+        "seeds. The intervals cover the draw of images, the initial head, the order of batches and, where "
+        "each seed has pretrained weights of its own, the pretraining. They do not cover other networks or "
+        "other data: large networks on photographs can behave otherwise than small ones on grey digits.",
     ]
 
 

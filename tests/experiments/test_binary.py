@@ -111,7 +111,7 @@ def test_help_states_the_question_the_arms_and_the_time(tmp_path):
 
 def test_the_report_is_self_contained_and_escapes_what_it_shows(tmp_path, capsys):
     config = Config(seeds=2, workers=0, work_dir=str(tmp_path / "work"))
-    path = binary.answer(EXPERIMENT, config)
+    _, path = binary.answer(EXPERIMENT, config)
     text = path.read_text()
     assert "&lt;b&gt; beats &amp; &#34;a&#34;" in text
     assert "http" not in text.replace("http-equiv", "")

@@ -16,7 +16,7 @@ from tests.experiments.small import TINY
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     config = dataclasses.replace(TINY, work_dir=str(folder / "work"))
-    path = binary.answer(frozen_batchnorm.EXPERIMENT, config)
+    _, path = binary.answer(frozen_batchnorm.EXPERIMENT, config)
     return config, path.parent, pd.read_parquet(path.parent / "results.parquet")
 
 

@@ -32,7 +32,7 @@ def small(tmp_path, **options):
 
 
 def run(config):
-    path = binary.answer(frozen_batchnorm.EXPERIMENT, config)
+    _, path = binary.answer(frozen_batchnorm.EXPERIMENT, config)
     import pandas as pd
 
     return pd.read_parquet(path.parent / "results.parquet").set_index("arm")
@@ -59,9 +59,8 @@ def test_a_folder_of_class_folders_and_a_file(pictures, tmp_path):
 
 
 def test_a_network_of_applications(tmp_path):
-    config = small(
-        tmp_path, model="MobileNetV2", weights="none", image_size=32, epochs=1, frozen=("block_1*",)
-    )
+    options = {"model": "MobileNetV2", "weights": "none", "image_size": 32, "frozen": ("block_1*",)}
+    config = small(tmp_path, arms=("inference",), epochs=1, **options)
     results = run(config)
     assert (results.affine_moved > 0).all()  # the other blocks train
     model = transfer.build(config, ARMS["inference"], 0, 10, tmp_path)
@@ -73,13 +72,11 @@ def test_a_network_of_applications(tmp_path):
 
 
 def test_pretraining_on_a_source_happens_once_for_each_seed(tmp_path):
-    config = small(
-        tmp_path, source_dataset="uci_digits", source_epochs=1, seeds=2, model="resnet14", epochs=1
-    )
+    config = small(tmp_path, source_dataset="uci_digits", source_epochs=1, seeds=2, epochs=1)
     results = run(config)
     assert len(results) == 4
     files = sorted(p.name for p in (tmp_path / "work" / "source").glob("*.h5"))
-    assert files == ["resnet14_0.weights.h5", "resnet14_1.weights.h5"]
+    assert files == ["resnet8_0.weights.h5", "resnet8_1.weights.h5"]
 
 
 def test_audit_prints_what_each_arm_will_do(tmp_path):

@@ -1,0 +1,59 @@
+"""Training a classifier on images in memory: the one loop that experiments share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def compiled(model: Any, optimizer: Any) -> Any:
+    """The model, compiled to classify from logits; `model` itself."""
+    import keras
+
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
+    return model
+
+
+def fit(
+    model: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    batch_size: int,
+    seed: int,
+    epochs: int = 1,
+    steps: int | None = None,
+    callbacks: Sequence[Any] = (),
+) -> dict[str, list[float]]:
+    """Fits a compiled model; the order of the examples is a function of `seed` alone.
+
+    Args:
+        model: Compiled.
+        x: Inputs, one row each.
+        y: Labels.
+        batch_size: Examples in a batch.
+        seed: Decides the order.
+        epochs: Passes through the data; with `steps`, rounds of so many steps.
+        steps: Steps in an epoch, with batches that are all full, as many passes as that
+            takes. So runs of different batch sizes can be compared at the same number of steps.
+        callbacks: Keras callbacks.
+
+    Returns:
+        The history: a list of values, one an epoch, for each metric.
+    """
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
+    data = data.batch(batch_size) if steps is None else data.repeat().batch(batch_size)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = 1  # a fixed order, and no fight for cores
+    history = model.fit(
+        data.with_options(options),
+        epochs=epochs,
+        steps_per_epoch=steps,
+        verbose=0,
+        shuffle=False,
+        callbacks=list(callbacks),
+    )
+    return history.history
