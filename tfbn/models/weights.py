@@ -99,8 +99,9 @@ def load(model: keras.Model, body: keras.Model, path: Path) -> None:
         except Exception as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise InputError(
-                f"Expected `weights` to be a file with weights that fit {model.name} "
-                f"(stem and stages). Received: weights={str(path)!r} ({reason})"
+                f"Expected `weights` to be a file with weights that fit {model.name} with "
+                f"input_shape={model.input_shape[1:]} (stem and stages). "
+                f"Received: weights={str(path)!r} ({reason})"
             ) from error
         # The body has just been loaded, so an error can only mean the head.
         with contextlib.suppress(ValueError):
