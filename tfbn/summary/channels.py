@@ -1,0 +1,77 @@
+"""What each channel of each layer has, at a bounded number of steps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tfbn.statistics import Snapshot, built_sites
+from tfbn.summary import tags
+from tfbn.summary.plugin_values import summary, tensor_value
+from tfbn.summary.thinning import Thinning
+
+SNAPSHOTS = 48
+# Numbers in all snapshots together, about; 32 MB. Wide networks get fewer snapshots, not fewer than 12.
+NUMBERS = 8_000_000
+
+ChannelValues = dict[str, np.ndarray]  # by path: (4, channels), see `channel_values`
+
+
+def channel_values(model: Any) -> ChannelValues:
+    """Moving mean, moving variance, gamma and beta of every BatchNormalization layer.
+
+    Args:
+        model: A built Keras model or layer.
+
+    Returns:
+        `{path: array}`, each of shape `(4, channels)`, float32. NaN where a layer has no
+        gamma or no beta.
+
+    Example:
+
+    >>> bn = keras.layers.BatchNormalization(scale=False, name="bn")
+    >>> channel_values(keras.Sequential([keras.Input((1,)), bn]))["bn"].tolist()
+    [[0.0], [1.0], [nan], [0.0]]
+    """
+    return {site.path: _of_layer(site.layer) for site in built_sites(model)}
+
+
+def _of_layer(layer: Any) -> np.ndarray:
+    import keras
+
+    shape = tuple(layer.moving_mean.shape)
+    variables = (layer.moving_mean, layer.moving_variance, layer.gamma, layer.beta)
+    rows = [
+        np.full(shape, np.nan) if v is None else np.asarray(keras.ops.convert_to_numpy(v)) for v in variables
+    ]
+    return np.array(rows, np.float32)
+
+
+class ChannelSnapshots:
+    """Writes the reference once, and the channels now and then.
+
+    Args:
+        reference: What drift is measured from.
+    """
+
+    def __init__(self, reference: Snapshot):
+        self._layers = list(reference)
+        numbers = 4 * sum(len(s.mean) for s in reference.values())
+        self.thinning = Thinning(int(np.clip(NUMBERS // numbers, 12, SNAPSHOTS)))
+        self._written = 0
+
+    def reference(self, reference: Snapshot) -> Any:
+        """A `Summary` with the reference."""
+        arrays = [np.array([s.mean, s.variance], np.float32) for s in reference.values()]
+        return summary(*(tensor_value(tags.reference(i), array) for i, array in enumerate(arrays)))
+
+    def snapshot(self, channels: Mapping[str, np.ndarray]) -> Any:
+        """A `Summary` with a snapshot."""
+        group = self._written // tags.SNAPSHOTS_PER_TAG
+        self._written += 1
+        return summary(
+            *(
+                tensor_value(tags.channels(i, group), np.asarray(channels[layer], np.float32))
+                for i, layer in enumerate(self._layers)
+            )
+        )

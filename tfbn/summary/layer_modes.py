@@ -1,0 +1,48 @@
+"""What every BatchNormalization of a model does in `fit`, by path."""
+
+import dataclasses
+from typing import Any
+
+from tfbn.layers import BatchNormalization
+from tfbn.modes import Mode, resolve
+from tfbn.statistics import built_sites
+
+
+def modes(model: Any) -> dict[str, Mode]:
+    """The mode of every BatchNormalization layer in `fit`.
+
+    Where a layer has a `training` flag of its own, that decides; if one has not, the
+    model is audited (`tfbn.audit`), which sees flags at call sites too.
+
+    Args:
+        model: A built Keras model or layer.
+
+    Returns:
+        `{path: tfbn.modes.Mode}`, in the model's order.
+
+    Raises:
+        ValueError: The model has no BatchNormalization layer, or is not built.
+
+    Example:
+
+    >>> bn = tfbn.BatchNormalization(training=True, trainable=False, name="bn")
+    >>> print(modes(keras.Sequential([keras.Input((2,)), bn]))["bn"])
+    batch statistics, updating, gamma and beta frozen
+    """
+    sites = built_sites(model)
+    if not all(_decides(site.layer) for site in sites):
+        from tfbn.auditing import audit
+
+        return {row.path: row.fit for row in audit(model).rows}
+    trained = {id(variable) for variable in model.trainable_variables}
+    return {site.path: _mode(site.layer, trained) for site in sites}
+
+
+def _decides(layer: Any) -> bool:
+    return isinstance(layer, BatchNormalization) and layer.training is not None
+
+
+def _mode(layer: Any, trained: set[int]) -> Mode:
+    mode = resolve(layer.training, layer.update_statistics, layer.trainable)
+    trains = any(id(v) in trained for v in (layer.gamma, layer.beta) if v is not None)
+    return dataclasses.replace(mode, trains=trains)

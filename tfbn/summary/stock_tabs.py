@@ -1,0 +1,122 @@
+"""What TensorBoard's own tabs show: scalars, their layout, histograms, pictures, text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tfbn.summary import tags
+from tfbn.summary.plugin_values import summary
+from tfbn.summary.thinning import Thinning
+
+# Points of a curve, and of all curves of a run together: TensorBoard reads them one by one.
+POINTS = 1000
+ALL_POINTS = 150_000
+HISTOGRAMS = 200
+
+
+class Curves:
+    """Thinned scalars by layer of one series, with the rows kept for the heat maps.
+
+    Args:
+        series: `"drift"` or `"mismatch"`.
+        layers: The layers' paths, in the model's order.
+    """
+
+    def __init__(self, series: str, layers: list[str]):
+        self.metrics = tags.SERIES[series]
+        self._layers = layers
+        self.thinning = Thinning(int(np.clip(ALL_POINTS // (len(layers) * len(self.metrics)), 100, POINTS)))
+        self._described = False
+        self.steps: list[int] = []
+        self.rows: list[np.ndarray] = []
+
+    def point(self, step: int, values: np.ndarray) -> Any:
+        """A `Summary` of the metrics of all layers at one step, shape `(layers, metrics)`."""
+        self.steps.append(step)
+        self.rows.append(np.array(values, np.float32))
+        made = summary()
+        for metric, column in zip(self.metrics, values.T, strict=True):
+            for layer, value in zip(self._layers, column.tolist(), strict=True):
+                made.value.add(tag=f"bn_{metric}/{layer}", simple_value=value)
+            for name, over in (("largest", np.max), ("median", np.median)):
+                made.value.add(tag=f"bn_overview/{metric}/{name}", simple_value=float(over(column)))
+            if not self._described:
+                for value in made.value[-len(self._layers) - 2 :]:
+                    value.metadata.summary_description = f"Unit: {tags.UNITS[metric]}"
+                    value.metadata.plugin_data.plugin_name = "scalars"
+        self._described = True
+        return made
+
+    def heat_map(self, metric: str) -> Any:
+        """A `Summary` with a picture of all layers over all steps."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        from tfbn.summary.heat_map import heat_map
+
+        values = np.stack(self.rows)[:, :, self.metrics.index(metric)]
+        png = heat_map(metric.replace("_", " "), tags.UNITS[metric], self.steps, self._layers, values.T)
+        image = Summary.Image(encoded_image_string=png.data, width=png.width, height=png.height, colorspace=4)
+        return summary(Summary.Value(tag=f"bn_heat_map/{metric}", image=image))
+
+
+def histograms(channels: Mapping[str, np.ndarray]) -> Any:
+    """A `Summary` with histograms over the channels of each layer's moving statistics."""
+    from tensorboard.plugins.histogram.summary_v2 import histogram_pb
+
+    made = summary()
+    for path, values in channels.items():
+        for name, data in (("mean", values[0]), ("variance", values[1])):
+            if np.all(np.isfinite(data)):
+                made.MergeFrom(histogram_pb(f"bn_moving_{name}/{path}", data.astype(np.float64), buckets=30))
+    return made
+
+
+def scalar(tag: str, value: float, description: str = "") -> Any:
+    """A `Summary.Value` of one scalar."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    made = Summary.Value(tag=tag, simple_value=float(value))
+    made.metadata.summary_description = description
+    made.metadata.plugin_data.plugin_name = "scalars"
+    return made
+
+
+def text(tag: str, markdown: str) -> Any:
+    """A `Summary` of one text."""
+    from tensorboard.plugins.text.summary_v2 import text_pb
+
+    return text_pb(tag, markdown)
+
+
+def layout() -> Any:
+    """A `Summary` that tells the tab Custom Scalars which curves belong in one chart."""
+    from tensorboard.plugins.custom_scalar import layout_pb2
+    from tensorboard.plugins.custom_scalar.summary import pb
+
+    def chart(title: str, *patterns: str) -> Any:
+        content = layout_pb2.MultilineChartContent(tag=list(patterns))
+        return layout_pb2.Chart(title=title, multiline=content)
+
+    def titled(metric: str) -> str:
+        return f"{metric.replace('_', ' ')} ({tags.UNITS[metric]})"
+
+    performance = [
+        chart(f"{measure} in both modes", rf"bn_performance/{measure}/.*") for measure in ("accuracy", "loss")
+    ]
+    mismatch = [chart(titled("mismatch"), r"bn_overview/mismatch/.*")]
+    overview = [chart(titled(metric), rf"bn_overview/{metric}/.*") for metric in tags.SERIES["drift"]]
+    layers = [chart(titled(metric), rf"bn_{metric}/.*") for metric in tags.UNITS]
+    categories = {
+        "Training against inference": performance + mismatch,
+        "BatchNorm drift, largest and median over layers": overview,
+        "BatchNorm drift, every layer": layers,
+    }
+    return pb(
+        layout_pb2.Layout(
+            category=[
+                layout_pb2.Category(title=title, chart=charts, closed=title.endswith("every layer"))
+                for title, charts in categories.items()
+            ]
+        )
+    )
