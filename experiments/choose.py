@@ -45,6 +45,7 @@ EXPERIMENT = Experiment(
     cells=cells,
     run=run,
     summarize=summarize,
+    metrics=("test_accuracy", "converged_accuracy"),
     audit=transfer.audit,
     arms={name: ARMS[name].says for name in MODES},
 )

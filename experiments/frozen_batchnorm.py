@@ -39,6 +39,7 @@ EXPERIMENT = Experiment(
     cells=cells,
     run=run,
     summarize=summarize,
+    metrics=("test_accuracy", "converged_accuracy"),
     audit=transfer.audit,
     arms={name: arm.says for name, arm in arms.ARMS.items()},
 )

@@ -22,7 +22,7 @@ _LAZY = {
     "population_statistics": "tfbn.recalibration",
     "recalibrate": "tfbn.recalibration",
 }
-_MODULES = ("callbacks", "datasets", "drift", "models", "statistics", "traversal")
+_MODULES = ("callbacks", "datasets", "drift", "models", "statistics", "summary", "traversal")
 
 __all__ = ["BatchNormalization", "layers", *sorted(_LAZY), *_MODULES]
 

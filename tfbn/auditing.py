@@ -1,100 +1,23 @@
 """What every BatchNormalization of a model will do in `fit` and in `evaluate`, before it does it."""
 
-import collections
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
 from tfbn import modes
 from tfbn.audit_rules import Facts, facts_of, layer_warnings, model_warnings
+from tfbn.audit_table import Audit, Row
 from tfbn.layers import BatchNormalization
 from tfbn.reception import Call, received
 from tfbn.statistics import built_sites
 from tfbn.traversal import Site, sites
 from tfbn.validation import check_at_least
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 # Layers that behave otherwise in training, beside BatchNormalization.
 _RANDOM: tuple[str, ...] = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
 _RANDOM += ("GaussianNoise", "GaussianDropout", "AlphaDropout")
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One BatchNormalization layer.
-
-    Attributes:
-        path: Its path, see `tfbn.traversal.Site`.
-        kind: `"tfbn"`, `"stock"`, or the name of a class that others derived.
-        channels: How many.
-        fit: What it does in `fit`.
-        evaluate: What it does in `evaluate` and `predict`.
-        warnings: What to look at.
-    """
-
-    path: str
-    kind: str
-    channels: int
-    fit: modes.Mode
-    evaluate: modes.Mode
-    warnings: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Audit:
-    """The rows of a model, and warnings that concern it as a whole. Prints as a table.
-
-    Attributes:
-        model: The model's name.
-        rows: One for each BatchNormalization, in the model's order.
-        general: Warnings about the model.
-        observed: Whether the model could be run on symbolic inputs. If not, the modes
-            come from the layers' flags alone, and flags at call sites are not seen.
-    """
-
-    model: str
-    rows: tuple[Row, ...]
-    general: tuple[str, ...]
-    observed: bool
-
-    @property
-    def warnings(self) -> list[str]:
-        """Every warning once, with the layers that it is about."""
-        about: dict[str, list[str]] = collections.defaultdict(list)
-        for row in self.rows:
-            for warning in row.warnings:
-                about[warning].append(row.path)
-        return [*self.general, *(f"{text} ({_listed(paths)})" for text, paths in about.items())]
-
-    def to_frame(self) -> "pd.DataFrame":
-        """A pandas DataFrame with one row for each layer."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {
-                    "path": row.path,
-                    "kind": row.kind,
-                    "channels": row.channels,
-                    "fit_normalizes_by": row.fit.normalizes_by,
-                    "fit_updates": row.fit.updates,
-                    "trains": row.fit.trains,
-                    "evaluate_normalizes_by": row.evaluate.normalizes_by,
-                    "evaluate_updates": row.evaluate.updates,
-                    "warnings": "; ".join(row.warnings),
-                }
-                for row in self.rows
-            ]
-        )
-
-    def __str__(self) -> str:
-        from tfbn.audit_table import render
-
-        return render(self)
 
 
 def audit(model: Any, batch_size: int | None = None) -> Audit:
@@ -190,8 +113,3 @@ def _kind(layer: Any) -> str:
     if isinstance(layer, BatchNormalization):
         return "tfbn"
     return "stock" if type(layer) is keras.layers.BatchNormalization else type(layer).__name__
-
-
-def _listed(paths: list[str]) -> str:
-    shown = ", ".join(paths[:3])
-    return shown if len(paths) <= 3 else f"{len(paths)} layers: {shown}, ..."

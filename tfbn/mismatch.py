@@ -35,6 +35,7 @@ class Probe:
 
     Attributes:
         paths: The layers' paths.
+        outputs: What the model gave in training mode when it was last measured.
 
     Raises:
         ValueError: The model has no BatchNormalization layer, or is not built.
@@ -55,6 +56,7 @@ class Probe:
         self._layers = [site.layer for site in sites]
         self._inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
         self._uses: list[int] = []
+        self.outputs: Any = None
         self._run: Any = self._batch_statistics
         if keras.backend.backend() == "tensorflow" and not model.run_eagerly:
             import tensorflow as tf
@@ -70,7 +72,7 @@ class Probe:
             deviations. For a layer that is used several times, the mean over its uses.
             NaN for a layer that the model does not use.
         """
-        by_use = self._run()
+        by_use, self.outputs = self._run()
         totals = np.zeros((len(self._layers), len(METRICS)))
         for index, mean, variance in by_use:
             moving = take_one(self._layers[int(index)])
@@ -79,8 +81,8 @@ class Probe:
         uses = np.array(self._uses)[:, None]
         return np.where(uses > 0, totals / np.maximum(uses, 1), np.nan)
 
-    def _batch_statistics(self) -> list[tuple[Any, Any, Any]]:
-        """(layer index, mean, variance) for each use that normalises by the batch."""
+    def _batch_statistics(self) -> tuple[list[tuple[Any, Any, Any]], Any]:
+        """(layer index, mean, variance) for each use that normalises by the batch; the outputs."""
         found = []
         uses = [0] * len(self._layers)
 
@@ -93,9 +95,9 @@ class Probe:
         # In a stateless scope, assignments go to the scope and not to the variables.
         with observed(self._layers, observer), keras.StatelessScope():
             takes_training = getattr(self._model, "_call_has_training_arg", True)
-            self._model(self._inputs, **({"training": True} if takes_training else {}))
+            outputs = self._model(self._inputs, **({"training": True} if takes_training else {}))
         self._uses = uses
-        return found
+        return found, outputs
 
 
 def normalizes_by_batch(layer: Any, training: bool | None) -> bool:

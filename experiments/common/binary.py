@@ -1,5 +1,8 @@
 """From a command line to a result: the `main` that every experiment's binary shares."""
 
+import functools
+import importlib
+import signal
 import sys
 import webbrowser
 from pathlib import Path
@@ -8,11 +11,13 @@ from typing import Any
 from absl import app, flags, logging
 
 from experiments.common import flags as config_flags
-from experiments.common import options
+from experiments.common import options, plan
+from experiments.common.dispatch import FailedRunsError
 from experiments.common.experiment import Experiment, Summary
+from experiments.common.store import folder_of
 from tfbn.validation import InputError
 
-EXIT_USER_ERROR = 2
+EXIT_RUNS_FAILED, EXIT_USER_ERROR, EXIT_STOPPED = 1, 2, 130
 
 
 def run(experiment: Experiment) -> None:
@@ -20,12 +25,20 @@ def run(experiment: Experiment) -> None:
 
     A user's mistake ends in one line on standard error and exit status 2.
     """
+    experiment = _importable(experiment)
     logging.set_verbosity(logging.WARNING)
+    signal.signal(signal.SIGTERM, _stop)
     config_flags.define(experiment.config_class)
     main_module = sys.modules["__main__"]
     arms = "".join(f"\n  {name}: {says}" for name, says in experiment.arms.items())
     main_module.__doc__ = f"{main_module.__doc__}\nArms:{arms}\n" if arms else main_module.__doc__
     app.run(lambda argv: _main(experiment, argv), flags_parser=_parse)
+
+
+def _importable(experiment: Experiment) -> Experiment:
+    """The same experiment under its module's own name, so that any worker can import its functions."""
+    spec = sys.modules["__main__"].__spec__
+    return importlib.import_module(spec.name).EXPERIMENT if spec is not None else experiment
 
 
 def _parse(argv: list[str]) -> list[str]:
@@ -44,17 +57,28 @@ def _main(experiment: Experiment, argv: list[str]) -> None:
         if len(argv) > 1:
             raise InputError(f"Expected flags only. Received: {' '.join(argv[1:])}")
         config: Any = config_flags.read(experiment.config_class)
-        if experiment.audit and config.audit:
-            options.check(config)
-            experiment.check(config)
-            print(experiment.audit(config))
-        else:
-            answer(experiment, config)
+        options.check(config)
+        asked = {"dry_run": functools.partial(plan.describe, experiment), "audit": experiment.audit}
+        for name, tell in asked.items():
+            if tell is not None and getattr(config, name):
+                experiment.check(config)
+                print(tell(config))
+                return
+        answer(experiment, config)
     except InputError as error:
         raise _exit_with(str(error)) from None
+    except FailedRunsError as error:
+        print(error.details(), file=sys.stderr)
+        raise _exit_with(str(error), EXIT_RUNS_FAILED) from None
+    except OSError as error:
+        raise _exit_with(f"{error}. What was finished is kept; the same command continues.") from None
     except KeyboardInterrupt:
         print("Stopped. The same command continues where it stopped.", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(EXIT_STOPPED) from None
+
+
+def _stop(signal_number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
@@ -65,9 +89,10 @@ def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
     """
     options.check(config)
     experiment.check(config)
-    folder = Path(config.work_dir or f"runs/{experiment.name}")
+    folder = folder_of(experiment.name, config)
 
     from experiments.common import report, runner
+    from tfbn.summary import text as summary_text
 
     results = runner.run(experiment, config, folder)
     summary = experiment.summarize(config, results, folder)
@@ -75,12 +100,13 @@ def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
     path = report.to_html(experiment, config, summary, folder)
     print(f"\nReport: {path}")
     if next(folder.glob("runs/**/*.tfevents.*"), None):
+        summary_text(folder / "runs", "verdict", "\n".join(f"* {line}" for line in summary.findings))
         print(f"TensorBoard: tensorboard --logdir {folder / 'runs'}")
     if config.open_report:
         webbrowser.open(path.absolute().as_uri())
     return summary, path
 
 
-def _exit_with(message: str) -> SystemExit:
+def _exit_with(message: str, status: int = EXIT_USER_ERROR) -> SystemExit:
     print(f"Error: {' '.join(message.split())}", file=sys.stderr)
-    return SystemExit(EXIT_USER_ERROR)
+    return SystemExit(status)

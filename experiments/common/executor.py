@@ -1,10 +1,23 @@
-"""Where runs happen: in this process, or in worker processes. All speak `concurrent.futures`."""
+"""Where runs happen: in this process, in worker processes, or on a cluster.
 
+All speak `concurrent.futures`, so the runner does not know which it has.
+"""
+
+import contextlib
 import multiprocessing
 import os
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
+
+from experiments.common.experiment import RunConfig
+
+
+class LostWorkerError(Exception):
+    """A worker died before it finished a run. The run can be started again."""
 
 
 class InProcess(Executor):
@@ -14,21 +27,73 @@ class InProcess(Executor):
         future: Future = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
+        except Exception as error:
             future.set_exception(error)
         return future
 
 
-def make(workers: int) -> Executor:
-    """An executor with so many worker processes; 0: this process.
+def make(config: RunConfig) -> contextlib.AbstractContextManager[Executor]:
+    """An executor as the options say: `scheduler` if there is one, else `workers` processes.
 
-    Workers are spawned, not forked: TensorFlow does not survive a fork. Each uses one
-    thread, so that they do not fight for cores and sums are added in one order.
+    Raises:
+        InputError: The scheduler cannot be reached, or its workers cannot take runs.
     """
-    if workers == 0:
-        return InProcess()
+    if config.scheduler:
+        from experiments.common import cluster
+
+        return cluster.executor(config.scheduler)
+    return contextlib.nullcontext(InProcess()) if config.workers == 0 else _processes(config.workers)
+
+
+def result_of(future: Future) -> Any:
+    """The result of a future that is done.
+
+    Raises:
+        LostWorkerError: Its worker died.
+        Exception: Whatever the call raised.
+    """
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise LostWorkerError(str(error)) from None
+    except BaseException as error:
+        from experiments.common import cluster
+
+        if cluster.is_loss(error):
+            raise LostWorkerError(str(error)) from None
+        raise
+
+
+@contextlib.contextmanager
+def _processes(workers: int) -> Iterator[Executor]:
+    # Spawned, not forked: TensorFlow does not survive a fork.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=use_one_thread)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=prepare_worker) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def prepare_worker() -> None:
+    """Makes this process a worker: one thread, gone when its parent is, deaf to Ctrl-C.
+
+    With one thread workers do not fight for cores, and sums are added in one order, so
+    that results are the same to the bit however many workers there are.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends its workers
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    use_one_thread()
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def use_one_thread() -> None:

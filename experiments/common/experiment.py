@@ -1,6 +1,7 @@
 """What an experiment is: a question, its runs, and what its results say."""
 
 import dataclasses
+import urllib.parse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,15 @@ class RunConfig:
     work_dir: str = option("", "Folder for results, logs and the report; runs/<experiment> if empty.")
     seeds: int = option(5, "How many seeds; every arm runs with each of them.", low=1)
     workers: int = option(2, "Worker processes; 0 runs in this process.", low=0)
+    scheduler: str = option(
+        "", "Dask scheduler to run on instead, as tcp://host:8786, or local:4 for workers here."
+    )
+    results: str = option(
+        "folder",
+        "How results come back: folder (workers share work_dir), return (as bytes).",
+        choices=("folder", "return"),
+    )
+    dry_run: bool = option(False, "Say how many runs there are and how long they would take, and stop.")
     open_report: bool = option(False, "Open the report in the web browser at the end.")
 
 
@@ -41,7 +51,8 @@ class Cell:
     @property
     def folder(self) -> str:
         """A folder name of its own below the runs' folder."""
-        return f"{self.condition}/{self.arm}/seed{self.seed}"
+        condition, arm = (urllib.parse.quote(part, safe="=,+ ") for part in (self.condition, self.arm))
+        return f"{condition}/{arm}/seed{self.seed}"
 
 
 def grid(conditions: Iterable[str], arms: Iterable[str], seeds: int) -> list[Cell]:
@@ -85,6 +96,7 @@ class Experiment:
         arms: What each arm does, by name, for `--help` and the report.
         summarize: Turns the table of results (one row a cell) into a `Summary`. It also
             gets the work folder, where the runs' own tables lie, put together.
+        metrics: The measurements that say most, for a table across a grid of options.
         tables: Tables that a run may leave in its folder as `<name>.parquet`; those of
             all runs are put together into one file of that name in the work folder, with
             the columns condition, arm and seed in front.
@@ -99,4 +111,5 @@ class Experiment:
     summarize: "Callable[[Any, pd.DataFrame, Path], Summary]"
     audit: Callable[[Any], str] | None = None
     arms: dict[str, str] = dataclasses.field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
     tables: tuple[str, ...] = ("drift",)

@@ -25,7 +25,8 @@ def define(config_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> N
     for field in dataclasses.fields(config_class):
         default: Any = list(field.default) if isinstance(field.default, tuple) else field.default
         kind = str if field.default is None else type(field.default)
-        _DEFINE[kind](field.name, default, field.metadata["help"], flag_values=flag_values)
+        make = flags.DEFINE_multi_string if field.metadata["repeated"] else _DEFINE[kind]
+        make(field.name, default, field.metadata["help"], flag_values=flag_values)
         # So that --help lists it as the binary's own.
         flag_values.register_key_flag_for_module(sys.argv[0], flag_values[field.name])
 

@@ -13,6 +13,7 @@ def option(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    repeated: bool = False,
 ) -> Any:
     """A dataclass field of a config.
 
@@ -22,6 +23,7 @@ def option(
         low: The least value allowed.
         high: The greatest value allowed.
         choices: The values allowed, for text or for each text of a tuple.
+        repeated: Whether a list is given by repeating the flag, since its values have commas.
 
     Example:
 
@@ -32,7 +34,7 @@ def option(
     Traceback (most recent call last):
     tfbn.validation.InputError: Expected `seeds` to be a whole number of at least 1. Received: seeds=0
     """
-    metadata = {"help": help, "low": low, "high": high, "choices": choices}
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "repeated": repeated}
     return dataclasses.field(default=default, metadata=metadata)
 
 

@@ -19,12 +19,13 @@ def difference(change: Interval, unit: str = "points", digits: int = 1) -> str:
     >>> difference(interval([-4.0, 5.0, 6.0]))
     'no difference that these runs can show, +2.3 [-11.4, 16.0] points (2 of 3 seeds agree)'
     """
+    unit = f" {unit}" if unit else ""
     seeds = f"({change.agree} of {change.seeds} seed{'s' if change.seeds != 1 else ''} agree)"
     if not change.sign:
-        return f"no difference that these runs can show, {change.text(digits)} {unit} {seeds}"
+        return f"no difference that these runs can show, {change.text(digits)}{unit} {seeds}"
     size = change if change.sign > 0 else change.negative()
     word = "higher" if change.sign > 0 else "lower"
-    return f"{word} by {size.text(digits, signed=False)} {unit} {seeds}"
+    return f"{word} by {size.text(digits, signed=False)}{unit} {seeds}"
 
 
 def never_moved(what: str, where: str, change: "pd.Series") -> str:

@@ -9,16 +9,19 @@ drift.parquet            the runs' own tables, put together
 report.html
 """
 
+import contextlib
 import dataclasses
 import json
 import platform
 import shutil
+import uuid
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.common.experiment import Cell, RunConfig
-from tfbn.files import written_whole
+from tfbn.files import flush_to_disk, written_whole
 from tfbn.validation import InputError
 
 if TYPE_CHECKING:
@@ -54,35 +57,61 @@ class Store:
             self._check_same(_read_json(manifest), manifest_of(experiment, config))
             for path in sorted(self.runs.glob("*/*/*/result.json")):
                 _read_json(path)
-        elif self.folder.is_dir() and any(self.folder.iterdir()):
+        elif self.folder.is_dir() and any(map(_foreign, self.folder.iterdir())):
             raise InputError(
                 "Expected `work_dir` to be new, empty or the folder of an earlier study. "
                 f"Received: work_dir={str(self.folder)!r}, which holds other files"
             )
 
-    def open(self, experiment: str, config: RunConfig) -> None:
-        """Makes the folder and its manifest if they are not there, and drops unfinished runs."""
+    @contextlib.contextmanager
+    def opened(self, experiment: str, config: RunConfig) -> Iterator[None]:
+        """Makes the folder and its manifest, drops unfinished runs, and keeps others out meanwhile.
+
+        Raises:
+            InputError: Another process works in the folder.
+        """
         self.runs.mkdir(parents=True, exist_ok=True)
-        with written_whole(self.folder / "manifest.json") as temporary:
-            temporary.write_text(json.dumps(manifest_of(experiment, config), indent=2))
-        for unfinished in self.runs.glob("*/*/*.unfinished"):
-            shutil.rmtree(unfinished)
+        with _locked(self.folder / ".lock"):
+            with written_whole(self.folder / "manifest.json") as temporary:
+                temporary.write_text(json.dumps(manifest_of(experiment, config), indent=2))
+            self._drop_unfinished()
+            yield
+            self._drop_unfinished()  # those of workers that died
 
-    def begin(self, cell: Cell) -> Path:
-        """A new folder for a run, invisible to readers until `finish`."""
-        folder = self.runs / f"{cell.folder}.unfinished"
-        shutil.rmtree(folder, ignore_errors=True)
+    @contextlib.contextmanager
+    def begun(self, cell: Cell) -> Iterator[Path]:
+        """A new folder for a run, invisible to readers until `finish`, dropped if the run fails.
+
+        Its name is unique: a run that was given up for lost and started again elsewhere may
+        be going on after all.
+        """
+        folder = self.runs / f"{cell.folder}.{uuid.uuid4().hex[:8]}.unfinished"
         folder.mkdir(parents=True)
-        return folder
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # gone already if the run finished
 
-    def finish(self, cell: Cell, measurements: dict[str, float]) -> dict[str, Any]:
-        """Stores a run: the result last, then the folder gets its name."""
+    def finish(self, cell: Cell, unfinished: Path, measurements: dict[str, float]) -> dict[str, Any]:
+        """Stores a run: the result last, then the folder gets its name. The first to finish wins."""
         row = {**dataclasses.asdict(cell), **measurements}
-        unfinished = self.runs / f"{cell.folder}.unfinished"
         with written_whole(unfinished / "result.json") as temporary:
             temporary.write_text(json.dumps(row))
-        unfinished.rename(self.runs / cell.folder)
+        final = self.runs / cell.folder
+        try:
+            unfinished.rename(final)
+        except OSError:
+            if not (final / "result.json").exists():
+                raise
+            return _read_json(final / "result.json")
+        flush_to_disk(final.parent)
         return row
+
+    def _drop_unfinished(self) -> None:
+        for temporary in self.folder.glob(".*.tmp"):
+            temporary.unlink()
+        for unfinished in self.runs.glob("*/*/*.unfinished"):
+            shutil.rmtree(unfinished, ignore_errors=True)
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """The stored row of a run, or None if it has not finished."""
@@ -119,6 +148,11 @@ class Store:
             )
 
 
+def folder_of(experiment: str, config: RunConfig) -> Path:
+    """The work folder: as the options say, or `runs/<experiment>`."""
+    return Path(config.work_dir or f"runs/{experiment}")
+
+
 def manifest_of(experiment: str, config: RunConfig) -> dict[str, Any]:
     """What a study is, as plain data."""
     options = {k: v for k, v in dataclasses.asdict(config).items() if k not in NOT_PART_OF_A_STUDY}
@@ -145,6 +179,27 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"Expected a readable file of an earlier run; delete it to run that part again. "
             f"Received: path={str(path)!r} ({error})"
         ) from None
+
+
+def _foreign(path: Path) -> bool:
+    """Whether something in a work folder without a manifest is not what a killed start leaves."""
+    return not path.name.startswith(".") and path.name != "runs"
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds a lock that ends with this process, however it ends."""
+    import fcntl
+
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                "Expected `work_dir` to be used by one process at a time. "
+                f"Received: work_dir={str(path.parent)!r}, where another one is at work"
+            ) from None
+        yield
 
 
 def _writable(folder: Path) -> bool:

@@ -94,13 +94,16 @@ def run_arm(config: TransferConfig, arm: Arm, shift: str, seed: int, folder: Pat
     if arm.recalibrate:
         tfbn.recalibrate(model, split.train_x, batch_size=config.batch_size, verbose=False)
     before = judging.statistics_and_affine(model)
-    recorder = tfbn.DriftRecorder(folder, probe=split.train_x[: config.batch_size])
+    probe = slice(config.batch_size)
+    recorder = tfbn.DriftRecorder(folder, probe=split.train_x[probe], probe_labels=split.train_y[probe])
     started = time.perf_counter()
     fit_accuracy = fit(config, model, split, seed, [recorder])
     measurements = {"fit_seconds": time.perf_counter() - started, "fit_accuracy": fit_accuracy}
     measurements |= judging.accuracies(model, split, config.batch_size, fit_by_batch=_by_batch(arm))
     measurements |= judging.moved(before, judging.statistics_and_affine(model))
-    return measurements | judging.last_drift(folder)
+    measurements |= judging.last_drift(folder)
+    tfbn.summary.hparams(folder, {"arm": arm.name, "shift": shift, "seed": seed}, measurements)
+    return measurements
 
 
 def prepared_split(config: TransferConfig, shift: str, seed: int) -> Split:

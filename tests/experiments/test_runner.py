@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments.common import runner
+from experiments.common.dispatch import FailedRunsError
 from experiments.common.experiment import Cell
 from experiments.common.store import Store
 from tests.experiments.small import EXPERIMENT, Config
@@ -45,16 +46,17 @@ def test_the_same_command_does_nothing_again_and_more_seeds_only_add(tmp_path):
     assert all(path.stat().st_mtime_ns == when for path, when in stored.items())
 
 
-def test_a_run_that_fails_keeps_the_finished_ones_and_its_own_folder_is_dropped(tmp_path):
+def test_a_run_that_fails_keeps_no_other_from_running_and_leaves_nothing(tmp_path):
     config = Config(seeds=1, workers=0, arms=("a", "fails", "b"))
-    with pytest.raises(RuntimeError, match="this arm fails"):
-        run(config, tmp_path)
-    store = Store(tmp_path)
-    assert store.result(Cell("none", "a", 0)) is not None
-    assert store.result(Cell("none", "fails", 0)) is None
-    assert (tmp_path / "runs/none/fails/seed0.unfinished").exists()
-    with pytest.raises(RuntimeError, match="this arm fails"):
-        run(config, tmp_path)
+    for _ in range(2):
+        with pytest.raises(
+            FailedRunsError, match=r"1 run\(s\) failed.*none/fails/seed0: RuntimeError: this arm"
+        ):
+            run(config, tmp_path)
+        store = Store(tmp_path)
+        assert store.result(Cell("none", "fails", 0)) is None
+        assert all(store.result(Cell("none", arm, 0)) is not None for arm in "ab")
+        assert not list(tmp_path.rglob("*.unfinished"))
 
 
 def test_values_do_not_depend_on_the_executor(tmp_path):
@@ -103,3 +105,27 @@ def test_where_and_how_fast_are_not_part_of_a_study(tmp_path):
     config = Config(seeds=1, workers=0)
     run(config, tmp_path)
     run(dataclasses.replace(config, workers=1, work_dir="elsewhere"), tmp_path)
+
+
+def test_another_process_is_kept_out_while_one_works(tmp_path):
+    config = Config(seeds=1, workers=0)
+    with Store(tmp_path).opened("small", config), pytest.raises(InputError, match="one process at a time"):
+        run(config, tmp_path)
+    assert len(run(config, tmp_path)) == 2
+
+
+def test_what_a_killed_start_leaves_is_no_obstacle(tmp_path):
+    (tmp_path / "runs/none/a/seed0.0badcafe.unfinished").mkdir(parents=True)
+    (tmp_path / ".manifest.json.xyz.tmp").write_text("{half")
+    (tmp_path / ".lock").touch()
+    assert len(run(Config(seeds=1, workers=0), tmp_path)) == 2
+    assert not list(tmp_path.rglob("*.tmp")) + list(tmp_path.rglob("*.unfinished"))
+
+
+def test_the_first_of_two_that_do_the_same_run_wins(tmp_path):
+    store, cell = Store(tmp_path), Cell("none", "a", 0)
+    with store.begun(cell) as first, store.begun(cell) as second:
+        assert store.finish(cell, second, {"value": 2.0})["value"] == 2.0
+        assert store.finish(cell, first, {"value": 1.0})["value"] == 2.0
+    assert store.result(cell) == {"condition": "none", "arm": "a", "seed": 0, "value": 2.0}
+    assert not list(tmp_path.rglob("*.unfinished"))

@@ -11,14 +11,15 @@ import keras
 import numpy as np
 
 from tfbn import drift
-from tfbn.callbacks import drift_log, drift_summaries
+from tfbn.callbacks import drift_log
 from tfbn.callbacks.batch_reader import BatchReader
 from tfbn.callbacks.drift_log import DriftLog
-from tfbn.callbacks.drift_summaries import DriftSummaries
 from tfbn.callbacks.step_hook import StepHook
 from tfbn.callbacks.step_ring import StepRing
 from tfbn.mismatch import Probe
+from tfbn.performance import Performance, in_both_modes
 from tfbn.statistics import Snapshot, built_sites, take
+from tfbn.summary import modes, writing
 from tfbn.traversal import Site
 from tfbn.validation import check_at_least, fail
 
@@ -36,8 +37,9 @@ class DriftRecorder(keras.callbacks.Callback):
 
     - `drift.parquet`, see `tfbn.callbacks.drift_log`; read it with
       `tfbn.callbacks.read_drift`. The file appears when `fit` ends, whole;
-    - TensorBoard events: scalars by layer, histograms of the moving statistics at the
-      end of each epoch, a heat map of layers by steps for each metric.
+    - TensorBoard events, for the tab BatchNorm (see `tfbn.tensorboard_plugin`) and for
+      TensorBoard's own tabs (see `tfbn.summary.tags`): drift by layer and step, every
+      channel at the end of each epoch, loss and metrics in both modes, heat maps.
 
     Memory is bounded, however long the training is.
 
@@ -58,6 +60,9 @@ class DriftRecorder(keras.callbacks.Callback):
             normalises by and what `predict` will (`tfbn.mismatch`) is recorded too: at
             the beginning and at each epoch's end. The step is then recorded, whatever
             `every` says.
+        probe_labels: The targets of that batch. If given and the model is compiled, its
+            loss and metrics on the probe are measured in training and in inference mode
+            too, at the same steps, for TensorBoard.
         probe_every: Measure the mismatch also after every so many steps.
         reference: Where drift is measured from, as `tfbn.statistics.take` gives it.
             `None`: the statistics at the beginning of the first fit.
@@ -97,24 +102,28 @@ class DriftRecorder(keras.callbacks.Callback):
         tensorboard: bool = True,
         heat_maps: bool = True,
         overwrite: bool = False,
+        probe_labels: Any = None,
     ):
         super().__init__()
         self.every = check_at_least("every", every, 1)
         self.probe_every = None if probe_every is None else check_at_least("probe_every", probe_every, 1)
         if probe_every is not None and probe is None:
             raise fail("probe", "to be a batch of inputs, since probe_every is set", probe)
+        if probe_labels is not None and probe is None:
+            raise fail("probe", "to be a batch of inputs, since probe_labels is set", probe)
         self.log_dir = Path(log_dir)
         if not overwrite and (self.log_dir / drift_log.NAME).exists():
             raise fail("log_dir", f"to hold no {drift_log.NAME} (overwrite=True replaces it)", str(log_dir))
-        self._probe_inputs = probe
+        self._probe_inputs, self._probe_labels = probe, probe_labels
         self._reference: Any = reference
         self._tensorboard, self._heat_maps = tensorboard, heat_maps
         self._began_with: weakref.ref | None = None
         self._hook: Any = None  # a StepHook, while a model has it
         self._source: Any = None  # a StepRing or a BatchReader, while a fit is under way
         self._log: Any = None  # a DriftLog, likewise
-        self._summaries: DriftSummaries | None = None
+        self._summaries: writing.Writer | None = None
         self._probe: Probe | None = None
+        self._performance: Performance | None = None
         self._last_recorded = -1
         self._epoch = self._next_epoch = self._epoch_offset = 0
         self._fit_begins = False
@@ -133,7 +142,7 @@ class DriftRecorder(keras.callbacks.Callback):
             self._log.discard()
         if self._summaries is not None:
             self._summaries.close()
-        self._hook = self._log = self._source = self._probe = None
+        self._hook = self._log = self._source = self._probe = self._performance = None
 
     # What Keras calls.
 
@@ -165,6 +174,8 @@ class DriftRecorder(keras.callbacks.Callback):
         # Not at the batch's end: that may be the epoch's end, whose row gets a mismatch.
         if self._source is not None and self._source.nearly_full:
             self._flush()
+            if self._summaries is not None:
+                self._summaries.flush()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         _ = self.model  # on JAX, this brings the layers' variables up to date
@@ -182,7 +193,9 @@ class DriftRecorder(keras.callbacks.Callback):
             self._flush()
         self._next_epoch = self._epoch + 1
         if self._summaries is not None:
-            self._summaries.histograms(self._source.step, take(self.model))
+            step = self._source.step
+            self._summaries.performance(step, **in_both_modes(logs or {}))
+            self._summaries.channels(step, self.model)
             self._summaries.flush()
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -194,7 +207,7 @@ class DriftRecorder(keras.callbacks.Callback):
         self._log.publish()
         if self._hook is not None:
             self._hook.remove()
-        self._hook = self._log = self._source = self._probe = None
+        self._hook = self._log = self._source = self._probe = self._performance = None
 
     # Beginning.
 
@@ -204,9 +217,11 @@ class DriftRecorder(keras.callbacks.Callback):
         first = self._began_with is None
         if first:
             self._begin(model)
-        self._open(model)
+        self._open(model, first)
         if self._probe_inputs is not None:
             self._probe = Probe(model, self._probe_inputs)
+            if self._probe_labels is not None and self._summaries is not None:
+                self._performance = Performance(model, self._probe_inputs, self._probe_labels)
         if first:
             self._record_now()
 
@@ -237,14 +252,14 @@ class DriftRecorder(keras.callbacks.Callback):
     def _begin(self, model: Any) -> None:
         """Once, before the first step."""
         drift_log.clear(self.log_dir)
-        drift_summaries.clear(self.log_dir)
+        writing.clear(self.log_dir)
         self._began_with = weakref.ref(model)
         self._reference = self._reference or take(model)
         self._steps_before = 0
         if self._tensorboard:
-            self._summaries = DriftSummaries(self.log_dir, list(self._reference), self.every)
+            self._summaries = writing.Writer(self.log_dir, self._reference, self.every)
 
-    def _open(self, model: Any) -> None:
+    def _open(self, model: Any, first: bool) -> None:
         """Before the first step of each fit."""
         reference = drift.Reference.of(self._reference.values())
         per_execution = int(getattr(model, "steps_per_execution", 1) or 1)
@@ -263,7 +278,10 @@ class DriftRecorder(keras.callbacks.Callback):
         self._log = DriftLog(self.log_dir, {path: len(s.mean) for path, s in self._reference.items()})
         if self._summaries is not None:
             epochs, steps = (self.params or {}).get("epochs"), (self.params or {}).get("steps")
-            self._summaries.begin(epochs * steps if epochs and steps else None)
+            total = epochs * steps if epochs and steps else None
+            self._summaries.begin(modes(model), self._steps_before, total, epochs)
+            if first:
+                self._summaries.channels(0, model)
 
     def _recover(self) -> None:
         """After a fit that raised: what it recorded is kept if recording goes on."""
@@ -293,6 +311,8 @@ class DriftRecorder(keras.callbacks.Callback):
             steps = np.append(steps, step)
             values = np.concatenate([values, now[None].astype(np.float32)])
         self._emit(steps, values, self._probe.measure() if self._probe and len(steps) else None)
+        if self._performance is not None and self._probe is not None and self._summaries is not None:
+            self._summaries.performance(step, **self._performance.measure(self._probe.outputs))
 
     def _emit(self, steps: np.ndarray, values: np.ndarray, mismatches: np.ndarray | None = None) -> None:
         if not len(steps):
@@ -300,7 +320,7 @@ class DriftRecorder(keras.callbacks.Callback):
         self._last_recorded = int(steps[-1])
         self._log.append(steps, self._epoch, values, mismatches)
         if self._summaries is not None:
-            self._summaries.append(steps, values, mismatches)
+            self._summaries.rows(steps, values, mismatches)
 
     def _check_variables(self) -> None:
         for site, (mean, variance) in zip(self._sites, self._watched, strict=True):

@@ -48,7 +48,10 @@ class EventFile:
         """Appends one `Summary` message."""
         from tensorboard.compat.proto.event_pb2 import Event
 
-        self._write(Event(wall_time=time.time(), step=step, summary=summary))
+        event = Event(wall_time=time.time(), step=step)
+        # TensorBoard's own functions give TensorFlow's `Summary` where they find TensorFlow.
+        event.summary.MergeFromString(summary.SerializeToString())
+        self._write(event)
 
     def flush(self) -> None:
         """Makes what was added visible to a TensorBoard that is running."""

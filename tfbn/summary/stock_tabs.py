@@ -40,7 +40,7 @@ class Curves:
             for layer, value in zip(self._layers, column.tolist(), strict=True):
                 made.value.add(tag=f"bn_{metric}/{layer}", simple_value=value)
             for name, over in (("largest", np.max), ("median", np.median)):
-                made.value.add(tag=f"bn_overview/{metric}/{name}", simple_value=float(over(column)))
+                made.value.add(tag=f"bn_overview/{metric}/{name}", simple_value=_over_finite(over, column))
             if not self._described:
                 for value in made.value[-len(self._layers) - 2 :]:
                     value.metadata.summary_description = f"Unit: {tags.UNITS[metric]}"
@@ -58,6 +58,11 @@ class Curves:
         png = heat_map(metric.replace("_", " "), tags.UNITS[metric], self.steps, self._layers, values.T)
         image = Summary.Image(encoded_image_string=png.data, width=png.width, height=png.height, colorspace=4)
         return summary(Summary.Value(tag=f"bn_heat_map/{metric}", image=image))
+
+
+def _over_finite(over: Any, values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(over(finite)) if len(finite) else float("nan")
 
 
 def histograms(channels: Mapping[str, np.ndarray]) -> Any:
@@ -91,8 +96,9 @@ def text(tag: str, markdown: str) -> Any:
 
 def layout() -> Any:
     """A `Summary` that tells the tab Custom Scalars which curves belong in one chart."""
-    from tensorboard.plugins.custom_scalar import layout_pb2
-    from tensorboard.plugins.custom_scalar.summary import pb
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.custom_scalar import layout_pb2, metadata
+    from tensorboard.util.tensor_util import make_tensor_proto
 
     def chart(title: str, *patterns: str) -> Any:
         content = layout_pb2.MultilineChartContent(tag=list(patterns))
@@ -112,11 +118,16 @@ def layout() -> Any:
         "BatchNorm drift, largest and median over layers": overview,
         "BatchNorm drift, every layer": layers,
     }
-    return pb(
-        layout_pb2.Layout(
-            category=[
-                layout_pb2.Category(title=title, chart=charts, closed=title.endswith("every layer"))
-                for title, charts in categories.items()
-            ]
+    made = layout_pb2.Layout(
+        category=[
+            layout_pb2.Category(title=title, chart=charts, closed=title.endswith("every layer"))
+            for title, charts in categories.items()
+        ]
+    )
+    return summary(
+        Summary.Value(
+            tag=metadata.CONFIG_SUMMARY_TAG,
+            tensor=make_tensor_proto(made.SerializeToString()),
+            metadata=metadata.create_summary_metadata(),
         )
     )

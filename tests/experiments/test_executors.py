@@ -1,0 +1,115 @@
+"""The same results on every executor, also when workers are killed."""
+
+import dataclasses
+import os
+import signal
+import time
+
+import pandas as pd
+import pytest
+
+from experiments.common import runner
+from experiments.common.experiment import Experiment
+from experiments.common.options import option
+from tests.experiments import small
+from tests.experiments.test_runner import run, snapshot
+from tfbn.validation import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(small.Config):
+    kills: int = option(1, "Times that a run kills its worker.", low=0)
+
+
+def run_or_die(config, cell, folder):
+    """As a small run; but the first runs to come here kill their worker."""
+    for i in range(config.kills):
+        path = folder.parents[3] / f"killed{i}"
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        os.kill(os.getpid(), signal.SIGKILL)
+    return small.run(config, cell, folder)
+
+
+MORTAL = Experiment(
+    "mortal", "Does it survive?", Config, small.check, small.cells, run_or_die, small.summarize
+)
+PLACES = {"workers": {"workers": 2}, "return": {"workers": 1, "results": "return"}}
+CLUSTER = {"dask": {"scheduler": "local:2"}, "dask, return": {"scheduler": "local:2", "results": "return"}}
+
+
+@pytest.mark.parametrize("place", PLACES | CLUSTER)
+def test_values_do_not_depend_on_the_place(place, tmp_path):
+    here = run(small.Config(seeds=2, workers=0), tmp_path / "here")
+    there = run(small.Config(seeds=2, **(PLACES | CLUSTER)[place]), tmp_path / "there")
+    pd.testing.assert_frame_equal(here.drop(columns="seconds"), there.drop(columns="seconds"))
+    files = [set(snapshot(tmp_path / name)) for name in ("here", "there")]
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("place", [{"workers": 2}, {"scheduler": "local:2"}])
+def test_a_killed_worker_costs_no_run(place, tmp_path):
+    undisturbed = run(small.Config(seeds=3, workers=0), tmp_path / "undisturbed")
+    results = runner.run(MORTAL, Config(seeds=3, kills=3, **place), tmp_path / "mortal")
+    pd.testing.assert_frame_equal(results.drop(columns="seconds"), undisturbed.drop(columns="seconds"))
+    assert len(list((tmp_path / "mortal").glob("killed*"))) == 3
+    assert not list(tmp_path.rglob("*.unfinished"))
+
+
+def test_workers_that_die_again_and_again_end_in_an_error(tmp_path):
+    with pytest.raises(runner.dispatch.FailedRunsError, match="LostWorkerError"):
+        runner.run(MORTAL, Config(seeds=1, arms=("a",), kills=99, workers=1), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "message"),
+    [
+        ("tcp://127.0.0.1:9", "to be one that answers. Received: scheduler='tcp://127.0.0.1:9'"),
+        ("local:none", "an address or local:<workers>. Received: scheduler='local:none'"),
+        ("local:0", "an address or local:<workers>"),
+        ("nonsense://x", "to be one that answers"),
+    ],
+)
+def test_schedulers_that_cannot_serve(scheduler, message, tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.common.cluster.TIMEOUT", 1)
+    with pytest.raises(InputError, match=message):
+        run(small.Config(seeds=1, scheduler=scheduler), tmp_path / "work")
+
+
+def test_workers_end_with_their_parent(tmp_path):
+    import multiprocessing
+
+    from experiments.common.executor import prepare_worker
+
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe()
+    parent = context.Process(target=_parent_of_a_worker, args=(sender, prepare_worker))
+    parent.start()
+    worker = receiver.recv()
+    os.kill(worker, 0)  # it lives
+    parent.kill()
+    parent.join()
+    for _ in range(100):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker outlived its parent")
+
+
+def _parent_of_a_worker(sender, prepare):
+    import multiprocessing
+
+    worker = multiprocessing.get_context("spawn").Process(target=_sleep, args=(prepare, sender))
+    worker.start()
+    worker.join()
+
+
+def _sleep(prepare, sender):
+    prepare()
+    sender.send(os.getpid())
+    time.sleep(600)

@@ -1,0 +1,92 @@
+"""How good a model is in training mode and in inference mode, on the same batch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+
+class Performance:
+    """Measures a compiled model's loss and metrics on one batch, in both modes.
+
+    Nothing in the model changes: not the moving statistics, not the metrics' states.
+
+    On TensorFlow the run in inference mode is traced once, here.
+
+    Args:
+        model: A built, compiled model.
+        inputs: One batch of the model's inputs.
+        labels: Its targets.
+
+    Example:
+
+    >>> bn = keras.layers.BatchNormalization(name="bn")
+    >>> model = keras.Sequential([keras.Input((1,)), bn])
+    >>> model.compile("sgd", "mse")
+    >>> x = np.array([[0.0], [2.0]], "float32")  # by the batch normalised: -1, 1
+    >>> measured = Performance(model, x, x).measure(model(x, training=True))
+    >>> round(measured["training"]["loss"], 2), round(measured["inference"]["loss"], 2)
+    (1.0, 0.0)
+    """
+
+    def __init__(self, model: Any, inputs: Any, labels: Any):
+        self._model = model
+        self._inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+        self._labels = keras.tree.map_structure(keras.ops.convert_to_tensor, labels)
+        self._run: Any = self._forward
+        if keras.backend.backend() == "tensorflow" and not model.run_eagerly:
+            import tensorflow as tf
+
+            self._run = tf.function(self._forward, autograph=False).get_concrete_function()
+
+    def measure(self, training_outputs: Any) -> dict[str, dict[str, float]]:
+        """Loss and metrics now.
+
+        Args:
+            training_outputs: What the model gives for the batch in training mode.
+
+        Returns:
+            `{"training": {name: value}, "inference": {name: value}}`; empty if the model
+            is not compiled, or its metrics have seen no batch yet.
+        """
+        compiled = getattr(self._model, "_compile_metrics", None)
+        if not getattr(self._model, "compiled", False) or not getattr(compiled, "built", True):
+            return {}
+        return {
+            "training": self._measures(training_outputs, training=True),
+            "inference": self._measures(self._run(), training=False),
+        }
+
+    def _forward(self) -> Any:
+        with keras.StatelessScope():
+            return self._model(self._inputs, training=False)
+
+    def _measures(self, outputs: Any, training: bool) -> dict[str, float]:
+        # In a stateless scope, assignments go to the scope and not to the variables.
+        with keras.StatelessScope():
+            for metric in self._model.metrics:
+                metric.reset_state()
+            loss = self._model.compute_loss(x=self._inputs, y=self._labels, y_pred=outputs, training=training)
+            measured = self._model.compute_metrics(self._inputs, self._labels, outputs)
+        return {name: float(value) for name, value in {**measured, "loss": loss}.items() if _is_scalar(value)}
+
+
+def _is_scalar(value: Any) -> bool:
+    return len(getattr(value, "shape", ())) == 0
+
+
+def in_both_modes(logs: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What `fit` reports at an epoch's end: of the training data, and of the validation data.
+
+    Example:
+
+    >>> in_both_modes({"loss": 0.5, "val_loss": 0.75})
+    {'fit': {'loss': 0.5}, 'validation': {'loss': 0.75}}
+    """
+    scalars = {name: float(value) for name, value in logs.items() if _is_scalar(value)}
+    return {
+        "fit": {name: value for name, value in scalars.items() if not name.startswith("val_")},
+        "validation": {
+            name.removeprefix("val_"): value for name, value in scalars.items() if name.startswith("val_")
+        },
+    }

@@ -1,0 +1,304 @@
+"""Everything of one run that TensorBoard shows, written by one object."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfbn import drift
+from tfbn.modes import Mode
+from tfbn.statistics import Snapshot, Statistics, take
+from tfbn.summary import stock_tabs, tags
+from tfbn.summary.blocks import Blocks
+from tfbn.summary.channels import ChannelSnapshots, channel_values
+from tfbn.summary.event_file import EventFile
+from tfbn.summary.layer_modes import modes as modes_of
+from tfbn.summary.plugin_values import json_value, summary
+from tfbn.summary.thinning import Thinning
+from tfbn.summary.verdict import verdict
+from tfbn.validation import check_at_least, fail
+
+FILE_SUFFIX = ".tfbn_drift"
+
+
+class Writer:
+    """What TensorBoard gets of one run; see `tfbn.summary.writer`.
+
+    What it is given is thinned where there is much of it; memory and the size of the files
+    are bounded. Steps must not decrease. Call `begin` first; `writer` does.
+
+    Args:
+        log_dir: The run's folder.
+        reference: What drift is measured from; its layers are the run's, in data-flow order.
+        every: Steps between two recorded rows.
+
+    Raises:
+        ValueError: The reference is empty, or `every` is not positive.
+    """
+
+    def __init__(self, log_dir: str | os.PathLike, reference: Snapshot, every: int = 1):
+        if not reference:
+            raise fail("reference", "to have at least one layer", {})
+        self._folder, self._every = Path(log_dir), check_at_least("every", every, 1)
+        self._reference, self._layers = reference, list(reference)
+        self._modes: Mapping[str, Mode] = {}
+        self._curves = {name: stock_tabs.Curves(name, self._layers) for name in tags.SERIES}
+        self._blocks = {name: Blocks(name, len(self._layers)) for name in tags.SERIES}
+        self._channels = ChannelSnapshots(reference)
+        self._histograms = Thinning(stock_tabs.HISTOGRAMS)
+        self._counts = dict.fromkeys((*tags.SERIES, "channels"), 0)
+        self._fit = 0
+        self._first: np.ndarray | None = None
+        self._last: tuple[int, np.ndarray] | None = None
+        self._last_mismatch: np.ndarray | None = None
+        self._not_drawn: tuple[int, np.ndarray] | None = None  # came after the last point of the curves
+        self._not_kept: tuple[int, Any] | None = None  # likewise for the channels
+        self._events: Any = None  # an EventFile, between `begin` and `close`
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        self.end() if kind is None else self.close()
+
+    def begin(
+        self,
+        modes: Mapping[str, Mode],
+        first_step: int = 0,
+        steps: int | None = None,
+        epochs: int | None = None,
+    ) -> None:
+        """A fit begins: opens a file and tells the layers' modes.
+
+        Args:
+            modes: By path; empty if not known.
+            first_step: Steps done before.
+            steps: Steps of this fit, if known.
+            epochs: Epochs of this fit, if known.
+        """
+        if modes and list(modes) != self._layers:
+            raise fail("modes", f"to have the layers {self._layers}", list(modes))
+        self._modes = modes
+        self._events = EventFile(self._folder, FILE_SUFFIX)
+        rows = None if steps is None else -(-steps // self._every)
+        for thinned in (self._curves["drift"], self._blocks["drift"]):
+            thinned.thinning.begin(rows)
+        for thinning in (self._channels.thinning, self._histograms):
+            thinning.begin(epochs)
+        self._events.add(first_step, summary(json_value(tags.about(self._fit), self._about(first_step))))
+        if self._fit == 0:
+            self._events.add(first_step, self._channels.reference(self._reference))
+            self._events.add(first_step, stock_tabs.layout())
+        self._fit += 1
+
+    def drift(self, step: int, model: Any) -> None:
+        """Records the drift of a model, or of a snapshot of the same layers, at a step."""
+        now: Mapping[str, Statistics] = model if isinstance(model, Mapping) else take(model)
+        if list(now) != self._layers:
+            raise fail("model", f"to have the layers {self._layers}", list(now))
+        values = drift.between(now.values(), self._reference.values())
+        self.rows(np.array([check_at_least("step", step, 0)]), values[None])
+
+    def rows(self, steps: np.ndarray, values: np.ndarray, mismatches: np.ndarray | None = None) -> None:
+        """Records drift that was computed elsewhere.
+
+        Args:
+            steps: Shape `(n,)`.
+            values: Shape `(n, layers, len(tfbn.drift.METRICS))`.
+            mismatches: Shape `(layers, 2)`, measured after the last of the steps, or None.
+        """
+        for step, values_now in zip(steps.tolist(), values, strict=True):
+            row = step // self._every
+            self._first = values_now.copy() if self._first is None else self._first
+            self._last = self._not_drawn = (step, values_now)
+            self._blocks["drift"].append(row, step, values_now, self._events.add)
+            if self._curves["drift"].thinning.keeps(row):
+                self._write_curves()
+        if mismatches is not None:
+            self.mismatch(int(steps[-1]), mismatches)
+
+    def mismatch(self, step: int, values: np.ndarray) -> None:
+        """Records the mismatch of every layer, shape `(layers, 2)`, as `tfbn.mismatch.Probe` measures it."""
+        self._last_mismatch = np.asarray(values)
+        count, curves = self._count("mismatch"), self._curves["mismatch"]
+        self._blocks["mismatch"].append(count, step, self._last_mismatch, self._events.add)
+        if curves.thinning.keeps(count):
+            self._events.add(step, curves.point(step, self._last_mismatch))
+
+    def performance(self, step: int, **measures: Mapping[str, float]) -> None:
+        """Records how good the model is.
+
+        Args:
+            step: The step.
+            **measures: `{name: value}`, as `{"accuracy": 0.9, "loss": 0.3}`, for each of
+                `training` (in training mode), `inference` (on the same data in inference
+                mode), `fit` (as `fit` reports it) and `validation`.
+        """
+        unknown = set(measures) - set(tags.SOURCES)
+        if unknown:
+            raise fail("measures", f"to be of {list(tags.SOURCES)}", sorted(unknown))
+        values = [
+            stock_tabs.scalar(tags.performance(name, source), value, tags.SOURCES[source])
+            for source, by_name in measures.items()
+            for name, value in by_name.items()
+        ]
+        self._events.add(step, summary(*values))
+
+    def channels(self, step: int, model: Any) -> None:
+        """Records every channel's statistics, gamma and beta, and histograms of the statistics.
+
+        Args:
+            step: The step.
+            model: The model; or a snapshot of the same layers; or `{path: array}` with the
+                rows mean, variance, gamma, beta.
+        """
+        values = _channels_of(model)
+        count = self._count("channels")
+        self._not_kept = (step, values)
+        if self._channels.thinning.keeps(count):
+            self._write_channels()
+        if self._histograms.keeps(count):
+            self._events.add(step, stock_tabs.histograms(values))
+
+    def flush(self) -> None:
+        """Makes what was recorded visible to a TensorBoard that is running."""
+        for blocks in self._blocks.values():
+            blocks.flush(self._events.add)
+        self._events.flush()
+
+    def end(self, heat_maps: bool = True) -> None:
+        """Writes the last row, the pictures and the verdict, and closes the file."""
+        self._write_curves()
+        self._write_channels()
+        for blocks in self._blocks.values():
+            blocks.end(self._events.add)
+        if self._last is not None and self._first is not None:
+            step, values = self._last
+            words = verdict(self._layers, self._modes, self._first, values, self._last_mismatch)
+            self._events.add(step, stock_tabs.text("bn_verdict", words))
+        for curves in self._curves.values() if heat_maps else ():
+            for metric in curves.metrics if len(curves.steps) > 1 else ():
+                self._events.add(curves.steps[-1], curves.heat_map(metric))
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file, if one is open."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+
+    def _write_curves(self) -> None:
+        if self._not_drawn is not None:
+            step, values = self._not_drawn
+            self._events.add(step, self._curves["drift"].point(step, values))
+            self._not_drawn = None
+
+    def _write_channels(self) -> None:
+        if self._not_kept is not None:
+            step, values = self._not_kept
+            self._events.add(step, self._channels.snapshot(values))
+            self._not_kept = None
+
+    def _count(self, what: str) -> int:
+        self._counts[what] += 1
+        return self._counts[what] - 1
+
+    def _about(self, first_step: int) -> dict[str, Any]:
+        return {
+            "version": tags.VERSION,
+            "first_step": first_step,
+            "every": self._every,
+            "units": tags.UNITS,
+            "layers": [
+                {
+                    "path": path,
+                    "channels": len(statistics.mean),
+                    "epsilon": statistics.epsilon,
+                    **_as_json(self._modes.get(path)),
+                }
+                for path, statistics in self._reference.items()
+            ],
+        }
+
+
+def writer(
+    log_dir: str | os.PathLike,
+    model: Any,
+    modes: Mapping[str, Mode] | None = None,
+    every: int = 1,
+    steps: int | None = None,
+) -> Writer:
+    """Writes what `tfbn.DriftRecorder` writes for TensorBoard, from a training loop of one's own.
+
+    Args:
+        log_dir: The run's folder.
+        model: A built Keras model with BatchNormalization layers, or, for any other
+            framework, a snapshot of its statistics: `{path: tfbn.statistics.Statistics}` in
+            data-flow order. Drift is measured from what it is now.
+        modes: What each layer does while training, `{path: tfbn.modes.Mode}`. `None`: for
+            a model they are found out, as `tfbn.summary.modes` does; else not known.
+        every: Steps between two calls of `drift`.
+        steps: How many steps will be trained, if known; then the thinning is even.
+
+    Returns:
+        A `Writer`. Use it as a context manager, or call its `end`.
+
+    Raises:
+        ValueError: The model has no BatchNormalization layer; a snapshot is empty; `modes`
+            names other layers.
+
+    Example: a loop with `tf.GradientTape`, or any other that has a Keras model:
+
+    >>> bn = keras.layers.BatchNormalization(momentum=0.5, name="bn")
+    >>> model = keras.Sequential([keras.Input((2,)), bn])
+    >>> with tfbn.summary.writer(folder / "keras", model) as log:
+    ...     for step in (1, 2):
+    ...         _ = model(np.array([[1.0, 5.0], [2.0, 7.0]]), training=True)
+    ...         log.drift(step, model)
+    ...     log.channels(step, model)
+
+    Without Keras, as in JAX, from arrays:
+
+    >>> from tfbn.statistics import Statistics
+    >>> from tfbn.modes import Mode
+    >>> state = {"stem/bn": Statistics(np.zeros(3), np.ones(3), epsilon=1e-5)}
+    >>> mode = {"stem/bn": Mode("batch", updates=True, trains=True)}
+    >>> with tfbn.summary.writer(folder / "jax", state, modes=mode) as log:
+    ...     state = {"stem/bn": Statistics(np.full(3, 0.5), np.ones(3), epsilon=1e-5)}
+    ...     log.drift(1, state)
+    ...     log.performance(1, training={"accuracy": 0.9}, inference={"accuracy": 0.5})
+    """
+    reference: Snapshot = dict(model) if isinstance(model, Mapping) else take(model)
+    if modes is None:
+        modes = {} if isinstance(model, Mapping) else modes_of(model)
+    log = Writer(log_dir, reference, every)
+    log.begin(modes, steps=steps)
+    log.drift(0, reference)
+    log.channels(0, model)
+    return log
+
+
+def _channels_of(model: Any) -> Mapping[str, np.ndarray]:
+    """The channels' values of a model, of a snapshot (gamma and beta are not known), or as given."""
+    if not isinstance(model, Mapping):
+        return channel_values(model)
+    return {
+        path: np.stack([s.mean, s.variance, np.full_like(s.mean, np.nan), np.full_like(s.mean, np.nan)])
+        if isinstance(s, Statistics)
+        else np.asarray(s)
+        for path, s in model.items()
+    }
+
+
+def _as_json(mode: Mode | None) -> dict[str, Any]:
+    if mode is None:
+        return {"normalizes_by": None, "updates": None, "trains": None}
+    return {"normalizes_by": mode.normalizes_by, "updates": mode.updates, "trains": mode.trains}
+
+
+def clear(folder: str | os.PathLike) -> None:
+    """Removes the events that an earlier recorder wrote into a folder; other files stay."""
+    for path in Path(folder).glob(f"*{FILE_SUFFIX}"):
+        path.unlink()

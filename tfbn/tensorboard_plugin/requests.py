@@ -1,0 +1,100 @@
+"""What a request asks for, checked, and answers as JSON."""
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from tensorboard.backend import http_util
+from werkzeug import wrappers
+
+from tfbn.validation import InputError, check_choice, fail
+
+
+class Arguments:
+    """The arguments of a request; what is missing or wrong raises `InputError`.
+
+    Args:
+        given: Names and texts.
+
+    Example:
+
+    >>> Arguments({"columns": "0"}).number("columns", default=400, low=2, high=2000)
+    Traceback (most recent call last):
+    ...
+    tfbn.validation.InputError: Expected `columns` to be a whole number in [2, 2000]. Received: columns='0'
+    """
+
+    def __init__(self, given: Mapping[str, str]):
+        self._given = given
+
+    def text(self, name: str) -> str:
+        """A text that must be there."""
+        if name not in self._given:
+            raise fail(name, "to be given", None)
+        return self._given[name]
+
+    def choice(self, name: str, choices: Iterable[str]) -> str:
+        """One of several texts."""
+        return check_choice(name, self.text(name), choices)
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number in a range."""
+        text = self._given.get(name, str(default))
+        number = _whole(text)
+        if number is None or not low <= number <= high:
+            raise fail(name, f"to be a whole number in [{low}, {high}]", text)
+        return number
+
+    def steps(self) -> tuple[int | None, int | None]:
+        """The range of steps, `first` and `last`, both included; None: no limit."""
+        first, last = self._step("first"), self._step("last")
+        if first is not None and last is not None and first > last:
+            raise fail("first", f"to be at most last={last}", first)
+        return first, last
+
+    def _step(self, name: str) -> int | None:
+        text = self._given.get(name, "")
+        number = _whole(text)
+        if text and (number is None or number < 0):
+            raise fail(name, "to be a step, a whole number that is not negative", text)
+        return number
+
+
+def _whole(text: str) -> int | None:
+    # Only ASCII digits, and no more than fit 63 bits: int() takes more than a step can be.
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
+
+
+def answered(request: wrappers.Request, view: Callable[[], Any]) -> Any:
+    """The answer of a view as JSON; of a bad request, status 400 and `{"error": reason}`."""
+    try:
+        content, code = view(), 200
+    except InputError as error:
+        content, code = {"error": str(error)}, 400
+    return http_util.Respond(request, json.dumps(content, allow_nan=False), "application/json", code)
+
+
+def numbers(values: Iterable[float]) -> list[float | None]:
+    """A list for JSON; what is not finite becomes null.
+
+    Example:
+
+    >>> numbers([1.5, float("nan")])
+    [1.5, None]
+    """
+    return [value if np.isfinite(value) else None for value in np.asarray(values, np.float64).tolist()]
+
+
+def matrix(values: np.ndarray) -> dict[str, Any]:
+    """An array for JSON: its shape, and its float32 bytes (little-endian) in base 64.
+
+    Example:
+
+    >>> matrix(np.zeros((1, 2)))
+    {'shape': [1, 2], 'float32': 'AAAAAAAAAAA='}
+    """
+    data = np.ascontiguousarray(values, "<f4")
+    return {"shape": list(data.shape), "float32": base64.b64encode(data.tobytes()).decode()}

@@ -1,0 +1,31 @@
+"""The files of the page."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tensorboard.backend import http_util
+from werkzeug import wrappers
+
+FOLDER = Path(__file__).parent / "static"
+ENTRY = "/index.js"
+TYPES = {".js": "text/javascript", ".css": "text/css"}
+
+
+def apps() -> dict[str, Callable]:
+    """A route for each file; what is not in the folder now has none.
+
+    Example:
+
+    >>> "/index.js" in apps() and not any(".." in route for route in apps())
+    True
+    """
+    files = [path for path in sorted(FOLDER.rglob("*")) if path.suffix in TYPES]
+    return {f"/{path.relative_to(FOLDER).as_posix()}": _app(path) for path in files}
+
+
+def _app(path: Path) -> Callable:
+    def serve(request: wrappers.Request) -> Any:
+        return http_util.Respond(request, path.read_bytes(), TYPES[path.suffix])
+
+    return wrappers.Request.application(serve)
