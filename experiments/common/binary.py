@@ -60,7 +60,7 @@ def _main(experiment: Experiment, argv: list[str]) -> None:
         options.check(config)
         asked = {"dry_run": functools.partial(plan.describe, experiment), "audit": experiment.audit}
         for name, tell in asked.items():
-            if tell is not None and getattr(config, name):
+            if tell is not None and getattr(config, name, False):
                 experiment.check(config)
                 print(tell(config))
                 return

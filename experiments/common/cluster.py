@@ -6,6 +6,7 @@ process's own) and the same version of tfbn.
 """
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor
 from importlib import metadata
@@ -54,6 +55,8 @@ def _distributed() -> Any:
             "Expected Dask to be installed for `scheduler`: pip install tfbn[distributed]. "
             "Received: no module named distributed"
         ) from None
+    # Workers that come and go are what it is for; what becomes of their runs is told by the runner.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     return distributed
 
 
@@ -68,7 +71,11 @@ def _local_cluster(distributed: Any, scheduler: str) -> Any:
     # A run that was unlucky with its workers is no bad run: the runner decides when to give up.
     dask.config.set({"distributed.scheduler.allowed-failures": 10})
     return distributed.LocalCluster(
-        n_workers=int(workers), threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        n_workers=int(workers),
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
     )
 
 

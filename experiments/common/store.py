@@ -11,7 +11,9 @@ report.html
 
 import contextlib
 import dataclasses
+import hashlib
 import json
+import os
 import platform
 import shutil
 import uuid
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 NOT_PART_OF_A_STUDY = {*(field.name for field in dataclasses.fields(RunConfig)), "download", "audit"} - {
     "seeds"
 }
+FORMAT = 1  # of the work folder; one that is written otherwise gets another number
 PACKAGES = ("tfbn", "keras", "tensorflow", "tensorflow-datasets", "numpy", "scikit-learn")
 
 
@@ -54,7 +57,9 @@ class Store:
         self._check_writable()
         manifest = self.folder / "manifest.json"
         if manifest.exists():
-            self._check_same(_read_json(manifest), manifest_of(experiment, config))
+            stored = _read_json(manifest)
+            self._check_format(stored)
+            self._check_same(stored, manifest_of(experiment, config))
             for path in sorted(self.runs.glob("*/*/*/result.json")):
                 _read_json(path)
         elif self.folder.is_dir() and any(map(_foreign, self.folder.iterdir())):
@@ -131,6 +136,14 @@ class Store:
                 f"Received: work_dir={str(self.folder)!r}"
             )
 
+    def _check_format(self, stored: Any) -> None:
+        found = stored.get("format") if isinstance(stored, dict) else None
+        if found != FORMAT:
+            raise InputError(
+                f"Expected `work_dir` to be written by a tfbn that stores runs in format {FORMAT}. "
+                f"Received: work_dir={str(self.folder)!r} of format {found!r}"
+            )
+
     def _check_same(self, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
         stored_study, wanted_study = (
             {"experiment": m.get("experiment"), **m.get("config", {})} for m in (stored, wanted)
@@ -157,11 +170,22 @@ def manifest_of(experiment: str, config: RunConfig) -> dict[str, Any]:
     """What a study is, as plain data."""
     options = {k: v for k, v in dataclasses.asdict(config).items() if k not in NOT_PART_OF_A_STUDY}
     return {
+        "format": FORMAT,
         "experiment": experiment,
         "config": {k: list(v) if isinstance(v, tuple) else v for k, v in options.items()},
         "versions": {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
-        "machine": f"{platform.system()} {platform.machine()}",
+        "code": _digest_of_code(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
+
+
+def _digest_of_code() -> str:
+    """Tells versions of the code apart, also between releases."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parents[2]
+    for path in sorted(p for package in ("tfbn", "experiments") for p in (root / package).rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _version(package: str) -> str:

@@ -56,7 +56,8 @@ def _findings(results: "pd.DataFrame", metric: str, arms: list[str]) -> list[str
             continue
         higher = sum(change.sign > 0 for change in changes.values())
         lower = sum(change.sign < 0 for change in changes.values())
-        most = max(changes, key=lambda condition: abs(changes[condition].mean))
+        clear = [condition for condition, change in changes.items() if change.sign] or list(changes)
+        most = max(clear, key=lambda condition: abs(changes[condition].mean))
         found.append(
             f"{metric}, {arm} against {first}: higher at {higher} and lower at {lower} of {len(changes)} "
             f"points; farthest apart at {most}: {sentences.difference(changes[most], unit='', digits=3)}."

@@ -1,10 +1,12 @@
 """An experiment without TensorFlow, and the main job made small."""
 
 import dataclasses
+import time
 
 import numpy as np
 
 from experiments import frozen_batchnorm
+from experiments.common import binary
 from experiments.common.experiment import Cell, Experiment, RunConfig, Summary
 from experiments.common.options import option
 
@@ -13,6 +15,7 @@ from experiments.common.options import option
 class Config(RunConfig):
     arms: tuple = option(("a", "b"), "Arms.", choices=("a", "b", "fails"))
     size: int = option(3, "Numbers to draw.", low=1)
+    pause: float = option(0.0, "Seconds that a run takes longer.", low=0.0)
 
 
 def cells(config):
@@ -23,6 +26,7 @@ def run(config, cell, folder):
     (folder / "log.txt").write_text(cell.folder)
     if cell.arm == "fails":
         raise RuntimeError("this arm fails")
+    time.sleep(config.pause)
     rng = np.random.default_rng(cell.seed)
     return {"value": float(rng.normal(size=config.size).mean()) + (cell.arm == "b")}
 
@@ -46,3 +50,6 @@ TINY = frozen_batchnorm.Config(
     test_images=64,
     shifts=("contrast=0.3",),
 )
+
+if __name__ == "__main__":
+    binary.run(EXPERIMENT)

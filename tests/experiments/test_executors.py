@@ -58,7 +58,8 @@ def test_a_killed_worker_costs_no_run(place, tmp_path):
     assert not list(tmp_path.rglob("*.unfinished"))
 
 
-def test_workers_that_die_again_and_again_end_in_an_error(tmp_path):
+def test_workers_that_die_again_and_again_end_in_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner.dispatch, "IDLE_ROUNDS", 2)
     with pytest.raises(runner.dispatch.FailedRunsError, match="LostWorkerError"):
         runner.run(MORTAL, Config(seeds=1, arms=("a",), kills=99, workers=1), tmp_path)
 
