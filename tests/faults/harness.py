@@ -1,5 +1,6 @@
 """Kills processes of a study at random moments, until it is done all the same."""
 
+import contextlib
 import json
 import os
 import random
@@ -57,8 +58,10 @@ def start(module, *arguments):
 
 def children(pid):
     """Processes that a process started, and theirs."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    direct = [int(child) for child in listed.read_text().split()] if listed.exists() else []
+    direct = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):  # each thread has its own
+        with contextlib.suppress(OSError):
+            direct += [int(child) for child in listed.read_text().split()]
     return [each for child in direct for each in (child, *children(child))]
 
 

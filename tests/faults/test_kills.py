@@ -41,7 +41,7 @@ def workers_of(pid):
     def is_worker(child):
         try:
             return b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-        except FileNotFoundError:
+        except OSError:
             return False
 
     return [child for child in children(pid) if is_worker(child)]
@@ -74,6 +74,8 @@ def cluster(tmp_path):
     processes = [subprocess.Popen(scheduler, cwd=ROOT, stdout=log, stderr=log)]
     time.sleep(4)
     processes.append(subprocess.Popen(worker, cwd=ROOT, stdout=log, stderr=log))
+    time.sleep(8)
+    assert len(workers_of(processes[1].pid)) == 3
     yield address, lambda main: workers_of(processes[1].pid)
     for process in reversed(processes):
         process.terminate()
