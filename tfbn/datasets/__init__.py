@@ -4,6 +4,8 @@ TFDS itself loads when a data set is asked for.
 """
 
 from tfbn.datasets import shifts
-from tfbn.datasets.loading import EMBEDDED, Images, builder, load, load_folder
+from tfbn.datasets.folder import load_folder
+from tfbn.datasets.images import Images
+from tfbn.datasets.loading import EMBEDDED, builder, load
 
 __all__ = ["EMBEDDED", "Images", "builder", "load", "load_folder", "shifts"]

@@ -1,33 +1,16 @@
-"""Any data set of TFDS, or a folder of class folders, as arrays."""
+"""Any data set of TFDS as arrays; the embedded ones are prepared where they are not."""
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from tfbn.datasets.images import Form, Images, collected
 from tfbn.validation import InputError, fail, near_names
 
 # Their data come inside packages, so that they can be prepared without a network.
 EMBEDDED = ("mnist5k", "uci_digits")
-
-
-@dataclasses.dataclass(frozen=True)
-class Images:
-    """A labelled set of images in memory.
-
-    Attributes:
-        images: float32 in [0, 1], shape `(n, height, width, channels)`.
-        labels: int64, shape `(n,)`.
-        class_names: The name of each class, by label.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    class_names: tuple[str, ...]
 
 
 def builder(name: str, data_dir: str | os.PathLike | None = None, download: bool = False) -> Any:
@@ -43,7 +26,13 @@ def builder(name: str, data_dir: str | os.PathLike | None = None, download: bool
         download: Whether data may be fetched.
 
     Raises:
-        InputError: There is no such data set, or it is not on this machine.
+        InputError: There is no such data set, it is not on this machine and cannot be
+            fetched, or it cannot be written to `data_dir`.
+
+    Example:
+
+    >>> builder("uci_digits", folder).info.splits["train"].num_examples
+    1797
     """
     import tensorflow_datasets as tfds
 
@@ -51,18 +40,20 @@ def builder(name: str, data_dir: str | os.PathLike | None = None, download: bool
 
     try:
         found = tfds.builder(name, data_dir=data_dir)
-    except (tfds.core.DatasetNotFoundError, ValueError, OSError):
+    except (ValueError, TypeError, AssertionError, OSError):  # the last two: no such version or files
         known = [*EMBEDDED, *tfds.list_builders(with_community_datasets=False)]
         raise fail("dataset", f"to be a TFDS name ({near_names(name, known)})", name) from None
-    if download or found.name in EMBEDDED:
-        _prepare(found)
-    elif not found.is_prepared():
+    if found.is_prepared():
+        return found
+    if not download and found.name not in EMBEDDED:
         raise fail(
             "dataset",
             f"to be prepared in {found.data_dir_root} (allow the download, or prepare it there with TFDS)",
             name,
         )
-    return found
+    _prepare(found)
+    # Anew: where another process was first, the old builder does not know the splits.
+    return tfds.builder(name, data_dir=data_dir)
 
 
 def load(
@@ -89,8 +80,8 @@ def load(
         download: See `builder`.
 
     Raises:
-        InputError: No such data set, not on this machine, no such split, or not one of
-            labelled images.
+        InputError: No such data set, not on this machine, no such split, not one of
+            labelled images, or a form that images cannot have.
 
     Example:
 
@@ -98,122 +89,35 @@ def load(
     >>> digits.images.shape, len(digits.class_names)
     ((5, 28, 28, 1), 10)
     """
+    form = Form(image_size, border, channels, limit)
     found = builder(name, data_dir, download)
     features = found.info.features
     if not {"image", "label"} <= set(features) or not hasattr(features["label"], "names"):
         raise fail("dataset", f"to have an image and a class label; it has {sorted(features)}", name)
     try:
         data = found.as_dataset(split=split, shuffle_files=False)
-    except (ValueError, KeyError, AssertionError):
+        pairs = data.map(lambda example: (example["image"], example["label"]))
+    except (ValueError, KeyError, AssertionError, AttributeError):  # the last: None gives them all
         splits = sorted(found.info.splits)
         raise fail("split", f"to be a split of {name} or a slice of one (it has {splits})", split) from None
-    pairs = data.take(limit if limit is not None else -1).map(lambda e: (e["image"], e["label"]))
-    return _collect(pairs, image_size, border, channels, tuple(features["label"].names))
-
-
-def load_folder(
-    folder: str | os.PathLike,
-    *,
-    image_size: int,
-    border: int = 0,
-    channels: int | None = 3,
-    limit: int | None = None,
-) -> Images:
-    """Images of a folder that has one folder for each class.
-
-    Args:
-        folder: The folder; `folder/<class>/<anything>.png`, `.jpg`, `.bmp` or `.gif`.
-        image_size: Height and width in pixels, the border included.
-        border: Empty pixels on each side.
-        channels: 1 (grey) or 3.
-        limit: Read at most so many examples, drawn over all classes.
-
-    Raises:
-        InputError: Not a folder, no class folders with images, or an image that cannot be read.
-    """
-    import keras
-
-    path = Path(folder)
-    if not path.is_dir():
-        raise fail("data_dir", "to be a folder", str(folder))
-    classes = sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not classes:
-        raise fail("data_dir", "to be a folder with one folder for each class", str(folder))
-    inner = image_size - 2 * border
-    try:
-        data = keras.utils.image_dataset_from_directory(
-            path,
-            class_names=classes,
-            color_mode="grayscale" if channels == 1 else "rgb",
-            batch_size=None,
-            image_size=(inner, inner),
-            seed=0,
-            verbose=False,
-        )
-    except ValueError as error:
-        raise InputError(
-            f"Expected `data_dir` to hold images. Received: data_dir={str(folder)!r} ({error})"
-        ) from None
-    data = data.take(limit if limit is not None else -1)
-    try:
-        return _collect(data, image_size, border, channels, tuple(classes))
-    except Exception as error:
-        bad = _unreadable(path)
-        if bad is None:
-            raise
-        raise fail("data_dir", "to hold images that can be read", str(bad)) from error
-
-
-def _collect(
-    pairs: Any, image_size: int | None, border: int, channels: int | None, class_names: tuple[str, ...]
-) -> Images:
-    """Reads a tf.data set of `(image, label)` into arrays."""
-    import tensorflow as tf
-
-    def ready(image: Any, label: Any) -> tuple[Any, Any]:
-        # What is stored as integers has levels 0..255; images read from a folder are floats, 0..255 too.
-        image = tf.cast(image, tf.float32) / 255.0
-        if channels == 1 and image.shape[-1] == 3:
-            image = tf.image.rgb_to_grayscale(image)
-        if channels == 3 and image.shape[-1] == 1:
-            image = tf.image.grayscale_to_rgb(image)
-        if image_size is not None:
-            inner = image_size - 2 * border
-            image = tf.image.resize(image, (inner, inner), antialias=True)
-        return tf.pad(image, [[border, border], [border, border], [0, 0]]), tf.cast(label, tf.int64)
-
-    try:
-        examples = list(pairs.map(ready, num_parallel_calls=2).as_numpy_iterator())
-    except tf.errors.DataLossError as error:
-        raise InputError(f"Expected data that can be read. Received: {error.message}") from None
-    if not examples:
-        raise InputError("Expected at least one example. Received: an empty split")
-    images, labels = (np.stack(part) for part in zip(*examples, strict=True))
-    return Images(images, labels, class_names)
-
-
-def _unreadable(folder: Path) -> Path | None:
-    import tensorflow as tf
-
-    for path in sorted(folder.glob("*/*")):
-        if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp", ".gif"):
-            try:
-                tf.io.decode_image(path.read_bytes())
-            except tf.errors.InvalidArgumentError:
-                return path
-    return None
+    return collected(pairs, form, tuple(features["label"].names))
 
 
 def _prepare(found: Any) -> None:
-    """Prepares what is not prepared; quietly where nothing is downloaded."""
+    """Prepares a data set, unless another process does meanwhile; quietly where nothing is downloaded."""
     import io
 
-    if found.is_prepared():
-        return
     folder = Path(found.data_dir_root)
+    embedded = found.name in EMBEDDED
     quiet = contextlib.redirect_stdout(io.StringIO())  # TFDS would speak of a download
-    with _one_at_a_time(folder, found.name), quiet if found.name in EMBEDDED else contextlib.nullcontext():
-        found.download_and_prepare()
+    with _one_at_a_time(folder, found.name), quiet if embedded else contextlib.nullcontext():
+        try:
+            found.download_and_prepare()
+        except OSError as error:
+            if embedded:
+                raise _not_writable(folder, error) from error
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise fail("dataset", f"to be one that can be fetched ({reason})", found.name) from error
 
 
 @contextlib.contextmanager
@@ -221,7 +125,15 @@ def _one_at_a_time(folder: Path, name: str) -> Iterator[None]:
     """Keeps a second process from preparing the same data set meanwhile."""
     import fcntl
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{name}.lock").open("w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / f".{name}.lock").open("w")
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file closes, also if the process dies
         yield
+
+
+def _not_writable(folder: Path, error: OSError) -> InputError:
+    return fail("data_dir", f"to be a folder that can be written ({error.strerror or error})", str(folder))

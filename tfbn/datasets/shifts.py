@@ -16,22 +16,41 @@ Transform = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 
 def contrast(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """`strength * x`: every intensity scaled, black stays black."""
+    """`strength * x`: every intensity scaled, black stays black.
+
+    >>> contrast(np.ones((1, 1, 1, 1)), 0.3, np.random.default_rng(0)).item()
+    0.3
+    """
     return strength * images
 
 
 def noise(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """`x + strength * N(0, 1)` for each pixel; not clipped, so that the noise stays Gaussian."""
+    """`x + strength * N(0, 1)` for each pixel; not clipped, so that the noise stays Gaussian.
+
+    >>> noisy = noise(np.zeros((1, 100, 100, 1)), 0.3, np.random.default_rng(0))
+    >>> round(float(noisy.std()), 2)
+    0.3
+    """
     return images + strength * rng.standard_normal(images.shape, np.float32)
 
 
 def inversion(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """`(1 - strength) * x + strength * (1 - x)`; in full at strength 1."""
+    """`(1 - strength) * x + strength * (1 - x)`; in full at strength 1.
+
+    >>> inversion(np.zeros((1, 1, 1, 1)), 1.0, np.random.default_rng(0)).item()
+    1.0
+    """
     return (1 - strength) * images + strength * (1 - images)
 
 
 def blur(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian blur with a standard deviation of `strength` pixels."""
+    """Gaussian blur with a standard deviation of `strength` pixels.
+
+    >>> image = np.zeros((1, 5, 5, 1))
+    >>> image[0, 2, 2] = 1.0
+    >>> bool(blur(image, 1.0, np.random.default_rng(0))[0, 2, 2, 0] < 0.2)
+    True
+    """
     from scipy.ndimage import gaussian_filter
 
     return gaussian_filter(images, (0, strength, strength, 0))
@@ -46,6 +65,11 @@ class Kind:
         low: The least strength.
         high: The greatest strength.
         default: The strength if none is given; None if it must be given.
+
+    Example:
+
+    >>> SHIFTS["noise"].low, SHIFTS["noise"].default
+    (0.0, None)
     """
 
     transform: Transform

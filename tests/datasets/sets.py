@@ -1,0 +1,91 @@
+"""Small TFDS data sets that are not embedded: each stands for a kind that users bring."""
+
+import time
+import uuid
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfbn.datasets import builder
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (6, 5, 7, 3), dtype=np.uint8)
+
+
+class _Small(tfds.core.GeneratorBasedBuilder):
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(self.features()))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(), "validation": self._generate_examples()}
+
+    def _generate_examples(self):
+        yield from enumerate(self.examples())
+
+
+class TestsColours(_Small):
+    """Colour images that are not square."""
+
+    def features(self):
+        names = ["warm", "cold"]
+        return {"image": tfds.features.Image(shape=(5, 7, 3)), "label": tfds.features.ClassLabel(names=names)}
+
+    def examples(self):
+        return [{"image": image, "label": i % 2} for i, image in enumerate(COLOURS)]
+
+
+class TestsSizes(TestsColours):
+    """Images of different sizes."""
+
+    def features(self):
+        return super().features() | {"image": tfds.features.Image(shape=(None, None, 3))}
+
+    def examples(self):
+        return [{"image": image[: 2 + i], "label": 0} for i, image in enumerate(COLOURS[:3])]
+
+
+class TestsTexts(_Small):
+    """No images."""
+
+    def features(self):
+        return {"text": tfds.features.Text(), "label": tfds.features.ClassLabel(num_classes=2)}
+
+    def examples(self):
+        return [{"text": "a", "label": 0}]
+
+
+class TestsNumbers(TestsColours):
+    """Images, but the labels are no classes."""
+
+    def features(self):
+        return super().features() | {"label": tfds.features.Scalar(np.float32)}
+
+
+class TestsFarAway(TestsColours):
+    """On a machine that does not answer."""
+
+    def _split_generators(self, dl_manager):
+        raise ConnectionError("no route to host\nand a long story")
+
+
+class TestsSlow(TestsColours):
+    """Takes its time, and leaves a mark beside its folder whenever it is prepared."""
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def examples(self):
+        (Path(self.data_dir_root).parent / f"prepares-{uuid.uuid4()}").touch()
+        time.sleep(0.3)
+        return super().examples()
+
+
+def prepared_by_two(folder):
+    """How many examples a builder then knows of; starts when there are two callers."""
+    (folder / f"ready-{uuid.uuid4()}").touch()
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("ready-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return builder("tests_slow", folder / "data", download=True).info.splits["train"].num_examples
