@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: run test test-long test-backends keras-versions lint benchmark requirements clean
+.PHONY: run test test-long test-backends keras-versions lint benchmark docs notebooks notebooks-refresh requirements clean
 
 run: $(READY)  ## The main job on the data that comes with the package.
 	$(BIN)/python -m experiments.frozen_batchnorm $(FLAGS)
@@ -33,6 +33,23 @@ lint: $(READY)  ## Style and types.
 
 benchmark: $(READY)  ## Speed against stock Keras, interleaved in one process.
 	$(BIN)/python -m benchmarks
+
+# Installs an extra of setup.cfg if its modules are not there.
+extra = $(BIN)/python -c "$(foreach module,$(2),import $(module);)" 2> /dev/null \
+    || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e .[$(1)]
+
+docs: $(READY)  ## The docs as HTML in build/docs.
+	$(call extra,docs,furo myst_parser sphinx)
+	$(BIN)/python -m sphinx -W --keep-going --quiet --builder html docs build/docs
+
+# With the wheel in a virtual environment of its own; the pinned packages are lent to it.
+notebooks: $(READY)  ## Every notebook from a clean kernel, with the pinned and the oldest supported Keras.
+	$(call extra,notebooks,ipykernel nbclient)
+	$(BIN)/python -m tests.notebooks --wheel
+
+notebooks-refresh: $(READY)  ## Runs every notebook, or those that NAMES says, and stores the outputs.
+	$(call extra,notebooks,ipykernel nbclient)
+	$(BIN)/python -m tests.notebooks --write $(NAMES)
 
 requirements:  ## Pins the ranges of setup.cfg anew, for every supported Python.
 	$(PYTHON) -m uv pip compile --universal --python-version 3.10 --no-emit-index-url --no-header \

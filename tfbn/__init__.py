@@ -13,6 +13,7 @@ from tfbn.layers import BatchNormalization
 _LAZY = {
     "DriftRecorder": "tfbn.callbacks",
     "audit": "tfbn.auditing",
+    "cache_features": "tfbn.features",
     "convert": "tfbn.conversion",
     "freeze": "tfbn.freezing",
     "revert": "tfbn.conversion",

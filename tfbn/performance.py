@@ -47,15 +47,21 @@ class Performance:
 
         Returns:
             `{"training": {name: value}, "inference": {name: value}}`; empty if the model
-            is not compiled, or its metrics have seen no batch yet.
+            is not compiled.
         """
-        compiled = getattr(self._model, "_compile_metrics", None)
-        if not getattr(self._model, "compiled", False) or not getattr(compiled, "built", True):
+        if not getattr(self._model, "compiled", False):
             return {}
+        self._build(training_outputs)
         return {
             "training": self._measures(training_outputs, training=True),
             "inference": self._measures(self._run(), training=False),
         }
+
+    def _build(self, outputs: Any) -> None:
+        """Metrics make their variables when they see the first batch, as `fit` will have them do."""
+        for part in (self._model._compile_metrics, self._model._compile_loss):
+            if part is not None and not part.built:
+                part.build(self._labels, outputs)
 
     def _forward(self) -> Any:
         with keras.StatelessScope():

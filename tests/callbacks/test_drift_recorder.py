@@ -177,7 +177,8 @@ def test_training_is_the_same_to_the_bit(way, data, tmp_path):
     results = []
     for recorded in (False, True):
         model = compiled(**WAYS[way])
-        recorder = DriftRecorder(tmp_path, probe=data[0][:7], probe_every=2, heat_maps=False)
+        probe = {"probe": data[0][:7], "probe_labels": data[1][:7], "probe_every": 2}
+        recorder = DriftRecorder(tmp_path, **probe, heat_maps=False)
         train(model, data, [recorder] if recorded else [], epochs=2, validation_data=data)
         results.append([v.numpy().copy() for v in [*model.variables, *model.optimizer.variables]])
     assert len(results[0]) > 20
@@ -251,6 +252,22 @@ def test_own_training_loop(data, tmp_path):
         callbacks.on_epoch_end(epoch)
     callbacks.on_train_end()
     check_against(read_drift(tmp_path), by_hand.snapshots, list(range(7)), 1e-3)
+    assert is_clean(model)
+
+
+def test_own_loop_without_the_models_train_step(data, tmp_path):
+    model, by_hand = compiled(), ByHand()
+    recorder = DriftRecorder(tmp_path, every=2, tensorboard=False)
+    callbacks = keras.callbacks.CallbackList([by_hand, recorder], model=model)
+    callbacks.on_train_begin()
+    callbacks.on_epoch_begin(0)
+    for batch in range(4):
+        callbacks.on_train_batch_begin(batch)
+        model(data[0] + batch, training=True)
+        callbacks.on_train_batch_end(batch)
+    callbacks.on_epoch_end(0)
+    callbacks.on_train_end()
+    check_against(read_drift(tmp_path), by_hand.snapshots, [0, 2, 4], 1e-3)
     assert is_clean(model)
 
 
@@ -358,6 +375,7 @@ def no_bn():
     [
         ({"every": 0}, "Expected `every` to be a whole number of at least 1. Received: every=0"),
         ({"probe_every": 2}, "Expected `probe` to be a batch of inputs"),
+        ({"probe_labels": [1]}, "Expected `probe` to be a batch of inputs, since probe_labels is set"),
         ({"probe_every": -1, "probe": 1}, "Expected `probe_every`"),
     ],
 )

@@ -1,114 +1,120 @@
-"""What TensorBoard gets, read back with TensorBoard's own reader."""
+"""`tfbn.summary.writer` in loops of one's own."""
 
-import io
+import json
 
+import keras
 import numpy as np
 import pytest
-from matplotlib.image import imread
-from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
-from tensorboard.util.tensor_util import make_ndarray
 
-from tfbn import drift
-from tfbn.callbacks.drift_summaries import DriftSummaries
-from tfbn.callbacks.heat_map import heat_map
+import tfbn
+from tests import drift_oracle
+from tests.summary.reading import points, read, tags
+from tfbn.modes import Mode
 from tfbn.statistics import Statistics
-
-LAYERS = ["stem/bn", "<b>head</b>/bn"]
-
-
-def values(rng, steps):
-    return rng.uniform(size=(steps, len(LAYERS), len(drift.METRICS))).astype(np.float32)
+from tfbn.validation import InputError
 
 
-def read(folder):
-    return EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
+def model_of(training=None, name="bn"):
+    keras.utils.set_random_seed(3)
+    bn = tfbn.BatchNormalization(momentum=0.5, training=training, name=name)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), bn, keras.layers.Dense(2)])
+    bn.moving_mean.assign([0.5, -1.0, 2.0, 0.0])
+    bn.moving_variance.assign([1.0, 4.0, 0.25, 2.0])
+    return model
 
 
-def points(events, tag):
-    return [(event.step, make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)]
+def test_a_gradient_tape_loop(tmp_path, rng):
+    import tensorflow as tf
 
-
-def tags(events, plugin):
-    return sorted(events.PluginTagToContent(plugin))
-
-
-def test_scalars_by_metric_and_layer(tmp_path, rng):
-    summaries = DriftSummaries(tmp_path, LAYERS, every=2)
-    rows = values(rng, 3)
-    summaries.begin(4)
-    summaries.append(np.array([0, 2, 4]), rows, np.array([[0.5, 1.0], [0.25, 2.0]]))
-    summaries.end(heat_maps=False)
+    model = model_of()
+    bn = model.layers[1]
+    before = np.array(bn.moving_mean, copy=True), np.array(bn.moving_variance, copy=True)
+    optimizer = keras.optimizers.SGD(0.1)
+    expected = []
+    with tfbn.summary.writer(tmp_path, model, steps=3) as log:
+        for step in (1, 2, 3):
+            x = rng.normal(2, 3, (5 + step, 3)).astype("float32")
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(model(x, training=True) ** 2)
+            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+            log.drift(step, model)
+            now = np.array(bn.moving_mean, copy=True), np.array(bn.moving_variance, copy=True)
+            expected.append(drift_oracle.metrics(*now, *before, bn.epsilon)["kl"])
+        log.channels(3, model)
     events = read(tmp_path)
-    for i, metric in enumerate(drift.METRICS):
-        for j, layer in enumerate(LAYERS):
-            found = points(events, f"bn/{metric}/{layer}")
-            assert [step for step, _ in found] == [0, 2, 4]
-            np.testing.assert_array_equal([value for _, value in found], rows[:, j, i])
-    assert points(events, "bn/mismatch/stem/bn") == [(4, 0.5)]
-    assert len(tags(events, "scalars")) == len(LAYERS) * (len(drift.METRICS) + 2)
-    assert "standard deviations" in events.SummaryMetadata("bn/mean_shift/stem/bn").summary_description
+    steps, found = zip(*points(events, "bn_kl/bn"), strict=True)
+    assert steps == (0, 1, 2, 3)
+    np.testing.assert_allclose(found, [0, *expected], rtol=1e-5)
+    ((_, about),) = points(events, "tfbn/about/0000")
+    (layer,) = json.loads(about.item())["layers"]
+    assert layer == {
+        "path": "bn",
+        "channels": 4,
+        "epsilon": bn.epsilon,
+        "normalizes_by": "batch",
+        "updates": True,
+        "trains": True,
+    }
+    (_, at_first), (step, at_last) = points(events, "tfbn/channels/0000/0000")
+    assert step == 3
+    np.testing.assert_array_equal(at_first[0], before[0])
+    np.testing.assert_array_equal(at_last[1], np.array(bn.moving_variance))
+    np.testing.assert_array_equal(at_last[2], np.array(bn.gamma))
+    assert not np.array_equal(at_last[2], at_first[2])
 
 
-@pytest.mark.parametrize("known", [True, False])
-@pytest.mark.parametrize("every", [1, 3])
-def test_points_are_thinned_and_the_last_is_there(known, every, tmp_path, rng):
-    total = 10_000
-    summaries = DriftSummaries(tmp_path, LAYERS, every)
-    summaries.begin(total * every if known else None)
-    for start in range(0, total, 1000):
-        steps = np.arange(start, start + 1000) * every
-        summaries.append(steps, values(rng, 1000))
-    summaries.end(heat_maps=False)
-    steps = [step for step, _ in points(read(tmp_path), "bn/kl/stem/bn")]
-    assert 900 <= len(steps) <= (1001 if known else 2500)
-    assert steps == sorted(set(steps))
+def test_arrays_without_keras(tmp_path):
+    state = {"a/bn": Statistics(np.array([0.0, 1.0]), np.array([1.0, 2.0]), 1e-5)}
+    modes = {"a/bn": Mode("moving", updates=False, trains=False)}
+    with tfbn.summary.writer(tmp_path, state, modes=modes) as log:
+        log.drift(5, {"a/bn": Statistics(np.array([0.0, 3.0]), np.array([1.0, 2.0]), 1e-5)})
+    events = read(tmp_path)
+    (_, values) = points(events, "tfbn/drift/00000/values")[-1]
+    (_, steps) = points(events, "tfbn/drift/00000/steps")[-1]
+    assert steps.tolist() == [0, 5]
+    assert values[0, 0, 0] == 0
+    assert values[1, 0, 0] == pytest.approx(1.0, rel=1e-4)  # sqrt((0 + 2^2 / 2) / 2)
+    ((_, text),) = points(events, "bn_verdict")
+    assert "moved though its statistics are held: `a/bn`" in text.item().decode()
+    ((_, channels),) = points(events, "tfbn/channels/0000/0000")
+    assert channels[:2].tolist() == [[0, 1], [1, 2]]
+    assert np.isnan(channels[2:]).all()
+
+
+def test_what_is_wrong_is_said_before_anything_is_written(tmp_path):
+    state = {"bn": Statistics(np.zeros(2), np.ones(2), 1e-5)}
+    with pytest.raises(InputError, match="Expected `reference` to have at least one layer"):
+        tfbn.summary.writer(tmp_path / "log", {})
+    with pytest.raises(InputError, match=r"Expected `modes` to have the layers \['bn'\]"):
+        tfbn.summary.writer(tmp_path / "log", state, modes={"other": Mode("moving", False, False)})
+    with pytest.raises(ValueError, match="at least one BatchNormalization layer"):
+        tfbn.summary.writer(tmp_path / "log", keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+    assert not (tmp_path / "log").exists()
+    with tfbn.summary.writer(tmp_path / "log", state) as log:
+        with pytest.raises(InputError, match=r"Expected `model` to have the layers \['bn'\]"):
+            log.drift(1, {"other": state["bn"]})
+        with pytest.raises(InputError, match="Expected `step` to be a whole number of at least 0"):
+            log.drift(-1, state)
+
+
+def test_modes_by_flags_and_by_audit():
+    by_flags = tfbn.summary.modes(model_of(training=False))
+    assert by_flags == {"bn": Mode("moving", updates=False, trains=True)}
+    stock = keras.layers.BatchNormalization(trainable=False, name="stock")
+    assert tfbn.summary.modes(keras.Sequential([keras.Input((2,)), stock])) == {
+        "stock": Mode("moving", updates=False, trains=False)
+    }
+
+
+def test_snapshots_stay_within_what_tensorboard_keeps(tmp_path):
+    state = {"bn": Statistics(np.zeros(2), np.ones(2), 1e-5)}
+    with tfbn.summary.writer(tmp_path, state) as log:
+        for step in range(1, 400):
+            log.channels(step, {"bn": np.full((4, 2), step, np.float32)})
+    events = read(tmp_path)
+    groups = [tag for tag in tags(events, "tfbn") if tag.startswith("tfbn/channels/")]
+    steps = [step for tag in groups for step, _ in points(events, tag)]
+    assert max(len(points(events, tag)) for tag in groups) <= 8
+    assert 48 <= len(steps) <= 120
     assert steps[0] == 0
-    assert steps[-1] == (total - 1) * every
-
-
-def test_histograms_and_heat_maps(tmp_path, rng):
-    summaries = DriftSummaries(tmp_path, LAYERS, every=1)
-    summaries.begin(2)
-    summaries.append(np.array([0, 1, 2]), values(rng, 3))
-    mean = rng.normal(5, 1, 64)
-    snapshot = {layer: Statistics(mean, np.full(64, np.nan), 1e-3) for layer in LAYERS}
-    summaries.histograms(2, snapshot)
-    summaries.end(heat_maps=True)
-    events = read(tmp_path)
-    ((step, histogram),) = points(events, "bn/moving_mean/stem/bn")
-    assert step == 2
-    assert histogram[:, 2].sum() == 64
-    assert histogram[0, 0] == pytest.approx(mean.min())
-    # Variances that are not finite have no histogram.
-    assert tags(events, "histograms") == sorted(f"bn/moving_mean/{layer}" for layer in LAYERS)
-    assert tags(events, "images") == sorted(f"bn_heat_map/{metric}" for metric in drift.METRICS)
-    ((step, (width, height, png)),) = points(events, "bn_heat_map/kl")
-    assert step == 2
-    assert imread(io.BytesIO(png)).shape[:2] == (int(height), int(width))
-
-
-def test_a_second_fit_adds_to_the_first(tmp_path, rng):
-    summaries = DriftSummaries(tmp_path, LAYERS, every=1)
-    for steps in ([0, 1, 2], [3, 4]):
-        summaries.begin(len(steps))
-        summaries.append(np.array(steps), values(rng, len(steps)))
-        summaries.end(heat_maps=False)
-    assert len(list(tmp_path.iterdir())) == 2
-    events = read(tmp_path)
-    assert "bn/kl/stem/bn" in tags(events, "scalars")
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        np.zeros((2, 3)),
-        np.full((2, 3), np.nan),
-        np.array([[0, 1e-9, 1e9], [np.inf, 3, 2]]),
-        np.ones((2, 1)),
-    ],
-)
-def test_heat_map_of_unusual_values(data, recwarn):
-    png = heat_map("kl", "nats", list(range(data.shape[1])), LAYERS, data)
-    pixels = imread(io.BytesIO(png.data))
-    assert pixels.shape == (png.height, png.width, 4)
-    assert not list(recwarn)
+    assert steps[-1] == 399

@@ -46,7 +46,8 @@ class DriftRecorder(keras.callbacks.Callback):
     The same recorder may be used in several fits of one model: steps and epochs count
     on, the reference stays. In a training loop of your own, use
     `keras.callbacks.CallbackList([recorder], model=model)` and call its methods as `fit`
-    does: at the beginning and the end of training, of each epoch and of each batch.
+    does: at the beginning and the end of training, of each epoch and of each batch. If the
+    loop does not go through `model.train_step`, the statistics are read after each batch.
 
     If `fit` raises, no `drift.parquet` appears. The model's next `fit` trains as if there
     had been no recorder; with the same recorder again it records on. Use the recorder as
@@ -126,7 +127,7 @@ class DriftRecorder(keras.callbacks.Callback):
         self._performance: Performance | None = None
         self._last_recorded = -1
         self._epoch = self._next_epoch = self._epoch_offset = 0
-        self._fit_begins = False
+        self._fit_begins = self._first_batch = False
 
     def __enter__(self) -> "DriftRecorder":
         return self
@@ -158,7 +159,7 @@ class DriftRecorder(keras.callbacks.Callback):
             self._hook = StepHook(model)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._fit_begins = True
+        self._fit_begins = self._first_batch = True
         if self._hook is not None and self._built_in_the_step(self.model):
             self._hook.before_step = self._start_in_the_step
         else:
@@ -182,6 +183,12 @@ class DriftRecorder(keras.callbacks.Callback):
         source = self._source
         before = source.at_most
         source.batch_ended(batch)
+        if self._first_batch and source.step == before:
+            # A loop of one's own that does not go through `model.train_step`.
+            layers, reference = [s.layer for s in self._sites], drift.Reference.of(self._reference.values())
+            source = self._source = BatchReader(layers, reference, self.every, before, 1)
+            source.batch_ended(batch)
+        self._first_batch = False
         if self.probe_every and source.at_most // self.probe_every > before // self.probe_every:
             self._record_now()
 

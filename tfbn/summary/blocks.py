@@ -44,10 +44,10 @@ class Blocks:
         Args:
             row: Its number, which the thinning goes by.
             step: Its step.
-            values: Shape `(layers, metrics)`.
+            values: Shape `(layers, metrics)`; not to be changed afterwards.
             add: Takes a step and a `Summary`, as `EventFile.add` does.
         """
-        self._last = (step, np.array(values, np.float32))
+        self._last = (step, values)
         if not self.thinning.keeps(row):
             return
         self._keep_last()
@@ -61,7 +61,7 @@ class Blocks:
         steps, rows = list(self._steps), list(self._rows)
         if self._last is not None:
             steps.append(self._last[0])
-            rows.append(self._last[1])
+            rows.append(np.asarray(self._last[1], np.float32))
         if not rows:
             return
         name = tags.block(self._series, self._number, "")
@@ -77,5 +77,5 @@ class Blocks:
     def _keep_last(self) -> None:
         assert self._last is not None
         self._steps.append(self._last[0])
-        self._rows.append(self._last[1])
+        self._rows.append(np.array(self._last[1], np.float32))
         self._last = None

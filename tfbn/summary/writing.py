@@ -36,6 +36,15 @@ class Writer:
 
     Raises:
         ValueError: The reference is empty, or `every` is not positive.
+
+    Example:
+
+    >>> before = {"bn": Statistics(np.zeros(2), np.ones(2), epsilon=1e-3)}
+    >>> with Writer(folder / "run", before) as log:
+    ...     log.begin({}, steps=1)
+    ...     log.drift(1, {"bn": Statistics(np.full(2, 0.5), np.ones(2), epsilon=1e-3)})
+    >>> len(list((folder / "run").glob(f"*{FILE_SUFFIX}")))
+    1
     """
 
     def __init__(self, log_dir: str | os.PathLike, reference: Snapshot, every: int = 1):

@@ -9,13 +9,13 @@ export function el(name, attributes = {}, ...children) {
     else if (value === true) made.setAttribute(key, "");
     else if (value !== false && value != null) made.setAttribute(key, String(value));
   }
-  made.append(...children.flat().filter((child) => child != null && child !== false));
+  made.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
   return made;
 }
 
 /** Puts new children in the place of all old ones. */
 export function fill(parent, ...children) {
-  parent.replaceChildren(...children.flat().filter((child) => child != null && child !== false));
+  parent.replaceChildren(...children.flat(Infinity).filter((child) => child != null && child !== false));
   return parent;
 }
 
@@ -27,6 +27,11 @@ export function select(label, id, options, chosen, onchange) {
     options.map(([value, text]) => el("option", { value, selected: value === chosen }, text)),
   );
   return el("label", { class: "field" }, el("span", {}, label), made);
+}
+
+/** A path as text that may go on in the next line after each slash. */
+export function breakable(path) {
+  return path.split("/").flatMap((part, i) => (i ? ["/", el("wbr"), part] : [part]));
 }
 
 /** The value of a CSS variable, as `--ink`. */

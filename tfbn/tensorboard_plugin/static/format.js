@@ -10,9 +10,16 @@ export function number(value) {
   return String(Number(value.toPrecision(4))).replace("-", "−");
 }
 
-/** `mean_shift` as `mean shift`. */
+const NAMES = {
+  kl: "KL divergence",
+  mean_l2: "mean, L2 distance",
+  variance_l2: "variance, L2 distance",
+  mismatch_mean_shift: "mismatch, mean shift",
+};
+
+/** A metric's name in words: `mean_shift` as `mean shift`. */
 export function words(name) {
-  return name.replaceAll("_", " ");
+  return Object.hasOwn(NAMES, name) ? NAMES[name] : name.replaceAll("_", " ");
 }
 
 const EITHER = (value, yes, no) => (value == null ? "?" : value ? yes : no);

@@ -5,38 +5,33 @@
  *
  * @param matrices What is shown; see `data.js`.
  * @param wish `linear`, `log`, or `auto`: logarithmic if the values go over two orders of magnitude.
- * @returns `{log, low, high, place(value)}`; `place` gives NaN for what has no place: not finite, or 0 in a
- *   logarithmic scale.
+ * @returns `{log, low, high, place(value)}`; `place` gives NaN for what has no place: 0, for a layer that did not
+ *   move at all, and what is not finite.
  */
 export function scaleOf(matrices, wish) {
-  let high = 0;
-  const positive = [];
-  for (const { values } of matrices) {
-    for (const value of values) {
-      if (!(value > 0) || !Number.isFinite(value)) continue;
-      if (value > high) high = value;
-      positive.push(value);
-    }
-  }
-  if (!positive.length) return { log: false, low: 0, high: 1, place: (value) => (value === 0 ? 0 : NaN) };
-  const low = quantile(positive, 0.02);
+  const positive = matrices.flatMap(({ values }) => Array.from(values).filter((value) => value > 0 && value < Infinity));
+  if (!positive.length) return { log: false, low: 0, high: 1, place: () => NaN };
+  const sorted = Float64Array.from(positive).sort();
+  const high = sorted.at(-1);
+  const low = sorted[Math.floor(0.02 * (sorted.length - 1))];
   const log = wish === "log" || (wish === "auto" && high > 100 * low);
-  if (!log) return { log, low: 0, high, place: (value) => (Number.isFinite(value) ? value / high : NaN) };
+  if (!log) return { log, low: 0, high, place: (value) => (value > 0 && value < Infinity ? value / high : NaN) };
   const bottom = Math.max(low, high * 1e-6) / (low === high ? 10 : 1);
   const width = Math.log(high / bottom);
-  return { log, low: bottom, high, place: (value) => (value > 0 ? Math.log(value / bottom) / width : NaN) };
-}
-
-function quantile(values, share) {
-  const sorted = Float64Array.from(values).sort();
-  return sorted[Math.floor(share * (sorted.length - 1))];
+  return { log, low: bottom, high, place: (value) => (value > 0 && value < Infinity ? Math.log(value / bottom) / width : NaN) };
 }
 
 /** Round values to write beside the scale, ascending. */
 export function ticks(scale) {
-  if (!scale.log) return [0, 0.25, 0.5, 0.75, 1].map((share) => share * scale.high);
   const found = [];
-  const step = Math.max(1, Math.round(Math.log10(scale.high / scale.low) / 5));
-  for (let power = Math.ceil(Math.log10(scale.low)); 10 ** power <= scale.high; power += step) found.push(10 ** power);
-  return found.length > 1 ? found : [scale.low, scale.high];
+  if (scale.log) {
+    const step = Math.max(1, Math.round(Math.log10(scale.high / scale.low) / 5));
+    for (let power = Math.ceil(Math.log10(scale.low)); 10 ** power <= scale.high; power += step) found.push(10 ** power);
+    return found.length > 1 ? found : [scale.low, scale.high];
+  }
+  const raw = scale.high / 4;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((one) => one >= raw);
+  for (let i = 0; i * step <= scale.high * (1 + 1e-9); i++) found.push(i * step);
+  return found;
 }
