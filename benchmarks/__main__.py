@@ -1,12 +1,58 @@
-"""Every benchmark, one after another: `python -m benchmarks`."""
+"""Every benchmark, one after another: `python -m benchmarks`, about a quarter of an hour.
 
-import subprocess
-import sys
+Each runs in a process of its own, so that none slows another by what it leaves behind, and
+within it what is compared takes turns.
+"""
 
-BENCHMARKS = ("layer", "recorder")
+import concurrent.futures
+import importlib
+import multiprocessing
+from pathlib import Path
+
+from absl import app, flags
+
+from benchmarks import results
+from benchmarks.common import Row
+
+BENCHMARKS = [
+    "layer",
+    "modes",
+    "inference",
+    "first_call",
+    "jit",
+    "memory",
+    "recorder",
+    "recorder_deep",
+    "frozen_prefix",
+    "imports",
+    "workers",
+    "accuracy",
+]
+
+_ONLY = flags.DEFINE_multi_enum("only", [], BENCHMARKS, "Run only this one; may be given several times.")
+_QUICK = flags.DEFINE_bool("quick", False, "Tiny models and few rounds: that it runs, not how fast.")
+_FOLDER = flags.DEFINE_string("folder", str(results.FOLDER), "Where results.md and results.json are written.")
+
+
+def run_one(name: str, quick: bool) -> list[Row]:
+    """The rows of one benchmark. Called in a new process."""
+    return importlib.import_module(f"benchmarks.{name}").run(quick)
+
+
+def measure(name: str, quick: bool) -> list[Row]:
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(run_one, name, quick).result()
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    for name in _ONLY.value or BENCHMARKS:
+        print(f"== {name}", flush=True)
+        rows = measure(name, _QUICK.value)
+        print("\n".join(f"  {row}" for row in rows), flush=True)
+        results.update(Path(_FOLDER.value), {name: rows}, BENCHMARKS)
+
 
 if __name__ == "__main__":
-    # A process each, so that none slows another by what it leaves behind.
-    for name in BENCHMARKS:
-        print(f"== benchmarks.{name}", flush=True)
-        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]], check=True)
+    app.run(main)

@@ -1,75 +1,129 @@
 """Timing things against each other fairly: in one process, by turns, medians."""
 
 import dataclasses
+import resource
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Timing:
-    """How long one way of doing a thing took.
+class Row:
+    """One comparison, a line of the table.
 
     Attributes:
-        median: Seconds a call.
-        spread: Interquartile range in seconds.
-        ratio: Median of the ratio to the baseline's call in the same round.
-        ratio_spread: Interquartile range of that ratio.
-        rounds: How many calls were timed.
+        what: What was done, as "ResNet-20, train step".
+        baseline: What stock Keras, or the other way, does there.
+        ours: What tfbn does instead.
+        ratio: Median over rounds of ours / baseline in the same round; below 1 is better.
+        spread: Interquartile range of that ratio.
+        rounds: How many rounds.
+        baseline_value: Median of the baseline, in `unit`.
+        value: Median of ours, in `unit`.
+        unit: "ms", "s" or "MiB".
+        target: What the ratio should be at most; None: it is shown for comparison.
     """
 
-    median: float
-    spread: float
+    what: str
+    baseline: str
+    ours: str
     ratio: float
-    ratio_spread: float
+    spread: float
     rounds: int
+    baseline_value: float
+    value: float
+    unit: str = "ms"
+    target: float | None = None
 
     def __str__(self) -> str:
-        return (
-            f"{1e3 * self.median:9.3f} ms ± {1e3 * self.spread:.3f}   "
-            f"ratio {self.ratio:.4f} ± {self.ratio_spread:.4f}   ({self.rounds} rounds)"
-        )
+        target = "" if self.target is None else f"   target {self.target}"
+        values = f"{self.baseline_value:.4g} -> {self.value:.4g} {self.unit}"
+        return f"{self.what} [{self.ours}]: {self.ratio:.3f} ± {self.spread:.3f}   {values}{target}"
 
 
-def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2) -> dict[str, Timing]:
-    """Calls the ways by turns and compares them with the first.
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """One way of doing a thing.
+
+    Attributes:
+        says: What it does, for the table.
+        call: Does it; must have finished its work when it returns.
+        target: What its ratio to the first way should be at most.
+    """
+
+    says: str
+    call: Callable[[], object]
+    target: float | None = None
+
+
+def interleaved(
+    calls: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2
+) -> dict[str, np.ndarray]:
+    """Seconds of calls that are made by turns.
 
     The machine's speed changes over seconds (other processes, heat), so ways timed one
     after another are not comparable; calls of one round, milliseconds apart, are. The
     order alternates between rounds, so that no way always comes first.
 
     Args:
-        ways: What to time, by name. The first is the baseline. A call must have finished
-            its work when it returns.
+        calls: What to time, by name.
         rounds: How often each is called.
         warm_up: Rounds that are not counted (tracing, caches).
 
     Returns:
-        A `Timing` for each way, in the same order.
+        For each name, the seconds of each round.
     """
-    names = list(ways)
+    names = list(calls)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(-warm_up, rounds):
         for name in names if turn % 2 else reversed(names):
             start = time.perf_counter()
-            ways[name]()
+            calls[name]()
             if turn >= 0:
                 seconds[name].append(time.perf_counter() - start)
-    baseline = np.array(seconds[names[0]])
-    return {name: _timing(np.array(seconds[name]), baseline) for name in names}
+    return {name: np.array(values) for name, values in seconds.items()}
 
 
-def _timing(seconds: np.ndarray, baseline: np.ndarray) -> Timing:
-    ratios = seconds / baseline
-    return Timing(
-        float(np.median(seconds)),
-        _interquartile_range(seconds),
-        float(np.median(ratios)),
-        _interquartile_range(ratios),
-        len(seconds),
-    )
+def compare(what: str, baseline: Way, *others: Way, rounds: int, warm_up: int = 2) -> list[Row]:
+    """Times ways by turns; one `Row` for each of the others against the baseline."""
+    calls = {str(i): way.call for i, way in enumerate((baseline, *others))}
+    seconds = list(interleaved(calls, rounds, warm_up).values())
+    return [
+        row(what, baseline.says, way.says, (seconds[0], measured), target=way.target)
+        for way, measured in zip(others, seconds[1:], strict=True)
+    ]
 
 
-def _interquartile_range(values: np.ndarray) -> float:
-    return float(np.subtract(*np.quantile(values, [0.75, 0.25])))
+def row(
+    what: str,
+    baseline: str,
+    ours: str,
+    pair: Sequence[Any],
+    unit: str = "ms",
+    target: float | None = None,
+) -> Row:
+    """The row of paired measurements.
+
+    Args:
+        what: See `Row`.
+        baseline: Likewise.
+        ours: Likewise.
+        pair: Measurements of the baseline and of ours, round by round; times in seconds.
+        unit: See `Row`.
+        target: Likewise.
+    """
+    before, after = (np.asarray(values, np.float64) for values in pair)
+    ratios = after / before
+    spread = float(np.subtract(*np.quantile(ratios, [0.75, 0.25])))
+    scale = 1e3 if unit == "ms" else 1.0
+    medians = float(np.median(before)) * scale, float(np.median(after)) * scale
+    return Row(what, baseline, ours, float(np.median(ratios)), spread, len(ratios), *medians, unit, target)
+
+
+def peak_memory() -> float:
+    """The largest memory this process has had so far, in MiB."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

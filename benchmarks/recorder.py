@@ -1,10 +1,7 @@
-"""What recording drift at every step costs, against training without.
+"""What recording drift at every step costs, beside other ways to see it.
 
-Run: `python -m benchmarks.recorder`, about three minutes on two cores.
-
-Two equal models are trained step by step, by turns. Timed apart are the train step (what
-runs inside it, and the callback's part), and what is written out when an epoch ends. The
-last line of each model tells whether the cost of a step grows with the steps recorded.
+Equal models are trained step by step, by turns. What is written when an epoch ends is
+measured apart and shared by its steps.
 """
 
 import dataclasses
@@ -16,29 +13,28 @@ from typing import Any
 
 import keras
 import numpy as np
-from absl import app, flags
 
-from benchmarks.common import Timing, interleaved
-from tfbn.callbacks import DriftRecorder
+import tfbn
+from benchmarks.common import Row, interleaved, peak_memory, row
+from benchmarks.networks import cifar
+from benchmarks.peers import NumpyRecorder
 
-EPOCH = 100  # steps; what is written at an epoch's end is shared by so many
-
-_ROUNDS = flags.DEFINE_integer(
-    "rounds", 40, "Timed rounds of the large model; ten times as many of the small."
-)
+EPOCH = 100  # steps that share what is written at an epoch's end
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A model and its data.
+    """A model, its data, and how it is timed.
 
     Attributes:
         name: For the table.
-        build: Makes a compiled model.
-        shape: Shape of a batch.
+        build: Makes the model.
+        shape: Of a batch.
         steps: Steps in one timed call.
         rounds: Timed calls.
-        target: What the ratio should be at most.
+        target: What the recorder's ratio should be at most.
+        steps_per_execution: Of `compile`.
+        peers: Whether other ways of recording are timed, too.
     """
 
     name: str
@@ -47,100 +43,140 @@ class Case:
     steps: int
     rounds: int
     target: float
+    steps_per_execution: int = 1
+    peers: bool = True
 
 
-def resnet20() -> Any:
-    from tfbn import models
-
-    model = models.build("resnet20", input_shape=(32, 32, 3), classes=10)
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    return model
-
-
-def tiny_mlp() -> Any:
+def mlp() -> Any:
+    """Two layers of BatchNormalization and a step of about 2 ms: overhead has nowhere to hide."""
     layers = keras.layers
-    stack = [layers.Dense(32), layers.BatchNormalization(), layers.ReLU()]
-    stack += [layers.Dense(32), layers.BatchNormalization(), layers.ReLU()]
-    model = keras.Sequential([keras.Input((16,)), *stack, layers.Dense(10, activation="softmax")])
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    return model
+    stack = [layers.Dense(256), layers.BatchNormalization(), layers.ReLU()]
+    stack += [layers.Dense(256), layers.BatchNormalization(), layers.ReLU()]
+    return keras.Sequential([keras.Input((16,)), *stack, layers.Dense(10, activation="softmax")])
 
 
-class Recorded:
-    """A model that is trained step by step, with callbacks."""
+def of_resnet(depth: int, rounds: int, peers: bool = False) -> Case:
+    network = cifar(depth)
+    return Case(network.name, network.build, network.shape, 1, rounds, 1.005, peers=peers)
+
+
+def cases(quick: bool) -> list[Case]:
+    name = "MLP of width 256, batch 128"
+    if quick:
+        return [Case(name, mlp, (8, 16), 2, 2, 1.05)]
+    large = [of_resnet(20, rounds=30, peers=True), of_resnet(56, rounds=12)]
+    small = [Case(name, mlp, (128, 16), 20, 60, 1.05)]
+    return [*large, *small, dataclasses.replace(small[0], steps_per_execution=10, steps=2, peers=False)]
+
+
+class Trained:
+    """A model that is trained as `fit` trains it, in pieces that can be timed."""
 
     def __init__(self, case: Case, callbacks: list[Any]):
+        import tensorflow as tf
+
         rng = np.random.default_rng(0)
-        self.model = case.build()
-        self.steps = case.steps
-        self.x = keras.ops.convert_to_tensor(rng.normal(2, 3, case.shape).astype("float32"))
-        self.y = keras.ops.convert_to_tensor(rng.integers(0, 10, case.shape[0]))
+        self.model, self.steps = case.build(), case.steps
+        self.model.compile(
+            "sgd",
+            "sparse_categorical_crossentropy",
+            jit_compile=False,
+            steps_per_execution=case.steps_per_execution,
+        )
+        batch = rng.normal(2, 3, case.shape).astype("float32"), rng.integers(0, 10, case.shape[0])
+        self.batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
         self.callbacks = keras.callbacks.CallbackList(callbacks, model=self.model)
         self.callbacks.on_train_begin()
-        self.epoch = 0
-        self.callbacks.on_epoch_begin(self.epoch)
+        self.model.make_train_function()
+        self.batch = self.epoch = 0
+        self.callbacks.on_epoch_begin(0)
 
     def train(self) -> None:
-        for batch in range(self.steps):
-            self.callbacks.on_train_batch_begin(batch)
-            self.model.train_on_batch(self.x, self.y)
-            self.callbacks.on_train_batch_end(batch)
+        for _ in range(self.steps):
+            self.callbacks.on_train_batch_begin(self.batch)
+            logs = self.model.train_function(self.batches)
+            self.callbacks.on_train_batch_end(self.batch, logs)
+            self.batch += 1
+        float(logs["loss"])  # waits for the device
 
     def end_epoch(self) -> float:
         """Ends the epoch and begins the next; returns the seconds that took."""
         start = time.perf_counter()
-        self.callbacks.on_epoch_end(self.epoch)
+        self.callbacks.on_epoch_end(self.epoch, {})
+        seconds = time.perf_counter() - start
         self.epoch += 1
         self.callbacks.on_epoch_begin(self.epoch)
-        return time.perf_counter() - start
+        return seconds
 
 
-def measure(case: Case, folder: Path) -> tuple[Timing, Timing]:
-    """(without, with) the recorder, for one call of `case.steps` steps."""
-    plain = Recorded(case, [])
-    recorded = Recorded(case, [DriftRecorder(folder, heat_maps=False)])
-    timings = interleaved({"without": plain.train, "with": recorded.train}, case.rounds)
-    recorded.callbacks.on_train_end()
-    return timings["without"], timings["with"]
+def compare(case: Case, folder: Path) -> list[Row]:
+    ways = {
+        "no recorder": ([], None),
+        "tfbn.DriftRecorder": ([tfbn.DriftRecorder(folder / "drift", heat_maps=False)], case.target),
+    }
+    if case.peers:
+        logs = str(folder / "tensorboard")
+        board = keras.callbacks.TensorBoard(logs, histogram_freq=1, update_freq=1, write_graph=False)
+        ways["numpy in on_train_batch_end"] = [NumpyRecorder()], None
+        ways["keras.callbacks.TensorBoard(histogram_freq=1, update_freq=1)"] = [board], None
+    trained = {name: Trained(case, callbacks) for name, (callbacks, _) in ways.items()}
+    seconds = interleaved({name: each.train for name, each in trained.items()}, case.rounds, warm_up=3)
+    plain = seconds.pop("no recorder")
+    share = case.steps * case.steps_per_execution / EPOCH
+    rows = []
+    for name, values in seconds.items():
+        written = float(np.median([_epoch(trained[name]) for _ in range(3)]))
+        what = f"{case.name}, a train step, every step recorded"
+        if case.steps_per_execution > 1:
+            what += f", steps_per_execution={case.steps_per_execution}"
+        target = ways[name][1]
+        rows.append(row(what, "no recorder", name, (plain, values + share * written), target=target))
+    return rows
 
 
-def epoch_end_costs(case: Case, folder: Path, epochs: int = 12) -> list[float]:
-    """Seconds for writing out each epoch of `EPOCH` recorded steps."""
-    recorded = Recorded(dataclasses.replace(case, steps=1), [DriftRecorder(folder, heat_maps=False)])
-    recorder = recorded.callbacks.callbacks[0]
-    recorded.train()
-    seconds = []
-    for _ in range(epochs):
-        # The in-step part alone fills the ring: the writing is what is measured here.
-        for batch in range(EPOCH):
+def _epoch(trained: Trained) -> float:
+    """Seconds for what is written at the end of an epoch of `EPOCH` recorded steps."""
+    for callback in trained.callbacks.callbacks:
+        if isinstance(callback, tfbn.DriftRecorder):
+            for batch in range(EPOCH):
+                callback._source.record()  # what runs inside the step is timed elsewhere
+                callback.on_train_batch_end(batch)
+    return trained.end_epoch()
+
+
+def memory(folder: Path, thousands: tuple[int, int]) -> Row:
+    """The process's memory after few and after many recorded steps."""
+    import tensorflow as tf
+
+    case = Case("", mlp, (8, 16), 1, 1, 1.05)
+    recorder = tfbn.DriftRecorder(folder, heat_maps=False)
+    trained = Trained(case, [recorder])
+    trained.train()
+
+    @tf.function
+    def record_a_thousand() -> None:
+        for _ in tf.range(1000):
             recorder._source.record()
-            recorder.on_train_batch_end(batch)
-        seconds.append(recorded.end_epoch())
-    recorded.callbacks.on_train_end()
-    return seconds[1:]
+
+    sizes = []
+    for count in range(1, thousands[1] + 1):
+        record_a_thousand()
+        for batch in range(1000):
+            recorder._source.batch_ended(batch)
+        recorder.on_train_batch_begin(0)
+        if count % 10 == 0:
+            trained.end_epoch()
+        if count in thousands:
+            sizes.append([peak_memory()])
+    what = f"memory of the process so far, after {thousands[1]},000 recorded steps"
+    return row(what, f"after {thousands[0]},000", "tfbn.DriftRecorder", sizes, "MiB", target=1.02)
 
 
-def report(case: Case) -> None:
+def run(quick: bool) -> list[Row]:
+    rows = []
+    for case in cases(quick):
+        with tempfile.TemporaryDirectory() as name:
+            rows += compare(case, Path(name))
+        keras.backend.clear_session()
     with tempfile.TemporaryDirectory() as name:
-        plain, recorded = measure(case, Path(name) / "steps")
-        costs = epoch_end_costs(case, Path(name) / "epochs")
-    step = plain.median / case.steps
-    written = float(np.median(costs)) / EPOCH
-    print(f"{case.name}, {case.steps} step(s) a call")
-    print(f"  without             {plain}")
-    print(f"  recorder every step {recorded}")
-    print(f"  written out at epoch ends: {1e6 * written:.0f} µs a step, {written / step:.2%} of a step")
-    print(f"  together: {recorded.ratio + written / step:.4f} (target at most {case.target})")
-    early, late = np.mean(costs[:4]), np.mean(costs[-4:])
-    print(f"  writing late / early in the training: {late / early:.2f}")
-
-
-def main(argv: list[str]) -> None:
-    del argv
-    rounds = _ROUNDS.value
-    report(Case("ResNet-20, batch 64", resnet20, (64, 32, 32, 3), 1, rounds, 1.01))
-    report(Case("tiny MLP, batch 32", tiny_mlp, (32, 16), 10, 10 * rounds, 1.05))
-
-
-if __name__ == "__main__":
-    app.run(main)
+        return [*rows, memory(Path(name), (1, 2) if quick else (10, 100))]

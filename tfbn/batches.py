@@ -52,9 +52,14 @@ class Batches:
         self.repeatable = not isinstance(self._source, Iterator)
 
     def __iter__(self) -> Iterator[Any]:
+        for x, _, _ in self.elements():
+            yield x
+
+    def elements(self) -> Iterator[tuple[Any, Any, Any]]:
+        """`(x, y, sample_weight)` of each batch; None for what the data set does not have."""
         for step, batch in enumerate(self._source):
-            x, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
-            yield keras.tree.map_structure(_as_array, x)
+            x, y, sample_weight = map(_as_arrays, keras.utils.unpack_x_y_sample_weight(batch))
+            yield x, y, sample_weight
             # Asked before the next batch is made: a generator is not read further than needed.
             if self.steps is not None and step + 1 >= self.steps:
                 return
@@ -87,7 +92,7 @@ class _Items:
 
 
 def _source(data: Any, batch_size: int | None) -> tuple[Iterable[Any], float | None]:
-    if _is_arrays(data):
+    if is_arrays(data):
         arrays = keras.tree.map_structure(_sliceable, data)
         lengths = sorted({len(leaf) for leaf in keras.tree.flatten(arrays)})
         if len(lengths) > 1:
@@ -104,7 +109,14 @@ def _source(data: Any, batch_size: int | None) -> tuple[Iterable[Any], float | N
     return data, _length(data)
 
 
-def _is_arrays(data: Any) -> bool:
+def is_arrays(data: Any) -> bool:
+    """Whether data are arrays, by any structure, and not batches of them.
+
+    Example:
+
+    >>> is_arrays([np.zeros(3), np.ones(3)]), is_arrays(iter([np.zeros(3)]))
+    (True, False)
+    """
     leaves = keras.tree.flatten(data)
     return bool(leaves) and all(hasattr(leaf, "shape") and len(leaf.shape) > 0 for leaf in leaves)
 
@@ -122,6 +134,10 @@ def _length(data: Iterable[Any]) -> float | None:
         return len(data)  # type: ignore[arg-type]
     except TypeError:
         return None
+
+
+def _as_arrays(part: Any) -> Any:
+    return None if part is None else keras.tree.map_structure(_as_array, part)
 
 
 def _as_array(leaf: Any) -> Any:

@@ -48,6 +48,13 @@ class Reference:
         mean_scale: What `mean_l2` divides by, repeated for each channel.
         variance_scale: Likewise for `variance_l2`.
         sizes: How many channels each layer has, shape `(layers,)`.
+
+    Example:
+
+    >>> layers = [Statistics(np.zeros(n), np.ones(n), epsilon=1e-3) for n in (2, 3)]
+    >>> reference = Reference.of(layers)
+    >>> reference.sizes.tolist(), reference.mean.shape
+    ([2, 3], (5,))
     """
 
     mean: np.ndarray
@@ -158,7 +165,14 @@ def distances(current: Statistics, reference: Statistics) -> dict[str, float]:
 
 
 def between(current: Iterable[Statistics], reference: Iterable[Statistics]) -> np.ndarray:
-    """All metrics of several layers in float64: shape `(layers, len(METRICS))`."""
+    """All metrics of several layers in float64: shape `(layers, len(METRICS))`.
+
+    Example:
+
+    >>> before, after = (Statistics(np.full(2, mean), np.ones(2), epsilon=0.0) for mean in (0.0, 3.0))
+    >>> between([after], [before])[0, METRICS.index("mean_shift")].item()
+    3.0
+    """
     current = list(current)
     mean = np.concatenate([layer.mean for layer in current])
     variance = np.concatenate([layer.variance for layer in current])

@@ -140,6 +140,11 @@ class Statistics:
         mean: Moving mean, shape `(channels,)`, float64.
         variance: Moving variance, shape `(channels,)`, float64.
         epsilon: What the layer adds to the variance.
+
+    Example:
+
+    >>> Statistics(np.zeros(2), np.ones(2), epsilon=1e-3).variance.tolist()
+    [1.0, 1.0]
     """
 
     mean: np.ndarray
@@ -172,7 +177,15 @@ def take(model: Any) -> Snapshot:
 
 
 def take_one(layer: Any) -> Statistics:
-    """The `Statistics` of one built BatchNormalization layer, copied."""
+    """The `Statistics` of one built BatchNormalization layer, copied.
+
+    Example:
+
+    >>> layer = tfbn.BatchNormalization()
+    >>> layer.build((None, 2))
+    >>> take_one(layer).mean.tolist()
+    [0.0, 0.0]
+    """
     mean, variance = (_copied(v) for v in (layer.moving_mean, layer.moving_variance))
     return Statistics(mean, variance, float(layer.epsilon))
 
@@ -182,6 +195,12 @@ def built_sites(model: Any) -> list[Site]:
 
     Raises:
         ValueError: The model has no BatchNormalization layer, or is not built.
+
+    Example:
+
+    >>> built_sites(keras.Sequential([keras.layers.BatchNormalization()], name="unbuilt"))
+    Traceback (most recent call last):
+    ValueError: Expected `model` to be built: ... Received: model='unbuilt', whose layers [...] are not
     """
     found = batch_normalizations(model)
     if not found:

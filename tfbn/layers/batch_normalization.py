@@ -48,7 +48,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             `False`: never. The moving statistics are the same either way to rounding.
             Largest error of an output against float64, the outputs' standard deviation
             being 1: fused 4e-7 at 64 values a channel and 2e-5 at 65,536; Keras's own
-            arithmetic 5e-7 and 5e-6 (`python -m benchmarks.layer`).
+            arithmetic 5e-7 and 5e-6 (`python -m benchmarks --only=accuracy`).
         **kwargs: As in `keras.layers.BatchNormalization`.
 
     Attributes:
@@ -158,16 +158,21 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _call_fused(self, inputs: Any, mode: modes.Mode) -> Any:
         gamma = self.gamma if self.scale else ops.ones_like(self.moving_mean)
         beta = self.beta if self.center else ops.zeros_like(self.moving_mean)
-        gamma, beta = ops.convert_to_tensor(gamma), ops.convert_to_tensor(beta)
-        if mode.normalizes_by == "batch":
-            outputs, mean, variance = fused_ops.normalize_by_batch(inputs, gamma, beta, self.epsilon)
-        else:
-            moving = ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance)
-            outputs = fused_ops.normalize_by_moving(inputs, gamma, beta, *moving, self.epsilon)
-            if mode.updates:
-                mean, variance = self._moments(ops.cast(inputs, "float32"), None)
-        if mode.updates:
-            self._update_moving(mean, variance)
+        affine = ops.convert_to_tensor(gamma), ops.convert_to_tensor(beta)
+        moving = ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance)
+        updates = mode.updates and self.momentum < 1
+        if updates:
+            # Also where the outputs are not used: no other operation has the moments sooner.
+            outputs, *updated = fused_ops.normalize_by_batch_and_update(
+                inputs, *affine, *moving, self.epsilon, self.momentum
+            )
+        elif mode.normalizes_by == "batch":
+            outputs = fused_ops.normalize_by_batch(inputs, *affine, self.epsilon)
+        if mode.normalizes_by == "moving":
+            outputs = fused_ops.normalize_by_moving(inputs, *affine, *moving, self.epsilon)
+        if updates:  # not before the old values are used
+            self.moving_mean.assign(updated[0])
+            self.moving_variance.assign(updated[1])
         return ops.cast(outputs, self.compute_dtype)
 
     def _call_apart(self, inputs: Any, mode: modes.Mode, mask: Any) -> Any:

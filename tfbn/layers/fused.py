@@ -39,13 +39,8 @@ def obstacle(layer: Any, inputs: Any, mask: Any = None) -> str | None:
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
-def normalize_by_batch(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
-    """Normalises by the batch; returns the outputs and the batch's statistics.
-
-    `y = gamma * (x - mean(x)) / sqrt(var(x) + epsilon) + beta`
-
-    The operation reports the variance times `N / (N - 1)` (Bessel); that factor is
-    undone, so the variance returned is the biased one that stock Keras stores.
+def normalize_by_batch(x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+    """`y = gamma * (x - mean(x)) / sqrt(var(x) + epsilon) + beta`.
 
     Args:
         x: Shape `(batch, ..., channels)`, float16, bfloat16 or float32.
@@ -54,24 +49,57 @@ def normalize_by_batch(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[A
         epsilon: Added to the variance.
 
     Returns:
-        `(outputs, mean, variance)`: outputs in x's shape and dtype, mean and biased
-        variance of shape `(channels,)` in float32.
+        The outputs in x's shape and dtype.
     """
     import tensorflow as tf
 
-    flat = _as_rows(x)
+    unused = tf.zeros([0])
+    return _by_batch(x, gamma, beta, unused, unused, epsilon, weight=1.0)[0]
+
+
+def normalize_by_batch_and_update(
+    x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float, momentum: float
+) -> tuple[Any, Any, Any]:
+    """As `normalize_by_batch`, and the moving averages after this batch.
+
+    The operation makes the averages itself, but of the variance times `N / (N - 1)`
+    (Bessel), N values a channel. Its average of `moving * N / (N - 1)` and of that,
+    divided by the factor, is the average of the biased variances that stock Keras keeps.
+
+    Args:
+        x: As in `normalize_by_batch`, as gamma, beta and epsilon.
+        mean: The moving mean, shape `(channels,)`, float32.
+        variance: The moving variance, likewise.
+        momentum: Below 1.
+
+    Returns:
+        `(outputs, mean, variance)`, the latter two as they shall be now.
+    """
+    import tensorflow as tf
+
+    channels = float(x.shape[-1])
+    size = tf.cast(tf.size(x), "float32")
+    bessel = size / tf.maximum(size - channels, channels)
+    outputs, mean, variance = _by_batch(x, gamma, beta, mean, variance * bessel, epsilon, 1.0 - momentum)
+    return outputs, mean, variance / bessel
+
+
+def _by_batch(
+    x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float, weight: float
+) -> tuple[Any, Any, Any]:
+    """`weight` is that of the batch in the averages."""
+    import tensorflow as tf
+
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=flat,
+        x=_as_rows(x),
         scale=gamma,
         offset=beta,
-        mean=tf.zeros([0]),
-        variance=tf.zeros([0]),
+        mean=mean,
+        variance=variance,
         epsilon=epsilon,
-        exponential_avg_factor=1.0,
+        exponential_avg_factor=weight,
         is_training=True,
     )
-    rows = tf.cast(tf.shape(flat)[0] * tf.shape(flat)[1] * tf.shape(flat)[2], variance.dtype)
-    variance = variance * (tf.maximum(rows - 1.0, 1.0) / tf.maximum(rows, 1.0))
     return _as_shape_of(x, outputs), mean, variance
 
 
