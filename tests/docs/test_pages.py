@@ -1,0 +1,133 @@
+"""What the docs say runs, and their links lead somewhere."""
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+NAMES = [str(page.relative_to(DOCS)) for page in PAGES]
+BLOCK = re.compile(r"^```(python|pycon)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# A page whose code needs a fresh TensorFlow says so in a comment.
+ALONE = "<!-- test: a process of its own, with two logical devices -->"
+TWO_DEVICES = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+"""
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+
+
+def run_page(page: Path) -> int:
+    """Runs a page's blocks in order, in one namespace; returns how many there were."""
+    text = page.read_text()
+    names: dict = {"__name__": "__main__", "__file__": str(page)}
+    found = list(BLOCK.finditer(text))
+    for block in found:
+        line = text[: block.start()].count("\n") + 2
+        if block[1] == "python":
+            exec(compile("\n" * (line - 1) + block[2], page.name, "exec", dont_inherit=True), names)
+        else:
+            test = doctest.DocTestParser().get_doctest(block[2], names, page.name, page.name, line)
+            test.globs = names
+            runner = doctest.DocTestRunner(optionflags=OPTIONS)
+            runner.run(test, clear_globs=False)
+            assert runner.failures == 0, f"{page.name}, line {line}"
+    return len(found)
+
+
+def with_code() -> list[str]:
+    return [name for name in NAMES if BLOCK.search((DOCS / name).read_text())]
+
+
+@pytest.mark.parametrize("name", with_code())
+def test_code_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if ALONE not in (DOCS / name).read_text():
+        assert run_page(DOCS / name)
+        return
+    program = f"{TWO_DEVICES}\nimport pathlib, tests.docs.test_pages as pages\n"
+    program += f"assert pages.run_page(pathlib.Path({str(DOCS / name)!r}))"
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=_environment(),
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr[-3000:]
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def test_a_wrong_page_is_noticed(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```python\na = 1\n```\n\n```pycon\n>>> a + 1\n3\n```\n")
+    with pytest.raises(AssertionError, match="line 6"):
+        run_page(page)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_lead_somewhere(name):
+    page = DOCS / name
+    for text, target in re.findall(r"\[([^\]]*)\]\(([^)\s]+)\)", page.read_text()):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), f"{name}: [{text}]({target})"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", there.read_text(), re.MULTILINE)
+            assert anchor in {_anchor(heading) for heading in headings}, f"{name}: [{text}]({target})"
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_every_page_is_in_the_contents():
+    listed = set()
+    for block in re.findall(r"```{toctree}\n(.*?)```", (DOCS / "index.md").read_text(), re.DOTALL):
+        listed |= {line.strip() for line in block.splitlines() if line.strip() and not line.startswith(":")}
+    assert listed == {name.removesuffix(".md") for name in NAMES} - {"index"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_exist(name):
+    """Make targets, binaries and their flags, as the pages and CONTRIBUTING name them."""
+    check_commands((DOCS / name).read_text())
+
+
+def test_commands_of_contributing_exist():
+    check_commands((ROOT / "CONTRIBUTING.md").read_text())
+
+
+def check_commands(text: str) -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE):
+        assert target in targets, target
+    for module, rest in re.findall(r"python -m (experiments\.\w+|benchmarks)((?:[^\n`]|\\\n)*)", text):
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+        known = _flags_of(module) if module.startswith("experiments.") else set()
+        for flag in re.findall(r"--(\w+)", rest.partition("#")[0]):
+            assert flag in known | {"help"}, f"{module} --{flag}"
+
+
+def _flags_of(module: str) -> set[str]:
+    import dataclasses
+
+    from experiments.common import catalogue
+
+    experiment = catalogue.load(module.removeprefix("experiments."))
+    return {field.name for field in dataclasses.fields(experiment.config_class)}
