@@ -16,6 +16,8 @@ class Arm:
         momentum: Their BatchNorm's momentum; None: the config's.
         recalibrate: Whether the moving statistics are set to the target's
             population statistics once, before the training (AdaBN).
+        affine: Whether gamma and beta train, though the rest of the layer's stage is frozen.
+        pretrained: Whether the weights are loaded; else they are as they are initialised.
     """
 
     name: str
@@ -25,6 +27,8 @@ class Arm:
     update_statistics: bool | None = None
     momentum: float | None = None
     recalibrate: bool = False
+    affine: bool = False
+    pretrained: bool = True
 
 
 FROZEN = (
@@ -43,3 +47,30 @@ FROZEN = (
 ALL_TRAINED = Arm("all_trained", "everything trained (stock Keras)", trainable=True)
 
 ARMS = {arm.name: arm for arm in (*FROZEN, ALL_TRAINED)}
+
+# What gamma and beta alone are worth.
+_HELD, _UPDATED = {"training": False}, {"training": True}
+AFFINE = {
+    arm.name: arm
+    for arm in (
+        Arm("affine_held", "gamma, beta and the head train; statistics held", affine=True, **_HELD),
+        Arm("affine_updated", "gamma, beta and the head train; statistics update", affine=True, **_UPDATED),
+        Arm("everything_held", "everything trains; statistics held", trainable=True, **_HELD),
+        Arm("everything_updated", "everything trains; statistics update", trainable=True, **_UPDATED),
+        Arm("head_held", "the head trains; statistics held", **_HELD),
+        Arm("head_updated", "the head trains; statistics update", **_UPDATED),
+        Arm(
+            "affine_random",
+            "not pretrained: gamma, beta and the head train; statistics update",
+            affine=True,
+            pretrained=False,
+            **_UPDATED,
+        ),
+        Arm(
+            "head_random",
+            "not pretrained: the head trains; statistics update",
+            pretrained=False,
+            **_UPDATED,
+        ),
+    )
+}

@@ -13,8 +13,8 @@ from absl import app, flags, logging
 from experiments.common import flags as config_flags
 from experiments.common import options, plan
 from experiments.common.dispatch import FailedRunsError
-from experiments.common.experiment import Experiment, Summary
-from experiments.common.store import folder_of
+from experiments.common.experiment import Cell, Experiment, Summary
+from experiments.common.store import Store, folder_of
 from tfbn.validation import InputError
 
 EXIT_RUNS_FAILED, EXIT_USER_ERROR, EXIT_STOPPED = 1, 2, 130
@@ -84,27 +84,57 @@ def _stop(signal_number: int, frame: Any) -> None:
 def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
     """Checks the config, runs what is missing and reports.
 
+    An experiment made of others has them answered first; one whose runs failed keeps no
+    other from its report.
+
     Returns:
         What the results say, and the report's path.
     """
+    check(experiment, config)
+    return _answered(experiment, config)
+
+
+def check(experiment: Experiment, config: Any) -> None:
+    """Raises `InputError` if the config cannot run, or that of an experiment it is made of."""
     options.check(config)
     experiment.check(config)
-    folder = folder_of(experiment.name, config)
+    for part, part_config in experiment.parts(config):
+        check(part, part_config)
+        Store(folder_of(part.name, part_config)).check(part.name, part_config)
 
+
+def _answered(experiment: Experiment, config: Any, is_part: bool = False) -> tuple[Summary, Path]:
     from experiments.common import report, runner
     from tfbn.summary import text as summary_text
 
-    results = runner.run(experiment, config, folder)
+    folder = folder_of(experiment.name, config)
+    parts = experiment.parts(config)
+    results, failures = _answers(parts) if parts else (runner.run(experiment, config, folder), {})
     summary = experiment.summarize(config, results, folder)
-    report.to_terminal(experiment, summary)
+    if not is_part:
+        report.to_terminal(experiment, summary)
     path = report.to_html(experiment, config, summary, folder)
-    print(f"\nReport: {path}")
+    print(f"{'' if is_part else chr(10)}Report: {path}")
     if next(folder.glob("runs/**/*.tfevents.*"), None):
         summary_text(folder / "runs", "verdict", "\n".join(f"* {line}" for line in summary.findings))
         print(f"TensorBoard: tensorboard --logdir {folder / 'runs'}")
     if config.open_report:
         webbrowser.open(path.absolute().as_uri())
+    if failures:
+        raise FailedRunsError(failures)
     return summary, path
+
+
+def _answers(parts: list[tuple[Experiment, Any]]) -> tuple[dict[str, Summary], dict[Cell, Exception]]:
+    """The summaries by name, and what failed."""
+    summaries: dict[str, Summary] = {}
+    failures: dict[Cell, Exception] = {}
+    for part, config in parts:
+        try:
+            summaries[part.name] = _answered(part, config, is_part=True)[0]
+        except FailedRunsError as error:
+            failures |= error.failures
+    return summaries, failures
 
 
 def _exit_with(message: str, status: int = EXIT_USER_ERROR) -> SystemExit:

@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError, Executor
 from importlib import metadata
 from typing import Any
 
+from experiments.common.workers import LostWorkerError, use_one_thread
 from tfbn.validation import InputError
 
 TIMEOUT = 20  # seconds to reach a scheduler
@@ -36,8 +37,13 @@ def executor(scheduler: str) -> Iterator[Executor]:
             raise InputError(
                 f"Expected `scheduler` to be one that answers. Received: scheduler={scheduler!r} ({error})"
             ) from None
-        _check_workers(client, scheduler)
-        client.register_plugin(_one_thread_plugin(distributed))
+        try:
+            _check_workers(client, scheduler)
+            client.register_plugin(_one_thread_plugin(distributed))
+        except Exception as error:
+            if is_loss(error):
+                raise LostWorkerError(str(error)) from None
+            raise
         yield client.get_executor(pure=False)
 
 
@@ -87,7 +93,7 @@ def _check_workers(client: Any, scheduler: str) -> None:
             "Expected workers of one thread each (dask worker --nthreads 1). "
             f"Received: scheduler={scheduler!r}, whose workers have {sorted(threads)}"
         )
-    ours, theirs = _version(), set(client.run(_version).values())
+    ours, theirs = _version(), set(client.run(_version, on_error="ignore").values())
     if theirs != {ours}:
         raise InputError(
             f"Expected workers with tfbn {ours}. Received: scheduler={scheduler!r}, whose workers have "
@@ -103,8 +109,6 @@ def _version() -> str | None:
 
 
 def _one_thread_plugin(distributed: Any) -> Any:
-    from experiments.common.executor import use_one_thread
-
     class OneThread(distributed.WorkerPlugin):
         """Also prepares workers that join later."""
 

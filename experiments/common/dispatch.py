@@ -1,6 +1,7 @@
 """Sends runs to workers until each is stored or has failed."""
 
 import concurrent.futures
+import contextlib
 import functools
 import sys
 import time
@@ -13,6 +14,7 @@ from experiments.common import executor as executors
 from experiments.common import transport
 from experiments.common.experiment import Cell, Experiment, RunConfig
 from experiments.common.store import Store
+from experiments.common.workers import LostWorkerError
 from tfbn.validation import InputError
 
 Row = dict[str, Any]
@@ -61,15 +63,15 @@ def run_all(
     """
     rows: dict[Cell, Row] = {}
     failures: dict[Cell, Exception] = {}
-    lost: dict[Cell, Exception] = {}
     idle = 0
     with _progress() as progress:
         task = progress.add_task(experiment.name, total=len(cells) + done, completed=done)
         while waiting := [cell for cell in cells if cell not in rows and cell not in failures]:
             before = len(rows)
+            lost = LostWorkerError("workers died again and again")
             for cell, outcome in _round(experiment, config, store, waiting):
-                if isinstance(outcome, executors.LostWorkerError):
-                    lost[cell] = outcome
+                if isinstance(outcome, LostWorkerError):
+                    lost = outcome
                 elif isinstance(outcome, InputError):
                     raise outcome
                 elif isinstance(outcome, Exception):
@@ -79,7 +81,7 @@ def run_all(
                     progress.advance(task)
             idle = idle + 1 if len(rows) == before else 0
             if idle >= IDLE_ROUNDS:
-                failures |= {cell: lost[cell] for cell in waiting if cell not in failures}
+                failures |= {cell: lost for cell in waiting if cell not in failures}
     if failures:
         raise FailedRunsError(failures)
     return rows
@@ -95,7 +97,7 @@ def _round(
     else:
         run = functools.partial(run_cell, experiment, config, store.folder.absolute())
         receive = _stored
-    with executors.make(config) as executor:
+    with contextlib.suppress(LostWorkerError), executors.make(config) as executor:
         futures = {executor.submit(run, cell): cell for cell in cells}
         for future in concurrent.futures.as_completed(futures):
             try:

@@ -80,6 +80,11 @@ class Summary:
     claims: list[Claim] = dataclasses.field(default_factory=list)
 
 
+def no_parts(config: Any) -> "list[tuple[Experiment, Any]]":
+    """An experiment that stands alone is made of no others."""
+    return []
+
+
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """One question and how to answer it.
@@ -100,6 +105,8 @@ class Experiment:
         tables: Tables that a run may leave in its folder as `<name>.parquet`; those of
             all runs are put together into one file of that name in the work folder, with
             the columns condition, arm and seed in front.
+        parts: Other experiments that this one is made of, each with its config. Then there
+            are no cells, and `summarize` gets the parts' summaries, by name, as results.
     """
 
     name: str
@@ -113,3 +120,4 @@ class Experiment:
     arms: dict[str, str] = dataclasses.field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     tables: tuple[str, ...] = ("drift",)
+    parts: "Callable[[Any], list[tuple[Experiment, Any]]]" = no_parts

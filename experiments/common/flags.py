@@ -20,12 +20,30 @@ _DEFINE: dict[type, Any] = {
 }
 
 
+class _NumbersParser(flags.ListParser):
+    """A list whose values are numbers, as those of its default."""
+
+    def __init__(self, kind: type):
+        super().__init__()
+        self.kind = kind
+
+    def parse(self, argument: Any) -> list[Any]:
+        return [self.kind(part) for part in super().parse(argument)]
+
+
+def _define_numbers(name: str, default: list[Any], help: str, flag_values: flags.FlagValues) -> None:
+    parser, serializer = _NumbersParser(type(default[0])), flags.CsvListSerializer(",")
+    flags.DEFINE(parser, name, default, help, flag_values, serializer)
+
+
 def define(config_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines one flag for each option of `config_class`, with its default and help."""
     for field in dataclasses.fields(config_class):
         default: Any = list(field.default) if isinstance(field.default, tuple) else field.default
         kind = str if field.default is None else type(field.default)
         make = flags.DEFINE_multi_string if field.metadata["repeated"] else _DEFINE[kind]
+        if isinstance(default, list) and default and not isinstance(default[0], str):
+            make = _define_numbers
         make(field.name, default, field.metadata["help"], flag_values=flag_values)
         # So that --help lists it as the binary's own.
         flag_values.register_key_flag_for_module(sys.argv[0], flag_values[field.name])

@@ -34,10 +34,10 @@ def accuracies(model: Any, split: Split, batch_size: int, fit_by_batch: bool) ->
         batch = outputs(split.train_x), outputs(split.test_x)
     fit_sees = batch if fit_by_batch else inference
     return {
-        "train_accuracy": _accuracy(inference[0][1], split.train_y),
-        "test_accuracy": _accuracy(inference[1][1], split.test_y),
-        "train_accuracy_batch": _accuracy(batch[0][1], split.train_y),
-        "test_accuracy_batch": _accuracy(batch[1][1], split.test_y),
+        "train_accuracy": accuracy(inference[0][1], split.train_y),
+        "test_accuracy": accuracy(inference[1][1], split.test_y),
+        "train_accuracy_batch": accuracy(batch[0][1], split.train_y),
+        "test_accuracy_batch": accuracy(batch[1][1], split.test_y),
         "converged_accuracy": converged_head(fit_sees[0][0], split.train_y, inference[1][0], split.test_y),
     }
 
@@ -83,5 +83,5 @@ def last_drift(folder: Path) -> dict[str, float]:
     }
 
 
-def _accuracy(logits: Any, labels: Any) -> float:
+def accuracy(logits: Any, labels: Any) -> float:
     return float((logits.argmax(-1) == labels).mean())

@@ -2,6 +2,7 @@
 
 import fnmatch
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,19 @@ def build(config: Any, weights: str | Path | None) -> Any:
             config.model, weights=weights, include_top=False, pooling="avg", input_shape=shape
         )
     return tfbn.convert(base, fused=None)
+
+
+def check_cifar(name: str, networks: tuple[str, ...]) -> None:
+    """Raises `InputError` unless each is one of ours in CIFAR form, as plain20; builds nothing.
+
+    Example:
+
+    >>> check_cifar("networks", ("plain20", "resnet110"))
+    """
+    for network in networks:
+        match = re.fullmatch(r"(?:plain|resnet)(\d+)", network)
+        if not match or int(match[1]) < 8 or int(match[1]) % 6 != 2:
+            raise fail(name, "to be plain or resnet with a depth of 6n+2, as plain20", network)
 
 
 def preprocessing(config: Any) -> Callable[[Any], Any]:

@@ -14,6 +14,9 @@ def describe(experiment: Experiment, config: Any) -> str:
     Raises:
         InputError: The work folder cannot take the study.
     """
+    parts = experiment.parts(config)
+    if parts:
+        return "\n".join(describe(*part) for part in parts)
     folder = folder_of(experiment.name, config)
     store = Store(folder)
     store.check(experiment.name, config)

@@ -1,5 +1,6 @@
 """Training a classifier on images in memory: the one loop that experiments share."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,11 @@ def compiled(model: Any, optimizer: Any) -> Any:
     return model
 
 
+def trained_parameters(model: Any) -> float:
+    """How many numbers a training may change."""
+    return float(sum(math.prod(variable.shape) for variable in model.trainable_variables))
+
+
 def fit(
     model: Any,
     x: np.ndarray,
@@ -25,6 +31,7 @@ def fit(
     epochs: int = 1,
     steps: int | None = None,
     callbacks: Sequence[Any] = (),
+    shuffle: bool = True,
 ) -> dict[str, list[float]]:
     """Fits a compiled model; the order of the examples is a function of `seed` alone.
 
@@ -38,13 +45,15 @@ def fit(
         steps: Steps in an epoch, with batches that are all full, as many passes as that
             takes. So runs of different batch sizes can be compared at the same number of steps.
         callbacks: Keras callbacks.
+        shuffle: False: the order of `x`, in every epoch.
 
     Returns:
         The history: a list of values, one an epoch, for each metric.
     """
     import tensorflow as tf
 
-    data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), seed=seed)
+    data = tf.data.Dataset.from_tensor_slices((x, y))
+    data = data.shuffle(len(x), seed=seed) if shuffle else data
     data = data.batch(batch_size) if steps is None else data.repeat().batch(batch_size)
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1  # a fixed order, and no fight for cores

@@ -12,6 +12,10 @@ from experiments.common.experiment import RunConfig
 from experiments.common.options import option
 from tfbn.modes import resolve
 
+# Columns of TensorBoard's HParams tab.
+FOR_TENSORBOARD = ["test_accuracy", "test_accuracy_batch", "train_accuracy", "converged_accuracy"]
+FOR_TENSORBOARD += ["mean_shift", "mismatch"]
+
 
 @dataclasses.dataclass(frozen=True)
 class TransferConfig(RunConfig):
@@ -82,11 +86,13 @@ def run_arm(config: TransferConfig, arm: Arm, shift: str, seed: int, folder: Pat
 
     Accuracies are shares of images, "batch" ones with every BatchNorm normalising by
     the batch, the others in inference mode. Drift and mismatch are the largest over
-    layers, see `tfbn.drift`.
+    layers, see `tfbn.drift`. Where the arm allows it, the outputs of the frozen layers are
+    computed once and only the rest is fitted; the measurements say so.
     """
     import keras
 
     import tfbn
+    from experiments.common import prefix
 
     keras.utils.set_random_seed(seed)
     split = prepared_split(config, shift, seed)
@@ -95,14 +101,19 @@ def run_arm(config: TransferConfig, arm: Arm, shift: str, seed: int, folder: Pat
         tfbn.recalibrate(model, split.train_x, batch_size=config.batch_size, verbose=False)
     before = judging.statistics_and_affine(model)
     probe = slice(config.batch_size)
-    recorder = tfbn.DriftRecorder(folder, probe=split.train_x[probe], probe_labels=split.train_y[probe])
+    labels = split.train_y[probe]
+    recorder = prefix.WholeRecorder(model, folder, probe=split.train_x[probe], probe_labels=labels)
     started = time.perf_counter()
-    fit_accuracy = fit(config, model, split, seed, [recorder])
+    trained, inputs = prefix.shortened(model, split)
+    fit_accuracy = fit(config, trained, dataclasses.replace(split, train_x=inputs), seed, [recorder])
     measurements = {"fit_seconds": time.perf_counter() - started, "fit_accuracy": fit_accuracy}
+    measurements |= {"frozen_part_computed_once": float(trained is not model)}
+    measurements |= {"trained_parameters": training.trained_parameters(model)}
     measurements |= judging.accuracies(model, split, config.batch_size, fit_by_batch=_by_batch(arm))
     measurements |= judging.moved(before, judging.statistics_and_affine(model))
     measurements |= judging.last_drift(folder)
-    tfbn.summary.hparams(folder, {"arm": arm.name, "shift": shift, "seed": seed}, measurements)
+    results = {name: measurements[name] for name in FOR_TENSORBOARD}
+    tfbn.summary.hparams(folder, {"arm": arm.name, "shift": shift, "seed": str(seed)}, results)
     return measurements
 
 
@@ -119,20 +130,30 @@ def build(config: TransferConfig, arm: Arm, seed: int, classes: int, folder: Pat
 
     import tfbn
 
-    base = networks.build(config, source_weights(config, seed, folder) or networks.weights_of(config, seed))
+    base = _network(config, arm, seed, folder)
     for site in tfbn.traversal.batch_normalizations(base):
         site.layer.momentum = config.momentum if arm.momentum is None else arm.momentum
-    tfbn.freeze(
-        base,
-        config.frozen or None,
-        training=arm.training,
-        update_statistics=arm.update_statistics,
-        trainable=arm.trainable,
-    )
+    flags = {"training": arm.training, "update_statistics": arm.update_statistics}
+    tfbn.freeze(base, config.frozen or None, trainable=arm.trainable, **flags)
+    if arm.affine:
+        norms = tfbn.traversal.batch_normalizations(base)
+        frozen = [site.path for site in norms if not site.layer.trainable]
+        tfbn.freeze(base, frozen, trainable=True, **flags)
     initial = keras.initializers.GlorotUniform(seed=seed)
     head = keras.layers.Dense(classes, kernel_initializer=initial, name=judging.HEAD)
     model = keras.Model(base.input, head(base.output), name=base.name)
     return training.compiled(model, keras.optimizers.Adam(config.learning_rate))
+
+
+def _network(config: TransferConfig, arm: Arm, seed: int, folder: Path) -> Any:
+    """The network with its pretrained weights, or as it is initialised."""
+    import keras
+
+    if arm.pretrained:
+        weights = source_weights(config, seed, folder) or networks.weights_of(config, seed)
+        return networks.build(config, weights)
+    base = networks.build(config, None)
+    return keras.models.clone_model(base) if networks.is_file(config.model) else base
 
 
 def source_weights(config: TransferConfig, seed: int, folder: Path) -> Path | None:

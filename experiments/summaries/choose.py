@@ -20,7 +20,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     return Summary(
         findings=[recommend(results, shift, arms), *_held_in_fit(results, shift, arms)],
         tables=[
-            ("Modes", tables.arms_table(arms)),
+            ("Modes", tables.arms_table(arms, results)),
             (
                 f"Test accuracy in inference mode: {config.target.name}",
                 tables.accuracy_table(results, shift, arms, arms[0]),

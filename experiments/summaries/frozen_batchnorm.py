@@ -8,6 +8,7 @@ from experiments.common import plots, sentences
 from experiments.common.arms import ARMS
 from experiments.common.experiment import Summary
 from experiments.common.statistics import interval, mean_and_sd, paired
+from experiments.summaries.frozen_claims import claims
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     results = with_percentages(results)
     drift = pd.read_parquet(folder / "drift.parquet")
     arms = list(config.arms)
-    tables = [("Arms", arms_table(arms))]
+    tables = [("Arms", arms_table(arms, results))]
     for shift in config.shifts:
         of_shift = f"{config.target.name}, {shift}"
         tables += [
@@ -35,6 +36,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
         tables=tables,
         figures=figures(config, results, drift),
         limits=limits(config),
+        claims=claims(config, results),
     )
 
 
@@ -47,11 +49,14 @@ def with_percentages(results: "pd.DataFrame") -> "pd.DataFrame":
     return results
 
 
-def arms_table(arms: list[str]) -> "pd.DataFrame":
-    """What each arm does with the pretrained layers."""
+def arms_table(arms: list[str], results: "pd.DataFrame") -> "pd.DataFrame":
+    """What each arm does with the pretrained layers, and whether they ran in every step to do it."""
     import pandas as pd
 
-    return pd.DataFrame({"arm": arms, "pretrained layers": [ARMS[arm].says for arm in arms]})
+    once = results.groupby("arm").frozen_part_computed_once.min()
+    ran = ["once, before training (tfbn.cache_features)" if once[arm] else "in every step" for arm in arms]
+    says = [ARMS[arm].says for arm in arms]
+    return pd.DataFrame({"arm": arms, "pretrained layers": says, "which are computed": ran})
 
 
 def accuracy_table(

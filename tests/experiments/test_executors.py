@@ -82,7 +82,7 @@ def test_schedulers_that_cannot_serve(scheduler, message, tmp_path, monkeypatch)
 def test_workers_end_with_their_parent(tmp_path):
     import multiprocessing
 
-    from experiments.common.executor import prepare_worker
+    from experiments.common.workers import prepare_worker
 
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe()

@@ -1,0 +1,39 @@
+"""What a worker process is: one thread, gone when its parent is."""
+
+import multiprocessing
+import os
+import signal
+import threading
+
+
+class LostWorkerError(Exception):
+    """A worker died before it finished a run. The run can be started again."""
+
+
+def prepare_worker() -> None:
+    """Makes this process a worker: one thread, gone when its parent is, deaf to Ctrl-C.
+
+    With one thread workers do not fight for cores, and sums are added in one order, so
+    that results are the same to the bit however many workers there are.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends its workers
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    use_one_thread()
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def use_one_thread() -> None:
+    """Makes TensorFlow in this process quiet, deterministic and single-threaded."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1"
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -1,0 +1,66 @@
+"""Findings about the batch size."""
+
+from typing import TYPE_CHECKING
+
+from experiments.common import sentences
+from experiments.common.statistics import interval, mean_and_sd
+from experiments.summaries import batch_size_claims as rules
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def findings(results: "pd.DataFrame", sampled: "pd.DataFrame") -> list[str]:
+    """Sentences that follow from the numbers."""
+    return [*_sampling(sampled), *_degenerate(sampled), *_best(results), *_small(results)]
+
+
+def _sampling(sampled: "pd.DataFrame") -> list[str]:
+    parts = []
+    for layer in rules.outer_layers(sampled):
+        part = sampled[sampled.layer == layer]
+        ratio = (part.mean_error * part["values"] ** 0.5).mean()
+        # error = sd / sqrt(N * k), if an image tells as much as k independent values
+        k = 1 / (part.mean_error**2 * part.batch_size).mean()
+        parts.append(
+            f"{layer}: {ratio:.1f} times 1/sqrt(N*H*W); H*W = {part.positions.iloc[0]} count as {k:.1f}"
+        )
+    return [
+        f"Error of a batch's mean, and how many independent values an image is worth. {'; '.join(parts)}."
+    ]
+
+
+def _degenerate(sampled: "pd.DataFrame") -> list[str]:
+    one = sampled.groupby(["layer", "positions"], sort=False, observed=True).from_beta.max().reset_index()
+    listed = "; ".join(
+        f"{row.layer} (N*H*W = {row.positions}): {row.from_beta:.3g}" for row in one.itertuples()
+    )
+    return [f"Largest distance of an output from beta, normalised by a batch of one image. {listed}."]
+
+
+def _best(results: "pd.DataFrame") -> list[str]:
+    lines = []
+    for (arm, budget), part in results.groupby(["arm", "budget"], sort=False):
+        means = part.groupby("batch_size").inference.mean()
+        best, last = int(means.idxmax()), int(means.index.max())
+        lines.append(
+            f"{arm}, {budget}: best at a batch of {best} ({means[best]:.1f} %); "
+            f"{means.iloc[0]:.1f} % at {int(means.index.min())}, {means[last]:.1f} % at {last}."
+        )
+    return lines
+
+
+def _small(results: "pd.DataFrame") -> list[str]:
+    """What batches of the smallest size cost between the modes, and what the remedies bring."""
+    smallest = results[results.batch_size == results.batch_size.min()]
+    lines = [
+        f"{arm}, {budget}, batches of {runs.batch_size.iloc[0]}: {mean_and_sd(runs.inference)} % in "
+        f"inference mode, {mean_and_sd(runs.by_batch)} % by the batch; recalibrated it is "
+        f"{sentences.difference(interval(runs.recalibrated - runs.inference))}."
+        for (arm, budget), runs in smallest.groupby(["arm", "budget"], sort=False)
+    ]
+    changes = {
+        where: sentences.difference(change) for where, change in rules.remedy(results, "renorm").items()
+    }
+    said = "; ".join(f"{where}: {text}" for where, text in changes.items())
+    return [*lines, *([f"Batch renormalisation instead of BatchNorm. {said}."] if said else [])]

@@ -1,0 +1,143 @@
+"""What the order of layers does, and what a bias before BatchNorm does."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.common import plots, sentences
+from experiments.common.claims import Claim, judged, judged_facts
+from experiments.common.experiment import Summary
+from experiments.common.statistics import Interval, interval, paired
+from experiments.summaries.layer_order_tables import (
+    BIASED,
+    COST,
+    MODES,
+    accuracy_table,
+    cost_table,
+    effect_table,
+    is_zero,
+    largest,
+)
+from tfbn.models.blocks import ORDERS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+USUAL = ORDERS[0]
+
+
+def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+    """The `Summary` of `layer_order`; accuracies in percent, differences in points."""
+    results = results.copy()
+    accuracies = [name for name in results.columns if "accuracy" in name]
+    results[accuracies] *= 100
+    trained = results[results.condition.isin(config.networks)]
+    arms = list(config.arms)
+    return Summary(
+        findings=findings(config, results),
+        tables=[
+            (f"What a bias changes: {config.compared}", effect_table(results)),
+            (f"What a bias costs: {config.compared}", cost_table(results)),
+            *((f"Accuracy after {config.steps} steps: {n}", accuracy_table(trained, n, arms, USUAL))
+              for n in config.networks),
+        ],
+        figures=[
+            (
+                "Test accuracy by order",
+                f"After {config.steps} steps of training. Small marks are seeds, large marks their mean.",
+                plots.by_arm(trained, {"test_accuracy": "inference mode",
+                                       "test_accuracy_batch": "normalised by the batch"},
+                             arms, "test accuracy, %"),
+            )
+        ],
+        limits=[
+            f"Accuracies are after {config.steps} steps, on {config.train_images} images of "
+            f"{config.source.name}: how fast an order learns, not where it ends.",
+            f"Times are of {config.compared} on this machine's processor, at batches of "
+            f"{config.batch_size}. On another device a bias may cost more or less.",
+        ],
+        claims=claims(config, results),
+    )  # fmt: skip
+
+
+def findings(config: Any, results: "pd.DataFrame") -> list[str]:
+    """Sentences that follow from the numbers."""
+    lines = []
+    for mode, label in MODES.items():
+        said = [f"{order} {_effect(results, order, mode)}" for order in ORDERS]
+        lines.append(f"A bias in the convolutions, {label}: {'; '.join(said)}.")
+    for order in ORDERS:
+        cost = results[(results.condition == COST) & (results.arm == order)]
+        share = 100 * (cost.extra_parameters / cost.parameters).mean()
+        lines.append(
+            f"With {order} the bias adds {cost.extra_parameters.mean():.0f} parameters ({share:.1f} %); a "
+            f"train step's time is {sentences.difference(interval(cost.time_percent), '%')}."
+        )
+    for network in config.networks:
+        parts = [f"{arm} {sentences.difference(c)}" for arm, c in _orders(config, results, network).items()]
+        if parts:
+            lines.append(f"{network}, test accuracy beside {USUAL}: {'; '.join(parts)}.")
+    return [*lines, *_walk(config, results)]
+
+
+def _effect(results: "pd.DataFrame", order: str, mode: str) -> str:
+    sizes = largest(results, order, mode, "float64")
+    if is_zero(sizes):
+        return f"without effect (float64: outputs and gradients within {max(sizes.values()):.0e})"
+    return (
+        f"has an effect (outputs change by {sizes['output']:.2g} standard deviations, its gradient is "
+        f"{sizes['bias_gradient']:.2g} of the kernel's)"
+    )
+
+
+def _walk(config: Any, results: "pd.DataFrame") -> list[str]:
+    """How far Adam moves biases whose gradient is rounding, and what becomes of the accuracy."""
+    arm, lines = f"{USUAL}{BIASED}", []
+    for network in config.networks:
+        part = results[(results.condition == network) & (results.arm == arm)]
+        if not len(part) or USUAL not in config.arms:
+            continue
+        change = paired(results, "test_accuracy", network, arm, USUAL)
+        lines.append(
+            f"{network}, {USUAL} with a bias: Adam divides by the gradient's size, so rounding noise alone "
+            f"moved biases by up to {part.bias_moved.max():.2g} in {config.steps} steps; test accuracy is "
+            f"{sentences.difference(change)} than without."
+        )
+    return lines
+
+
+def _orders(config: Any, results: "pd.DataFrame", network: str) -> dict[str, Interval]:
+    """Each other order minus the usual one, without a bias where that is without effect."""
+    others = [order for order in ORDERS[1:] if {order, USUAL} <= set(config.arms)]
+    return {order: paired(results, "test_accuracy", network, order, USUAL) for order in others}
+
+
+def claims(config: Any, results: "pd.DataFrame") -> list[Claim]:
+    """What the runs say; zero to rounding is `layer_order_tables.ZERO`, in float64."""
+    effect = {
+        f"{o}, {label}": largest(results, o, m, "float64") for o in ORDERS for m, label in MODES.items()
+    }
+    cost = results[results.condition == COST]
+    between = {
+        f"{network} vs {order}": change.negative()
+        for network in config.networks
+        for order, change in _orders(config, results, network).items()
+    }
+    found = [
+        judged_facts(
+            "A convolution's bias before BatchNorm is without effect.",
+            {situation: is_zero(sizes) for situation, sizes in effect.items()},
+            "; ".join(f"{situation}: outputs {s['output']:.1e}" for situation, s in effect.items())
+            + f" standard deviations, float64 ({config.seeds} seeds)",
+            "Ioffe and Szegedy 2015, section 3.2",
+        ),
+        judged(
+            "Leaving the bias away makes training faster.",
+            {order: interval(cost[cost.arm == order].time_percent) for order in ORDERS},
+            unit="% of a step",
+            source="tutorials",
+        ),
+    ]
+    if between:
+        says = "BatchNorm belongs between the convolution and the ReLU."
+        found.append(judged(says, between, source="Ioffe and Szegedy 2015; tutorials"))
+    return found

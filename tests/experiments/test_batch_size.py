@@ -1,0 +1,167 @@
+"""Batch sizes: small, and each verdict from made-up numbers."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import batch_size
+from experiments.common import binary, claims, small_networks
+from experiments.summaries import batch_size_claims
+from tests.experiments.exits import error_of
+
+TINY = batch_size.Config(
+    seeds=2,
+    workers=0,
+    sizes=(1, 4),
+    steps=8,
+    samples=16,
+    train_images=48,
+    test_images=40,
+    image_size=8,
+    width=2,
+    recalibration_images=20,
+)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    config = dataclasses.replace(TINY, work_dir=str(tmp_path_factory.mktemp("study") / "work"))
+    summary, path = binary.answer(batch_size.EXPERIMENT, config)
+    tables = (pd.read_parquet(path.parent / f"{name}.parquet") for name in ("results", "sampling"))
+    return summary, *tables
+
+
+def test_each_budget_and_size_ran_with_its_steps(study):
+    _, results, _ = study
+    steps = results.dropna(subset="steps").groupby("condition").steps.unique()
+    assert {condition: of.tolist() for condition, of in steps.items()} == {
+        "fixed steps, batch 1": [8],
+        "fixed steps, batch 4": [8],
+        "fixed samples, batch 1": [16],
+        "fixed samples, batch 4": [4],
+    }
+    arms = [arm for arm in batch_size.ARMS if arm != "renorm" or small_networks.has_renorm()]
+    assert list(dict.fromkeys(results.arm)) == arms
+    measured = results[results.condition != "sampling"].select_dtypes("number")
+    assert np.isfinite(measured).all().all()
+
+
+def test_a_dense_layer_learns_nothing_from_batches_of_one(study):
+    _, results, sampling = study
+    lost = sampling.groupby("arm", observed=True).from_beta.agg(["min", "max"])
+    assert lost.loc["dense"].tolist() == [0.0, 0.0]
+    assert lost.loc["batchnorm", "min"] > 0
+    dense = results[(results.arm == "dense") & (results.batch_size == 1)]
+    # Every image gets the same logits, so exactly one class is told right.
+    assert (dense.by_batch < 0.4).all()
+
+
+def test_the_summary_has_every_claim_and_is_whole(study):
+    summary, _, _ = study
+    assert len(summary.claims) == 3 + small_networks.has_renorm()
+    assert all(claim.verdict in claims.VERDICTS and claim.measured for claim in summary.claims)
+    assert any("dense_bn (N*H*W = 1): 0." in line for line in summary.findings)
+    assert len(summary.figures) == 4
+
+
+def test_the_same_seed_gives_the_same_bits_whatever_ran_before(tmp_path):
+    cells = batch_size.cells(TINY)
+    cell = next(c for c in cells if c.condition == "fixed steps, batch 4" and c.arm == "batchnorm")
+    alone = batch_size.run(TINY, cell, tmp_path)
+    batch_size.run(TINY, dataclasses.replace(cell, condition="fixed samples, batch 1", seed=1), tmp_path)
+    assert batch_size.run(TINY, cell, tmp_path) == alone
+
+
+@pytest.mark.skipif(not small_networks.has_renorm(), reason="this Keras has no batch renormalisation")
+def test_arms_start_from_the_same_kernels():
+    with_bn, renorm = (batch_size.build(TINY, arm, 1, 10) for arm in ("batchnorm", "renorm"))
+    kernels = [[v.numpy() for v in m.trainable_variables if "kernel" in v.path] for m in (with_bn, renorm)]
+    assert len(kernels[0]) == 8
+    for one, other in zip(*kernels, strict=True):
+        np.testing.assert_array_equal(one, other)
+    norms = [layer for layer in renorm.layers if "bn" in layer.name]
+    assert all(layer.renorm and layer.renorm_momentum == TINY.momentum for layer in norms)
+
+
+def made_up(by_size, arm="batchnorm", noise=0.3):
+    """Results of five seeds at each size; `by_size` gives the accuracy in percent."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (arm, budget, size, seed, accuracy + rng.normal(0, noise))
+        for budget in ("fixed steps", "fixed samples")
+        for size, accuracy in by_size.items()
+        for seed in range(5)
+    ]
+    return pd.DataFrame(rows, columns=["arm", "budget", "batch_size", "seed", "inference"])
+
+
+@pytest.mark.parametrize(
+    ("by_size", "verdict"),
+    [
+        ({1: 40, 4: 60, 16: 80, 64: 90}, claims.HOLDS),
+        ({1: 40, 4: 95, 16: 95, 64: 90}, claims.FAILS),
+        ({1: 40, 4: 85, 16: 95, 64: 90}, claims.ONLY_IF),
+        ({1: 40, 4: 90, 16: 90, 64: 90}, claims.UNDECIDED),
+    ],
+)
+def test_verdict_on_as_large_as_possible(by_size, verdict):
+    changes = batch_size_claims.largest_against_smaller(made_up(by_size))
+    assert [name.split(", ")[1] for name in changes][:1] == ["64 against 4"]
+    assert claims.verdict_of(changes) == verdict
+
+
+@pytest.mark.parametrize(
+    ("conv", "dense", "verdict"),
+    [(10, 11, claims.HOLDS), (60, 50, claims.FAILS), (60, 10, claims.ONLY_IF)],
+)
+def test_verdict_on_useless_at_one(conv, dense, verdict):
+    results = pd.concat([made_up({1: conv, 4: 90}), made_up({1: dense, 4: 90}, "dense")])
+    sampled = pd.DataFrame(
+        {
+            "arm": "dense",
+            "layer": "bn",
+            "positions": 1,
+            "seed": [0, 1],
+            "values": 4,
+            "mean_error": [0.5, 0.52],
+        }
+    )
+    found = batch_size_claims.claims(results, sampled, chance=10.0)
+    assert found[1].verdict == verdict
+    assert "limit: 15 %" in found[1].measured
+    assert found[2].verdict == claims.HOLDS
+
+
+@pytest.mark.parametrize(("error", "verdict"), [(0.1, claims.HOLDS), (0.3, claims.FAILS)])
+def test_verdict_on_the_line(error, verdict):
+    rows = {"arm": "a", "layer": "bn", "positions": 4, "seed": [0, 1, 2], "values": 100}
+    sampled = pd.DataFrame({**rows, "mean_error": [error, error * 1.02, error * 0.98]})
+    ratios = batch_size_claims.over_the_line(sampled)
+    assert ratios["bn"].mean == pytest.approx(10 * error)
+    found = claims.judged_below("c", ratios, batch_size_claims.ON_THE_LINE, unit="times")
+    assert found.verdict == verdict
+
+
+BAD = {
+    "sizes": ((0, 4), "Expected `sizes` to be a whole number of at least 1. Received: sizes=0"),
+    "arms": (("renorm",), "Expected `arms` to name batchnorm or dense too"),
+    "model": ("resnet9", "6n+2"),
+    "dataset": ("mnist6k", "did you mean mnist5k"),
+    "steps": (2, "Expected `steps` to be a whole number of at least 4. Received: steps=2"),
+    "train_images": (4990, "to be at most 5000"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_options_end_in_one_line(name, tmp_path, monkeypatch, capsys):
+    value, message = BAD[name]
+    config = dataclasses.replace(TINY, work_dir=str(tmp_path / "work"), **{name: value})
+    assert message in error_of(batch_size.EXPERIMENT, config, monkeypatch, capsys)
+    assert not (tmp_path / "work").exists()
+
+
+def test_no_sizes_are_refused(tmp_path, monkeypatch, capsys):
+    config = dataclasses.replace(TINY, work_dir=str(tmp_path / "work"), sizes=())
+    assert "to name at least one" in error_of(batch_size.EXPERIMENT, config, monkeypatch, capsys)
