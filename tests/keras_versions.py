@@ -24,6 +24,8 @@ CONTRACT = (
     "tests/test_freezing.py",
     "tests/test_auditing.py",
     "tests/test_keras_versions.py",
+    "tests/test_reception.py",
+    "tests/test_call_sites.py",
     "tests/test_recalibration.py",
     "tests/test_folding.py",
 )
@@ -46,7 +48,8 @@ def run(version: str) -> tuple[str, bool]:
     if folder is None:
         return "cannot be installed", False
     environment = {**os.environ, "PYTHONPATH": f"{folder.absolute()}{os.pathsep}{Path.cwd()}"}
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "not long", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "not long", "-p", "no:cacheprovider"]
+    command += ["-n", os.environ.get("WORKERS", "2")]
     done = subprocess.run([*command, *CONTRACT], env=environment, capture_output=True, text=True, check=False)
     results = re.findall(r"^\d+ (?:passed|failed).*$", done.stdout, re.MULTILINE)
     if done.returncode:

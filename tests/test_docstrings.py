@@ -1,20 +1,29 @@
-"""Every example in a docstring runs, and every public module has its examples found."""
+"""Every public name says what it does, shows it in an example that runs, and is in the reference."""
 
 import doctest
 import importlib
+import inspect
 import pkgutil
+import re
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 import tfbn
+from tests.public_names import has_example, public_names
 
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(tfbn.__path__, "tfbn.")
-    if not module.ispkg or module.name == "tfbn.layers"
+    if not module.ispkg or module.name in ("tfbn.layers", "tfbn.summary")
 )
+REFERENCE = (Path(__file__).parent.parent / "docs" / "reference" / "index.md").read_text()
+PUBLIC = public_names()
+# Packages: what they hold is in the reference, one by one.
+PACKAGES = {"tfbn.layers", "tfbn.callbacks", "tfbn.datasets", "tfbn.models", "tfbn.statistics"}
+PACKAGES |= {"tfbn.summary", "tfbn.traversal"}
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -25,3 +34,34 @@ def test_examples_run(name, tmp_path):
         module, extraglobs=shared, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     )
     assert result.failed == 0
+
+
+def test_public_names_are_found():
+    assert {"tfbn.freeze", "tfbn.models.build", "tfbn.drift.distances", "tfbn.layers"} <= PUBLIC.keys()
+    assert "tfbn.drift.fail" not in PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_has_a_docstring(name):
+    first = (inspect.getdoc(PUBLIC[name]) or "").partition("\n")[0]
+    assert len(first) > 10, name
+
+
+@pytest.mark.parametrize("name", [name for name, value in PUBLIC.items() if not inspect.ismodule(value)])
+def test_has_an_example(name):
+    assert has_example(PUBLIC[name]), name
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC.keys() - PACKAGES))
+def test_has_a_place_in_the_reference(name):
+    listed = set(re.findall(r"^   ([\w.]+)$", REFERENCE, re.MULTILINE))
+    # The same thing may be public under two names, as tfbn.freeze and tfbn.layers.BatchNormalization.
+    same = {other for other, value in PUBLIC.items() if value is PUBLIC[name]}
+    assert {other.removeprefix("tfbn.") for other in same} & listed, name
+
+
+def test_the_reference_names_what_there_is():
+    for name in re.findall(r"^   ([\w.]+)$", REFERENCE, re.MULTILINE):
+        module, _, attribute = f"tfbn.{name}".rpartition(".")
+        found = hasattr(importlib.import_module(module), attribute)
+        assert found or importlib.util.find_spec(f"tfbn.{name}"), name

@@ -7,6 +7,7 @@ is true for functional graphs with flags at call sites, for subclassed models th
 
 import collections
 import dataclasses
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -53,21 +54,67 @@ def received(model: Any, layers: Iterable[Any], training: bool) -> dict[int, lis
 
     layers = list(layers)
     calls: dict[int, list[Call]] = collections.defaultdict(list)
+    runs: list[dict[int, list[Call]]] = []
     traced = [layer.__dict__.get("_traced_as") for layer in layers]
+    arguments = {"training": training} if _takes_training(model) else {}
 
     def see(layer: Any, inputs: Any, training: bool | None, mask: Any) -> None:
-        calls[id(layer)].append(Call(training, tuple(inputs.shape)))
+        calls[id(layer)].append(Call(training, _shape(inputs)))
 
-    arguments = {"training": training} if _takes_training(model) else {}
+    def run(*inputs: Any) -> Any:
+        # PyTorch's backend runs again, in another way, where a run broke off: nothing may stay of that.
+        calls.clear()
+        with keras.StatelessScope():
+            outputs = model(*inputs, **arguments)
+        runs.append(dict(calls))
+        return outputs
+
     try:
         with observed(layers, see):
-            compute_output_spec(lambda *inputs: model(*inputs, **arguments), symbolic_inputs(model))
+            for inputs in _probes(model):
+                compute_output_spec(run, inputs)
     finally:
         for layer, value in zip(layers, traced, strict=True):
             layer.__dict__.pop("_traced_as", None)
             if value is not None:
                 layer.__dict__["_traced_as"] = value
-    return dict(calls)
+    return _in_common(runs)
+
+
+def _shape(tensor: Any) -> tuple[int | None, ...]:
+    # JAX has expressions for sizes that are not known.
+    return tuple(size if isinstance(size, int) else None for size in tensor.shape)
+
+
+def _probes(model: Any) -> list[Any]:
+    """Inputs to run the model on; PyTorch's backend has no symbols, so it runs on two small batches.
+
+    (It would itself fill in 83 and 89, which takes long in a large network.)
+    """
+    inputs = symbolic_inputs(model)
+    if keras.backend.backend() != "torch":
+        return [inputs]
+
+    def of_size(batch: int, tensor: Any) -> Any:
+        shape = tuple(tensor.shape)
+        return keras.KerasTensor((batch, *shape[1:]) if shape[:1] == (None,) else shape, dtype=tensor.dtype)
+
+    return [keras.tree.map_structure(functools.partial(of_size, batch), inputs) for batch in (2, 3)]
+
+
+def _in_common(runs: list[dict[int, list[Call]]]) -> dict[int, list[Call]]:
+    """The calls of the last run, their sizes None where those of other runs differ."""
+    known = dict(runs[-1])
+    for other in runs[:-1]:
+        for key, calls in other.items():
+            known[key] = [
+                Call(
+                    call.training,
+                    tuple(a if a == b else None for a, b in zip(call.shape, before.shape, strict=True)),
+                )
+                for call, before in zip(known[key], calls, strict=True)
+            ]
+    return known
 
 
 def symbolic_inputs(model: Any) -> Any:

@@ -19,6 +19,13 @@ class Site:
             of what it contains in their middle.
         layer: The layer itself. A layer used in several places has one site, the
             first.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")])
+    >>> (site,) = sites(model)
+    >>> site.path, site.layer is model.layers[0]
+    ('dense', True)
     """
 
     path: str

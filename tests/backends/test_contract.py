@@ -149,6 +149,27 @@ def test_recalibrate(rng):
     np.testing.assert_allclose(outputs.mean(0), 0, atol=1e-4)
 
 
+def test_audit_says_what_fit_then_does(rng):
+    model = small_model()
+    tfbn.convert(model, training=True, update_statistics=False)
+    audit = tfbn.audit(model, batch_size=1)
+    assert audit.observed
+    [row] = audit.rows
+    assert str(row.fit).startswith("batch statistics, held")
+    assert any("one value a channel in a batch" in warning for warning in row.warnings)
+    assert moved_by_fit(model, rng) == {"kernel", "bias", "gamma", "beta"}
+
+
+def test_audit_of_maps_of_a_size_that_is_not_known():
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.BatchNormalization(name="maps")(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(x))
+    audit = tfbn.audit(keras.Model(inputs, keras.layers.BatchNormalization(name="vector")(x)), batch_size=8)
+    assert audit.observed
+    few = {row.path: [w for w in row.warnings if "values a channel" in w] for row in audit.rows}
+    assert few == {"maps": [], "vector": ["8 values a channel in a batch: batch statistics mean little"]}
+
+
 def test_the_fused_operation_is_tensorflows():
     if keras.backend.backend() == "tensorflow":
         BatchNormalization(fused=True)
