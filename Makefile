@@ -12,7 +12,7 @@ run: $(READY)  ## The main job on the data that comes with the package.
 	$(BIN)/python -m experiments.frozen_batchnorm $(FLAGS)
 
 test: $(READY)  ## Every quick test; under ten minutes on two cores.
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not long"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist=loadfile -m "not long"
 
 test-long: $(READY)  ## The quick tests and those that take minutes each.
 	$(BIN)/python -m pytest -q -n $(WORKERS)

@@ -5,14 +5,13 @@ within it what is compared takes turns.
 """
 
 import concurrent.futures
-import importlib
 import multiprocessing
 from pathlib import Path
 
 from absl import app, flags
 
 from benchmarks import results
-from benchmarks.common import Row
+from benchmarks.common import Row, run_benchmark
 
 BENCHMARKS = [
     "layer",
@@ -23,6 +22,7 @@ BENCHMARKS = [
     "memory",
     "recorder",
     "recorder_deep",
+    "plugin",
     "frozen_prefix",
     "imports",
     "workers",
@@ -34,15 +34,10 @@ _QUICK = flags.DEFINE_bool("quick", False, "Tiny models and few rounds: that it 
 _FOLDER = flags.DEFINE_string("folder", str(results.FOLDER), "Where results.md and results.json are written.")
 
 
-def run_one(name: str, quick: bool) -> list[Row]:
-    """The rows of one benchmark. Called in a new process."""
-    return importlib.import_module(f"benchmarks.{name}").run(quick)
-
-
 def measure(name: str, quick: bool) -> list[Row]:
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(run_one, name, quick).result()
+        return pool.submit(run_benchmark, name, quick).result()
 
 
 def main(argv: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Timing things against each other fairly: in one process, by turns, medians."""
 
 import dataclasses
+import importlib
 import resource
 import sys
 import time
@@ -127,3 +128,8 @@ def peak_memory() -> float:
     """The largest memory this process has had so far, in MiB."""
     unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def run_benchmark(name: str, quick: bool) -> list[Row]:
+    """The rows of one benchmark, by the name of its module."""
+    return importlib.import_module(f"benchmarks.{name}").run(quick)

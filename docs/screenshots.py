@@ -29,6 +29,7 @@ VIEWS = {
     "model": ({"view": "model"}, False),
     "performance": ({"view": "performance"}, False),
 }
+HEIGHTS = {"model": 760, "layer": 1330, "performance": 1130}  # pixels
 
 _RUNS = flags.DEFINE_string("runs", "runs/frozen_batchnorm/runs", "Log folder of a main job.")
 _SHIFT = flags.DEFINE_string("shift", "contrast=0.3", "Which of its shifts.")
@@ -52,7 +53,6 @@ def main(argv: list[str]) -> None:
             raise SystemExit("Needs Debian's packages chromium and chromium-driver.")
         try:
             page = browser.Page(driver, url)
-            driver.set_window_size(1500, 1080)
             while not page_has_runs(page):
                 time.sleep(0.5)
             for name, (values, dark) in VIEWS.items():
@@ -67,6 +67,7 @@ def page_has_runs(page: browser.Page) -> bool:
 
 
 def take(page: browser.Page, name: str, values: dict[str, str], dark: bool) -> None:
+    page.driver.set_window_size(1500, HEIGHTS.get(values.get("view", "heat_map"), 940))
     page.open(fragment(values))
     if dark:
         page.driver.execute_script("window.parent.document.body.classList.add('dark-mode')")

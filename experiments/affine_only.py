@@ -21,7 +21,10 @@ class Config(transfer.TransferConfig):
     """Options of the comparison."""
 
     arms: tuple = option(tuple(AFFINE), "Arms to compare.", choices=tuple(AFFINE))
-    shifts: tuple = option(("none", "contrast=0.3"), "Shifts of the target, as none or blur=1.0.")
+    shifts: tuple = option(
+        ("none", "contrast=0.3"),
+        "Shifts of the target, as contrast=0.3, noise=0.3, blur=1.5, inversion or none.",
+    )
     tuning_rate: float = option(1e-3, "Learning rate of Adam where pretrained kernels train.", low=0)
 
 

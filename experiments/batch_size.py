@@ -36,6 +36,7 @@ ARMS = {
 class Config(scratch.ScratchConfig):
     """Options of the study of batch sizes."""
 
+    seeds: int = option(5, "How many seeds; every arm runs with each of them.", low=1)
     arms: tuple = option(tuple(ARMS), "Networks to compare.", choices=tuple(ARMS))
     model: str = option("resnet8", "The convolutional network, one of ours.")
     sizes: tuple = option((1, 2, 4, 8, 16, 32, 64, 128, 256), "Images in a batch.", low=1)
@@ -93,9 +94,8 @@ def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
     late = fit(config, model, split, budget, size, cell.seed)
     if cell.condition == SAMPLING:
         return sample(config, model, split, cell.seed, folder)
-    steps = ROUNDS * config.steps_of(budget, size)
-    known = {"batch_size": size, "steps": steps, "chance": 1 / split.classes, "drift": late}
-    return known | measure(config, model, split, size)
+    known = {"batch_size": size, "steps": ROUNDS * config.steps_of(budget, size), "drift": late}
+    return known | {"chance": 1 / split.classes} | measure(config, model, split, size)
 
 
 def fit(config: Config, model: Any, split: Split, budget: str, size: int, seed: int) -> float:

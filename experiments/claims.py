@@ -28,6 +28,7 @@ EXPERIMENTS = (
     "layer_order",
     "convergence",
     "depth",
+    "several_devices",
 )
 # The most of each option, where an experiment has it, in a smoke run.
 QUICK = {"seeds": 2, "epochs": 2, "steps": 10, "fine_tuning_epochs": 1}

@@ -43,7 +43,7 @@ class Config(scratch.ScratchConfig):
     deep: int = option(100, "From this depth on, only --deep_seeds seeds run.", low=8)
     deep_seeds: int = option(2, "Seeds of the deepest networks, which take longest.", low=1)
     batch_size: int = option(32, "Images in a batch.", low=1)
-    steps: int = option(150, "Training steps, for every depth.", low=ROUNDS)
+    steps: int = option(100, "Training steps, for every depth.", low=ROUNDS)
     learning_rate: float = option(3e-3, "Adam's at its peak; it falls to zero along a cosine.", low=0.0)
 
     def seeds_at(self, depth: int) -> int:

@@ -19,7 +19,10 @@ class Config(transfer.TransferConfig):
     """Options of the main job."""
 
     arms: tuple = option(tuple(arms.ARMS), "Arms to compare.", choices=tuple(arms.ARMS))
-    shifts: tuple = option(("contrast=0.3", "noise=0.3"), "Shifts of the target, as none or blur=1.0.")
+    shifts: tuple = option(
+        ("contrast=0.3", "noise=0.3"),
+        "Shifts of the target, as contrast=0.3, noise=0.3, blur=1.5, inversion or none.",
+    )
     audit: bool = option(False, "Print what every BatchNorm will do, arm by arm, and stop.")
 
 

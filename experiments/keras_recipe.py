@@ -30,7 +30,10 @@ class Config(transfer.TransferConfig):
     """Options of the recipe."""
 
     arms: tuple = option(tuple(RECIPES), "Ways to write the model.", choices=tuple(RECIPES))
-    shifts: tuple = option(("none", "contrast=0.3"), "Shifts of the target, as none or blur=1.0.")
+    shifts: tuple = option(
+        ("none", "contrast=0.3"),
+        "Shifts of the target, as contrast=0.3, noise=0.3, blur=1.5, inversion or none.",
+    )
     fine_tuning_epochs: int = option(5, "Epochs after unfreezing.", low=1)
     fine_tuning_rate: float = option(5e-4, "Adam's learning rate after unfreezing.", low=0.0)
     dropout: float = option(0.2, "Share of the features that the head's Dropout drops.", low=0.01, high=0.99)

@@ -20,7 +20,7 @@ from experiments.common import binary, networks, reuse, scratch, training, twins
 from experiments.common.experiment import Cell, Experiment, grid
 from experiments.common.options import option
 from experiments.summaries.layer_order import summarize
-from experiments.summaries.layer_order_tables import BIASED, COST, EFFECT
+from experiments.summaries.layer_order_tables import BIASED, COST, EFFECT, is_usual
 from tfbn.models.blocks import ORDERS
 
 ARMS = tuple(f"{order}{bias}" for order in ORDERS for bias in ("", BIASED))
@@ -47,7 +47,10 @@ def check(config: Config) -> None:
 
 
 def cells(config: Config) -> list[Cell]:
-    return grid((EFFECT, COST), ORDERS, config.seeds) + grid(config.networks, config.arms, config.seeds)
+    trained = grid(config.networks, config.arms, config.seeds)
+    return grid((EFFECT, COST), ORDERS, config.seeds) + [
+        cell for cell in trained if not is_usual(cell.condition, cell.arm.removesuffix(BIASED))
+    ]
 
 
 def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
@@ -124,7 +127,8 @@ EXPERIMENT = Experiment(
     arms={
         "conv-bn-relu": "convolution, BatchNorm, ReLU: as in the first residual networks",
         "conv-relu-bn": "convolution, ReLU, BatchNorm",
-        "bn-relu-conv": "BatchNorm, ReLU, convolution: pre-activation",
+        "bn-relu-conv": "BatchNorm, ReLU, convolution: pre-activation (in a plain network the same chain as "
+        "conv-bn-relu, so trained in residual ones only)",
         "...+bias": "the same with a bias in every convolution",
     },
     tables=(),

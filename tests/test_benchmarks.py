@@ -1,6 +1,5 @@
 """Every benchmark runs, in small, and what it finds is written down; how fast things are is not tested."""
 
-import importlib
 import json
 import math
 
@@ -9,7 +8,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import results
-from benchmarks.common import Way, compare, interleaved, row
+from benchmarks.common import Way, compare, interleaved, row, run_benchmark
 
 QUICK = ("accuracy", "frozen_prefix", "recorder")
 NAMES = [pytest.param(n, marks=[] if n in QUICK else pytest.mark.long) for n in command.BENCHMARKS]
@@ -17,7 +16,7 @@ NAMES = [pytest.param(n, marks=[] if n in QUICK else pytest.mark.long) for n in 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs(name, tmp_path):
-    rows = importlib.import_module(f"benchmarks.{name}").run(quick=True)
+    rows = run_benchmark(name, quick=True)
     assert rows
     for each in rows:
         assert math.isfinite(each.ratio)

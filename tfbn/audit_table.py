@@ -94,7 +94,7 @@ def _render(audit: Audit) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=WIDTH, highlight=False, color_system=None)
+    console = Console(width=WIDTH, highlight=False, color_system=None, force_jupyter=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for heading in HEADINGS:
         table.add_column(heading, justify="right" if heading == "channels" else "left", overflow="fold")

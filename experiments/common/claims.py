@@ -119,13 +119,14 @@ def judged(
         "cannot tell": [c for c, change in tested.items() if not change.sign],
     }
     reasons = [f"{word}: {', '.join(conditions)}" for word, conditions in groups.items() if conditions]
+    reasons = reasons if len(reasons) > 1 else []
     if margin:
         reasons.append(f"a loss of up to {margin:g} {unit} is allowed")
     return Claim(
         claim,
         f"{numbers} {unit} ({'/'.join(map(str, seeds))} seeds)",
         verdict_of(tested),
-        "; ".join(reasons if len(changes) > 1 or margin else []),
+        "; ".join(reasons),
         source,
     )
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LINES = ("-", "--", "-.", ":")
+IN_A_ROW = 3  # panels
 
 
 def curves(
@@ -44,9 +45,13 @@ def curves(
 
     panels = list(dict.fromkeys(table[panel]))
     wide = not pd.api.types.is_numeric_dtype(table[x])
-    width = max(4.6, 9.2 / len(panels)) * len(panels)
-    figure, axes = new_figure(width, 4.4, columns=len(panels), sharey=True)
-    for axis, name in zip(axes[0], panels, strict=True):
+    columns = min(len(panels), IN_A_ROW)
+    rows = -(-len(panels) // columns)
+    size = (max(4.0, 9.2 / columns) * columns, 1.0 + 3.2 * rows)
+    figure, axes = new_figure(*size, rows=rows, columns=columns, sharey=True)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_visible(False)
+    for axis, name in zip(axes.flat, panels, strict=False):
         part = table[table[panel] == name]
         places = list(dict.fromkeys(part[x])) if wide else None
         for i, arm in enumerate(arms):
@@ -61,7 +66,8 @@ def curves(
         if log_y:
             axis.set_yscale("log")
         axis.set(title=str(name), xlabel=labels[0])
-    axes[0][0].set_ylabel(labels[1])
+    for first in axes[:, 0]:
+        first.set_ylabel(labels[1])
     handles, names = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 4), frameon=False)
     return figure

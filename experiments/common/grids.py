@@ -45,8 +45,7 @@ def _axis(config: Any, text: str) -> tuple[str, list[tuple[str, Any]]]:
     texts = listed.split(",")
     if len(set(texts)) < len(texts):
         raise fail("grid", "to name each value once", text)
-    is_list = isinstance(getattr(config, name), tuple)
-    return name, [(each, (each,) if is_list else _parse(config, name, each)) for each in texts]
+    return name, [(each, _parse(config, name, each)) for each in texts]
 
 
 def _split(config: Any, text: str) -> tuple[str, str]:
@@ -61,9 +60,13 @@ def _split(config: Any, text: str) -> tuple[str, str]:
 
 def _parse(config: Any, name: str, text: str) -> Any:
     """A value of the type that the option has."""
-    kind = type(getattr(config, name))
-    if kind is tuple:
-        return tuple(text.split(","))
+    value = getattr(config, name)
+    if isinstance(value, tuple):  # its values are as those that it has
+        return tuple(_parse_as(type(value[0]) if value else str, name, part) for part in text.split(","))
+    return _parse_as(type(value), name, text)
+
+
+def _parse_as(kind: type, name: str, text: str) -> Any:
     if kind is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:

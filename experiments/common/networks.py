@@ -99,6 +99,8 @@ def check_cifar(name: str, networks: tuple[str, ...]) -> None:
 
     >>> check_cifar("networks", ("plain20", "resnet110"))
     """
+    if not networks:
+        raise fail(name, "to name at least one network", networks)
     for network in networks:
         match = re.fullmatch(r"(?:plain|resnet)(\d+)", network)
         if not match or int(match[1]) < 8 or int(match[1]) % 6 != 2:

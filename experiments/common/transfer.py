@@ -49,7 +49,7 @@ class TransferConfig(RunConfig):
     epochs: int = option(15, "Epochs of the short budget.", low=1)
     batch_size: int = option(32, "Images in a batch.", low=1)
     learning_rate: float = option(5e-3, "Learning rate of Adam.", low=0.0)
-    momentum: float = option(0.9, "BatchNorm's momentum.", low=0.0, high=1.0)
+    momentum: float = option(0.9, "BatchNorm's momentum, the weight of the old value.", low=0.0, high=1.0)
 
     @property
     def target(self) -> Source:

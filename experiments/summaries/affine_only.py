@@ -78,7 +78,7 @@ class Changes:
     def in_modes(self, kind: str, reference: str) -> dict[str, Interval]:
         """The difference of two kinds of arm by shift, statistics held and updated."""
         return {
-            f"{shift}, {mode}": change
+            f"{shift} {mode}": change
             for mode in ("held", "updated")
             for shift, change in self.of(f"{kind}_{mode}", f"{reference}_{mode}").items()
         }

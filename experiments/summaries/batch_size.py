@@ -48,7 +48,7 @@ def with_budgets(results: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def by_size(part: "pd.DataFrame") -> "pd.DataFrame":
-    """One row a batch size: accuracy in each mode, error of the moving average, drift."""
+    """One row a batch size: accuracy in each mode, error of the moving average, drift of the last quarter."""
     import pandas as pd
 
     return pd.DataFrame(
@@ -57,8 +57,8 @@ def by_size(part: "pd.DataFrame") -> "pd.DataFrame":
             "steps": runs.steps.iloc[0],
             **{f"{label}, %": mean_and_sd(runs[mode]) for mode, label in MODES.items()},
             "moving mean off, sd": mean_and_sd(runs.moving_mean_error, 2),
-            "moving variance off, nats": mean_and_sd(runs.moving_variance_error, 2),
-            "drift in the last quarter, sd": mean_and_sd(runs.drift, 2),
+            "variance off, nats": mean_and_sd(runs.moving_variance_error, 2),
+            "late drift, sd": mean_and_sd(runs.drift, 2),
         }
         for size, runs in part.groupby("batch_size")
     )
@@ -126,7 +126,11 @@ def limits(config: Any, arms: list[str]) -> list[str]:
     missing = [] if "renorm" in arms or "renorm" not in config.arms else [
         "The installed Keras has no batch renormalisation, so it was left out."
     ]  # fmt: skip
+    few = config.samples // max(config.sizes)
     return [
+        f"With samples fixed, the largest batches make {few} steps, in which a moving average of momentum "
+        f"{config.momentum:g} goes {1 - config.momentum**few:.0%} of its way: accuracy in inference mode "
+        "then measures that lag too, the other two modes do not.",
         f"The learning rate relative to the batch size is {rate}; a rate tuned for each size would help the "
         "largest and the smallest batches most (--rate_exponent).",
         f"Small networks, {config.dataset} at {config.image_size}x{config.image_size} pixels, "

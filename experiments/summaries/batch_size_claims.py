@@ -74,7 +74,7 @@ def at_one(results: "pd.DataFrame") -> dict[str, Interval]:
 
 def over_the_line(sampled: "pd.DataFrame") -> dict[str, Interval]:
     """The error of the mean times sqrt(N*H*W), averaged over batch sizes, by layer."""
-    shown = sampled[sampled.layer.isin(stage_layers(sampled))]
+    shown = sampled[sampled.layer.isin(outer_layers(sampled))]
     ratios = (shown.mean_error * shown["values"] ** 0.5).groupby([shown.layer, shown.seed], observed=True)
     by_layer = ratios.mean().groupby(level=0, sort=False)
     return {str(layer): interval(of) for layer, of in by_layer}

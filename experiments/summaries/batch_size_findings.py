@@ -39,26 +39,29 @@ def _degenerate(sampled: "pd.DataFrame") -> list[str]:
 
 
 def _best(results: "pd.DataFrame") -> list[str]:
+    """For each network and budget, the size of the best mean accuracy in inference mode."""
     lines = []
-    for (arm, budget), part in results.groupby(["arm", "budget"], sort=False):
-        means = part.groupby("batch_size").inference.mean()
-        best, last = int(means.idxmax()), int(means.index.max())
-        lines.append(
-            f"{arm}, {budget}: best at a batch of {best} ({means[best]:.1f} %); "
-            f"{means.iloc[0]:.1f} % at {int(means.index.min())}, {means[last]:.1f} % at {last}."
-        )
+    for arm, runs in results.groupby("arm", sort=False):
+        parts = []
+        for budget, part in runs.groupby("budget", sort=False):
+            means = part.groupby("batch_size").inference.mean()
+            listed = ", ".join(f"{means[size]:.1f} % at {size}" for size in (means.index[0], means.index[-1]))
+            parts.append(f"{budget}: best at {means.idxmax()} ({means.max():.1f} %); {listed}")
+        lines.append(f"{arm}, accuracy in inference mode by batch size. {'. '.join(parts)}.")
     return lines
 
 
 def _small(results: "pd.DataFrame") -> list[str]:
-    """What batches of the smallest size cost between the modes, and what the remedies bring."""
-    smallest = results[results.batch_size == results.batch_size.min()]
-    lines = [
-        f"{arm}, {budget}, batches of {runs.batch_size.iloc[0]}: {mean_and_sd(runs.inference)} % in "
-        f"inference mode, {mean_and_sd(runs.by_batch)} % by the batch; recalibrated it is "
-        f"{sentences.difference(interval(runs.recalibrated - runs.inference))}."
-        for (arm, budget), runs in smallest.groupby(["arm", "budget"], sort=False)
-    ]
+    """What the smallest batches cost between the modes, and what the remedies bring."""
+    lines = []
+    smallest = results[(results.batch_size == results.batch_size.min()) & (results.arm != "renorm")]
+    for arm, of_arm in smallest.groupby("arm", sort=False):
+        parts = [
+            f"{budget}: {mean_and_sd(runs.inference)} % in inference mode, {mean_and_sd(runs.by_batch)} % by "
+            f"the batch; recalibrated, {sentences.difference(interval(runs.recalibrated - runs.inference))}"
+            for budget, runs in of_arm.groupby("budget", sort=False)
+        ]
+        lines.append(f"{arm}, batches of {of_arm.batch_size.iloc[0]}. {'. '.join(parts)}.")
     changes = {
         where: sentences.difference(change) for where, change in rules.remedy(results, "renorm").items()
     }

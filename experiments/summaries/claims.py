@@ -20,14 +20,13 @@ COLUMNS = ["claim", "source", "measured", "verdict", "why", "experiment"]
 def summarize(config: Any, summaries: dict[str, Summary], folder: Path) -> Summary:
     """The `Summary` of `claims`; also writes `claims.parquet` and `claims.md`."""
     table = claims_table(summaries)
-    said = [SMOKE] if config.quick else []
-    said += _findings(table)
+    said = [*([SMOKE] if config.quick else []), count(table)]
     with written_whole(folder / "claims.parquet") as temporary:
         table.to_parquet(temporary, index=False)
     with written_whole(folder / "claims.md") as temporary:
         temporary.write_text(markdown(config, said, table), encoding="utf-8")
     return Summary(
-        findings=said,
+        findings=[*said, *_notable(table)],
         tables=[("Claims", _shown(table))],
         figures=_figures(summaries, table),
         limits=[
@@ -95,16 +94,20 @@ def _shown(table: "pd.DataFrame") -> "pd.DataFrame":
     return table.assign(claim=sourced).drop(columns="source")
 
 
-def _findings(table: "pd.DataFrame") -> list[str]:
+def count(table: "pd.DataFrame") -> str:
+    """How many claims got which verdict."""
     counts = collections.Counter(table.verdict)
     listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-    said = [f"{len(table)} claims put to the test: {listed or 'none'}."]
-    for verdict, word in ((FAILS, "Does not hold"), (ONLY_IF, "Only if")):
-        said += [
-            f"{word}: {row.claim}{f' ({row.why})' if row.why else ''}"
-            for row in table[table.verdict == verdict].itertuples()
-        ]
-    return said
+    return f"{len(table)} claims put to the test: {listed or 'none'}."
+
+
+def _notable(table: "pd.DataFrame") -> list[str]:
+    """The claims that do not hold, or only if."""
+    return [
+        f"{word}: {row.claim}{f' ({row.why})' if row.why else ''}"
+        for verdict, word in ((FAILS, "Does not hold"), (ONLY_IF, "Only if"))
+        for row in table[table.verdict == verdict].itertuples()
+    ]
 
 
 def _figures(summaries: dict[str, Summary], table: "pd.DataFrame") -> list[tuple[str, str, Any]]:
@@ -117,7 +120,7 @@ def _figures(summaries: dict[str, Summary], table: "pd.DataFrame") -> list[tuple
             continue
         title, caption, figure = summary.figures[0]
         decided = "; ".join(
-            f"{row.claim} {row.verdict}" for row in table[table.experiment == name].itertuples()
+            f"{row.claim.rstrip('.')}: {row.verdict}" for row in table[table.experiment == name].itertuples()
         )
         link = Markup('{} <a href="{}/report.html">The whole report of {}</a>. {}')
         figures.append((f"{name}: {title}", link.format(caption, name, name, decided), figure))

@@ -62,6 +62,7 @@ def findings(results: "pd.DataFrame", best: "pd.DataFrame", target: float) -> li
     for arm, runs in results.groupby("arm", sort=False):
         trains = runs[runs.trains].rate
         limit = f"the largest rate that trains is {trains.max():g}" if len(trains) else "no rate trains it"
+        limit += " or more" if len(trains) and trains.max() == results.rate.max() else ""
         own = best[best.arm == arm]
         lines.append(
             f"{arm}: {limit}; best at {own.rate.iloc[0]:g}: {mean_and_sd(own.steps_to_target, 0)} steps to "

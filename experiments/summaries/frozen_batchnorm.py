@@ -89,7 +89,7 @@ def behaviour_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd
             "arm": arm,
             "train in fit, %": f"{part.fit_accuracy.mean():.1f}",
             "inference, %": f"{part.train_accuracy.mean():.1f}",
-            "gap": f"{part.gap.mean():+.1f}",
+            "gap, points": f"{part.gap.mean():+.1f}",
             "test by batch, %": mean_and_sd(part.test_accuracy_batch),
             "drift, sd": f"{part.mean_shift.mean():.2f}",
             "mismatch, nats": f"{part.mismatch.mean():.3f}",
@@ -159,7 +159,7 @@ def _held(part: "pd.DataFrame") -> str:
     return (
         f"{part.fit_accuracy.mean():.1f} % in fit, {part.train_accuracy.mean():.1f} % in inference mode "
         f"on the same images, {interval(part.gap).text()} points apart at a drift of "
-        f"{part.mean_shift.mean():.2g} sd and a mismatch of {part.mismatch.mean():.2g} nats"
+        f"{part.mean_shift.mean():.2g} sd and a mismatch of {part.mismatch.mean():.2g} nats per channel"
     )
 
 

@@ -54,13 +54,13 @@ def _differences(config: Any, results: "pd.DataFrame") -> list[Claim | None]:
         if not {arm, reference} <= set(config.arms):
             return {}
         return {
-            f"{shift}, {BUDGETS[metric]}": paired(results, metric, shift, arm, reference)
+            f"{shift} ({BUDGETS[metric]})": paired(results, metric, shift, arm, reference)
             for metric in budgets
             for shift in config.shifts
         }
 
     carried = {
-        f"{shift}, {arm}": interval(part.gap).negative()
+        f"{arm} at {shift}": interval(part.gap).negative()
         for arm in ("batch", "batch_held")
         for shift in config.shifts
         if len(part := results[(results.arm == arm) & (results.condition == shift)])
@@ -89,7 +89,7 @@ def _drift_tells(config: Any, results: "pd.DataFrame") -> Claim | None:
     for (shift, arm), part in results.groupby(["condition", "arm"], sort=False):
         if ARMS[arm].trainable or not interval(part.gap).low > GAP:
             continue
-        where = f"{shift}, {arm} ({part.gap.mean():.0f} points at {part.mean_shift.mean():.2g} sd)"
+        where = f"{arm} at {shift} ({part.gap.mean():.0f} points at {part.mean_shift.mean():.2g} sd)"
         seen[bool((part.mean_shift > 0).all())].append(where)
     if seen[True] and seen[False]:
         verdict = ONLY_IF

@@ -14,6 +14,8 @@ from experiments.summaries.layer_order_tables import (
     accuracy_table,
     cost_table,
     effect_table,
+    effect_text,
+    is_usual,
     is_zero,
     largest,
 )
@@ -35,7 +37,10 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     return Summary(
         findings=findings(config, results),
         tables=[
-            (f"What a bias changes: {config.compared}", effect_table(results)),
+            *(
+                (f"What a bias changes: {config.compared}, {dtype}", effect_table(results, dtype))
+                for dtype in ("float64", "float32")
+            ),
             (f"What a bias costs: {config.compared}", cost_table(results)),
             *((f"Accuracy after {config.steps} steps: {n}", accuracy_table(trained, n, arms, USUAL))
               for n in config.networks),
@@ -52,6 +57,8 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
         limits=[
             f"Accuracies are after {config.steps} steps, on {config.train_images} images of "
             f"{config.source.name}: how fast an order learns, not where it ends.",
+            "A plain network in the order bn-relu-conv is the one in the order conv-bn-relu, layer for "
+            "layer, so it is not trained.",
             f"Times are of {config.compared} on this machine's processor, at batches of "
             f"{config.batch_size}. On another device a bias may cost more or less.",
         ],
@@ -63,8 +70,14 @@ def findings(config: Any, results: "pd.DataFrame") -> list[str]:
     """Sentences that follow from the numbers."""
     lines = []
     for mode, label in MODES.items():
-        said = [f"{order} {_effect(results, order, mode)}" for order in ORDERS]
+        said = [f"{order} {effect_text(results, order, mode)}" for order in ORDERS]
         lines.append(f"A bias in the convolutions, {label}: {'; '.join(said)}.")
+    rounded = [largest(results, order, "batch", "float32") for order in ORDERS if order != "conv-relu-bn"]
+    lines.append(
+        "In float32 the bias that is without effect still changes outputs by up to "
+        f"{max(sizes['output'] for sizes in rounded):.0e} standard deviations and gradients by up to "
+        f"{max(sizes['gradient'] for sizes in rounded):.0e} of their norm: rounding, amplified."
+    )
     for order in ORDERS:
         cost = results[(results.condition == COST) & (results.arm == order)]
         share = 100 * (cost.extra_parameters / cost.parameters).mean()
@@ -77,16 +90,6 @@ def findings(config: Any, results: "pd.DataFrame") -> list[str]:
         if parts:
             lines.append(f"{network}, test accuracy beside {USUAL}: {'; '.join(parts)}.")
     return [*lines, *_walk(config, results)]
-
-
-def _effect(results: "pd.DataFrame", order: str, mode: str) -> str:
-    sizes = largest(results, order, mode, "float64")
-    if is_zero(sizes):
-        return f"without effect (float64: outputs and gradients within {max(sizes.values()):.0e})"
-    return (
-        f"has an effect (outputs change by {sizes['output']:.2g} standard deviations, its gradient is "
-        f"{sizes['bias_gradient']:.2g} of the kernel's)"
-    )
 
 
 def _walk(config: Any, results: "pd.DataFrame") -> list[str]:
@@ -107,15 +110,17 @@ def _walk(config: Any, results: "pd.DataFrame") -> list[str]:
 
 def _orders(config: Any, results: "pd.DataFrame", network: str) -> dict[str, Interval]:
     """Each other order minus the usual one, without a bias where that is without effect."""
-    others = [order for order in ORDERS[1:] if {order, USUAL} <= set(config.arms)]
+    others = [o for o in ORDERS[1:] if {o, USUAL} <= set(config.arms) and not is_usual(network, o)]
     return {order: paired(results, "test_accuracy", network, order, USUAL) for order in others}
 
 
 def claims(config: Any, results: "pd.DataFrame") -> list[Claim]:
     """What the runs say; zero to rounding is `layer_order_tables.ZERO`, in float64."""
-    effect = {
-        f"{o}, {label}": largest(results, o, m, "float64") for o in ORDERS for m, label in MODES.items()
-    }
+    effect = {(order, mode): largest(results, order, mode, "float64") for order in ORDERS for mode in MODES}
+    outputs = "; ".join(
+        f"{label}: " + ", ".join(f"{order} {effect[order, mode]['output']:.1e}" for order in ORDERS)
+        for mode, label in MODES.items()
+    )
     cost = results[results.condition == COST]
     between = {
         f"{network} vs {order}": change.negative()
@@ -125,9 +130,8 @@ def claims(config: Any, results: "pd.DataFrame") -> list[Claim]:
     found = [
         judged_facts(
             "A convolution's bias before BatchNorm is without effect.",
-            {situation: is_zero(sizes) for situation, sizes in effect.items()},
-            "; ".join(f"{situation}: outputs {s['output']:.1e}" for situation, s in effect.items())
-            + f" standard deviations, float64 ({config.seeds} seeds)",
+            {f"{order}, {MODES[mode]}": is_zero(sizes) for (order, mode), sizes in effect.items()},
+            f"change of the outputs in standard deviations, float64, {config.seeds} seeds: {outputs}",
             "Ioffe and Szegedy 2015, section 3.2",
         ),
         judged(

@@ -29,18 +29,36 @@ def is_zero(sizes: dict[str, float]) -> bool:
     return all(size <= ZERO for size in sizes.values())
 
 
-def effect_table(results: "pd.DataFrame") -> "pd.DataFrame":
-    """One row for each order and mode: changes in float64 and float32, and what follows."""
+def is_usual(network: str, order: str) -> bool:
+    """Whether an order gives the very network that conv-bn-relu gives.
+
+    Pre-activation does in a plain network: both are one chain of convolution, BatchNorm, ReLU.
+    """
+    return network.startswith("plain") and order == "bn-relu-conv"
+
+
+def effect_text(results: "pd.DataFrame", order: str, mode: str) -> str:
+    """What the bias does in one order and mode, in words."""
+    sizes = largest(results, order, mode, "float64")
+    if is_zero(sizes):
+        return f"without effect (float64: outputs and gradients within {max(sizes.values()):.0e})"
+    return (
+        f"has an effect (outputs change by {sizes['output']:.2g} standard deviations, its gradient is "
+        f"{sizes['bias_gradient']:.2g} of the kernel's)"
+    )
+
+
+def effect_table(results: "pd.DataFrame", dtype: str) -> "pd.DataFrame":
+    """One row for each order and mode: what the bias changes, and what follows from float64."""
     import pandas as pd
 
     rows = []
     for order in ORDERS:
         for mode, label in MODES.items():
-            row = {"order": order, "BatchNorm": label}
-            for dtype in ("float64", "float32"):
-                sizes = largest(results, order, mode, dtype)
-                row |= {f"{MEASURES[m]} ({dtype})": f"{size:.1e}" for m, size in sizes.items()}
+            sizes = largest(results, order, mode, dtype)
             zero = is_zero(largest(results, order, mode, "float64"))
+            row = {"order": order, "BatchNorm": label}
+            row |= {MEASURES[measure]: f"{size:.1e}" for measure, size in sizes.items()}
             rows.append({**row, "the bias is": "without effect" if zero else "not without effect"})
     return pd.DataFrame(rows)
 

@@ -9,6 +9,7 @@ from experiments.common.strategies import MODES, arm_name
 if TYPE_CHECKING:
     import pandas as pd
 
+MEAN = "any number of images (mean)"
 FEW = 100  # so many target images or fewer are "few"
 MARGIN = 2.0  # points of accuracy that "as good as" may lose
 KERAS, CS231N = "Keras's guide to transfer learning", "Stanford's CS231n notes on transfer learning"
@@ -32,17 +33,28 @@ class Changes:
         if not {arm, reference} <= self.ran:
             return {}
         images = self.images if images is None else images
-        return {f"{n} images": paired(self.results, metric, f"images={n}", arm, reference) for n in images}
+        return {
+            f"{n} images" if n else MEAN: paired(self.results, metric, f"images={n}", arm, reference)
+            for n in images
+        }
 
     def by_mode(self, strategy: str, reference: str, images: list[int], **kwargs: Any) -> dict[str, Interval]:
         """The difference of two strategies, at each number of images and in each mode."""
         return {
-            f"{where}, {mode}": change
+            f"{mode} at {where}": change
             for mode in MODES
             for where, change in self.by_images(
                 arm_name(strategy, mode), arm_name(reference, mode), images, **kwargs
             ).items()
         }
+
+    def averaged(self) -> "Changes":
+        """The same of each arm and seed's mean accuracy over the numbers of images.
+
+        Its intervals are over seeds alone, so that the numbers of images need not be told apart.
+        """
+        table = self.results.groupby(["arm", "seed"], sort=False).test_accuracy.mean().reset_index()
+        return Changes(table.assign(condition="images=0", images=0))
 
     def of_mode(self, strategy: str) -> dict[str, Interval]:
         """training=True minus training=False, at each number of images."""
@@ -53,7 +65,7 @@ def claims(changes: Changes) -> list[Claim]:
     """Each claim with the differences that decide it."""
     few = [n for n in changes.images if n <= FEW]
     largest = changes.images[-1:]
-    averaged = Changes(_averaged(changes.results))
+    averaged = changes.averaged()
     by_strategy = {
         strategy: change.negative()
         for strategy in ("everything", "last", "head")
@@ -77,12 +89,6 @@ def claims(changes: Changes) -> list[Claim]:
     return [judged(claim, measured, **how) for claim, measured, how in tests if measured]
 
 
-def _averaged(results: "pd.DataFrame") -> "pd.DataFrame":
-    """Each arm and seed's mean accuracy over the numbers of images, so that intervals cover seeds."""
-    table = results.groupby(["arm", "seed"], sort=False).test_accuracy.mean().reset_index()
-    return table.assign(condition="images=0", images=0)
-
-
 def _time_saved(changes: Changes) -> dict[str, Interval]:
     """Of a step that trains everything, at the largest number of images, in percent."""
     import numpy as np
@@ -95,6 +101,6 @@ def _time_saved(changes: Changes) -> dict[str, Interval]:
             strategy, "everything", changes.images[-1:], metric="log_ms"
         ).items():
             mean, low, high = (100 * (1 - np.exp(end)) for end in (change.mean, change.high, change.low))
-            name = f"{strategy}, {where.rpartition(', ')[2]}"
+            name = f"{strategy} {where.partition(' at ')[0]}"
             found[name] = Interval(float(mean), float(low), float(high), change.seeds, change.agree)
     return found

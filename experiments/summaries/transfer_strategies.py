@@ -87,14 +87,19 @@ def _time_table(results: "pd.DataFrame") -> "pd.DataFrame":
 def _findings(changes: Changes) -> list[str]:
     accuracy = changes.results.groupby(["images", "arm"]).test_accuracy.mean()
     best = [f"{n} images: {accuracy[n].idxmax()} ({accuracy[n].max():.1f} %)" for n in changes.images]
-    said = [f"Highest mean accuracy. {'; '.join(best)}."]
-    for strategy, says in STRATEGIES.items():
-        parts = [f"{where}: {sentences.difference(c)}" for where, c in changes.of_mode(strategy).items()]
-        if parts:
-            said.append(
-                f"{strategy} ({says}), BatchNorm with training=True instead of False: {'; '.join(parts)}."
-            )
-    return said
+    averaged = changes.averaged()
+    modes = {strategy: averaged.of_mode(strategy) for strategy in STRATEGIES}
+    parts = [
+        f"{strategy}: {sentences.difference(c)}" for strategy, row in modes.items() for c in row.values()
+    ]
+    converged = changes.by_images("head_batch", "head_inference", metric="converged_accuracy")
+    heads = [f"{where}: {sentences.difference(change)}" for where, change in converged.items()]
+    what = "BatchNorm with training=True instead of False"
+    return [
+        f"Highest mean accuracy. {'; '.join(best)}.",
+        *([f"{what}, mean over the numbers of images. {'; '.join(parts)}."] if parts else []),
+        *([f"{what}, a new layer trained to convergence. {'; '.join(heads)}."] if heads else []),
+    ]
 
 
 def _figures(results: "pd.DataFrame", curve: "pd.DataFrame", largest: int) -> list[tuple[str, str, Any]]:

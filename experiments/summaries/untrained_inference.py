@@ -68,9 +68,9 @@ def findings(config: Any, deep: "pd.DataFrame", trained: "pd.DataFrame", steps: 
         last = steps[(steps.arm == arm) & (steps.phase == "weights train") & (steps.step == config.steps)]
         training, held = (steps_text(part[f"usable_{p}"], config.steps) for p in ("training", "held"))
         lines.append(
-            f"Momentum {momentum_of(arm):g}: inference mode is usable from step {training} while the weights "
-            f"train, from step {held} with the weights held; after {config.steps} steps of training it is "
-            f"{interval(last.gap).text()} points from the accuracy by batch statistics."
+            f"Momentum {momentum_of(arm):g}: steps until inference mode is usable: {training} while the "
+            f"weights train, {held} with the weights held and statistics from (0, 1); after {config.steps} "
+            f"steps of training it is {interval(last.gap).text()} points from batch statistics."
         )
     return lines
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.common.statistics import interval
-from tfbn.models.blocks import BatchNormSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,15 +19,13 @@ def scale_table(deep: "pd.DataFrame", scales: "pd.DataFrame") -> "pd.DataFrame":
 
     rows = []
     for network in dict.fromkeys(deep.arm):
-        row = {"network": network}
+        of_network, row = scales[scales.arm == network], {"network": network}
+        row["layers"] = str(int(of_network.number.max()))
         for mode in MODES:
-            part = scales[(scales.arm == network) & (scales["mode"] == mode)].groupby("number").rms_in.mean()
-            row[f"first, {mode}"], row[f"last, {mode}"] = f"{part.iloc[0]:.3g}", f"{part.iloc[-1]:.3g}"
-            row[f"largest / least, {mode}"] = f"{deep[deep.arm == network][f'spread_{mode}'].mean():.3g}"
-        layers = int(scales[scales.arm == network].number.max())
-        row["BatchNorm layers"] = str(layers)
-        epsilon = BatchNormSettings().epsilon
-        row["all epsilons together"] = f"x {(1 + epsilon) ** (-layers / 2):.4f}"
+            rms = of_network[of_network["mode"] == mode].groupby("number").rms_in.mean()
+            row[f"first to last, {mode}"] = f"{rms.iloc[0]:.3g} to {rms.iloc[-1]:.3g}"
+            spread = deep[deep.arm == network][f"spread_{mode}"]
+            row[f"largest / least, {mode}"] = f"{spread.mean():.3g}"
         row["off x / sqrt(1 + epsilon)"] = f"{deep[deep.arm == network].identity_error.max():.1e}"
         rows.append(row)
     return pd.DataFrame(rows)
@@ -45,10 +42,10 @@ def usable_table(config: Any, trained: "pd.DataFrame") -> "pd.DataFrame":
             {
                 "momentum": f"{momentum:g}",
                 "weights train": steps_text(part.usable_training, config.steps),
-                "weights held, statistics from (0, 1)": steps_text(part.usable_held, config.steps),
-                "1 - momentum^steps at the end": f"{1 - momentum**config.steps:.3f}",
-                "steps to 95 % by the closed form": f"{steps_until(momentum, 0.05):.0f}",
-                "largest miss of the closed form": f"{part.closed_form_error.mean():.3f}",
+                "weights held": steps_text(part.usable_held, config.steps),
+                "1 - momentum^steps, end": f"{1 - momentum**config.steps:.3f}",
+                "closed form, 95 %": f"{steps_until(momentum, 0.05):.0f}",
+                "closed form missed by": f"{part.closed_form_error.mean():.3f}",
             }
         )
     return pd.DataFrame(rows)

@@ -23,7 +23,8 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     model.compile("sgd", "mse")
 x = np.float32(np.random.default_rng(0).normal(2, 1, (64, 4)))
 before = take(model)["bn"]
-recorder = DriftRecorder(sys.argv[1], every=2, probe=x[:8], tensorboard=False)
+probe = {"probe": x[:8], "probe_labels": x[:8, :1]}
+recorder = DriftRecorder(sys.argv[1], every=2, **probe, heat_maps=False)
 model.fit(x, x[:, :1], batch_size=16, epochs=2, verbose=0, callbacks=[recorder])
 log = read_drift(sys.argv[1])
 assert log["step"].tolist() == [0, 2, 4, 6, 8], log

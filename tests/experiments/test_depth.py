@@ -18,7 +18,7 @@ TINY = depth.Config(
     seeds=2,
     workers=0,
     start_depths=(8, 14),
-    depths=(8, 14),
+    depths=(8,),
     deep=14,
     deep_seeds=1,
     steps=6,
@@ -85,7 +85,6 @@ def test_the_deepest_run_with_fewer_seeds_and_leave_their_tables(study):
         "start, 8 layers": 2,
         "start, 14 layers": 1,
         "training, 8 layers": 2,
-        "training, 14 layers": 1,
     }
     one = layers[(layers.condition == "start, 14 layers") & (layers.arm == "plain")]
     assert one.layer.tolist() == list(range(1, 14))
@@ -96,11 +95,19 @@ def test_the_deepest_run_with_fewer_seeds_and_leave_their_tables(study):
 
 def test_the_summary_is_whole(study):
     summary, *_ = study
-    assert len(summary.claims) == 5
+    assert len(summary.claims) == 3  # nothing to compare a depth of 8 with
     assert summary.claims[-1].verdict == claims.UNDECIDED
-    assert "to 14 layers" in summary.claims[-1].measured
+    assert "to 8 layers" in summary.claims[-1].measured
     assert any("6.43 / 7.93" in limit for limit in summary.limits)
     assert len(summary.figures) == 4
+
+
+def test_gradients_alone_are_a_study(tmp_path):
+    few = {"depths": (), "start_depths": (8,), "arms": ("plain", "plain without BN"), "seeds": 1}
+    config = dataclasses.replace(TINY, work_dir=str(tmp_path / "work"), **few)
+    summary, path = binary.answer(depth.EXPERIMENT, config)
+    assert [title for title, _ in summary.tables] == ["Gradients before training"]
+    assert not (path.parent / "curve.parquet").exists()
 
 
 def test_arms_start_from_the_same_kernels():
@@ -189,6 +196,11 @@ BAD = {
     "steps": (1, "Expected `steps` to be a whole number of at least 3. Received: steps=1"),
     "data_dir": ("/nowhere", "Expected `data_dir` to be a folder"),
 }
+
+
+def test_no_depths_at_all_are_refused(tmp_path, monkeypatch, capsys):
+    config = dataclasses.replace(TINY, work_dir=str(tmp_path / "work"), depths=(), start_depths=())
+    assert "to name at least one" in error_of(depth.EXPERIMENT, config, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from experiments import frozen_batchnorm
-from experiments.common import binary, data, runner, transfer
+from experiments.common import binary, data, prefix, runner, transfer
 from experiments.common.arms import ARMS
 from tests.experiments.small import TINY
+
+TIMING = ["seconds", "fit_seconds"]
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +79,33 @@ def test_images_to_test_on_are_not_trained_on():
     assert sum(x.tobytes() in train for x in split.test_x) <= twice
 
 
-def test_the_same_seed_gives_the_same_bits(study, tmp_path):
+@pytest.mark.parametrize("arm", ["batch", "recalibrated"])
+def test_the_same_seed_gives_the_same_bits_whatever_ran_before(study, tmp_path, arm):
     config, _, results = study
-    config = dataclasses.replace(config, arms=("batch",), work_dir="")
+    config = dataclasses.replace(config, arms=(arm,), work_dir="")
     again = runner.run(frozen_batchnorm.EXPERIMENT, config, tmp_path / "again")
-    first = results[results.arm == "batch"].reset_index(drop=True)
-    timing = ["seconds", "fit_seconds"]
-    pd.testing.assert_frame_equal(again.drop(columns=timing), first.drop(columns=timing))
+    first = results[results.arm == arm].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again.drop(columns=TIMING), first.drop(columns=TIMING))
+
+
+def test_frozen_layers_run_once_where_the_arm_allows_it(study):
+    _, _, results = study
+    once = results.groupby("arm").frozen_part_computed_once.agg(["min", "max"])
+    assert (once["min"] == once["max"]).all()
+    assert set(once.index[once["min"] == 1]) == {"inference", "recalibrated"}
+
+
+def test_running_them_in_every_step_gives_the_same_results(study, tmp_path, monkeypatch):
+    config, folder, results = study
+    config = dataclasses.replace(config, arms=("recalibrated",), seeds=1, work_dir="")
+    monkeypatch.setattr(prefix, "shortened", lambda model, split: (model, split.train_x))
+    whole = runner.run(frozen_batchnorm.EXPERIMENT, config, tmp_path / "whole")
+    short = results[(results.arm == "recalibrated") & (results.seed == 0)].reset_index(drop=True)
+    assert (whole.frozen_part_computed_once[0], short.frozen_part_computed_once[0]) == (0, 1)
+    dropped = [*TIMING, "frozen_part_computed_once"]
+    # One image of 64 may fall on the other side of a border.
+    pd.testing.assert_frame_equal(whole.drop(columns=dropped), short.drop(columns=dropped), atol=1 / 64)
+    one, other = (pd.read_parquet(path / "drift.parquet") for path in (tmp_path / "whole", folder))
+    other = other[(other.arm == "recalibrated") & (other.seed == 0)].reset_index(drop=True)
+    for column in ("step", "epoch", "mean_shift", "kl", "mismatch"):
+        np.testing.assert_array_equal(one[column], other[column])

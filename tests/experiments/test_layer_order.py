@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import tfbn
 from experiments import layer_order
 from experiments.common import binary, twins
 from experiments.common.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED
 from experiments.summaries import layer_order as summaries
-from experiments.summaries.layer_order_tables import COST, EFFECT, MEASURES, MODES, is_zero
+from experiments.summaries.layer_order_tables import COST, EFFECT, MEASURES, MODES, is_usual, is_zero
 from tfbn.models.blocks import ORDERS
 from tfbn.validation import InputError
 
@@ -65,6 +66,19 @@ def test_by_the_batch_a_bias_just_before_has_no_effect_and_otherwise_it_has(orde
     assert is_zero(by_batch) == (order != "conv-relu-bn"), by_batch
     moving = twins.compare(pair, *batch, training=False)
     assert min(moving.values()) > 1e-3, moving
+
+
+def test_a_plain_network_in_pre_activation_order_is_the_usual_one():
+    def chain(network, order):
+        model = tfbn.models.build(network, order=order, **SHAPE)
+        return [type(layer).__name__ for layer in model.layers]
+
+    for network, same in (("plain8", True), ("resnet8", False)):
+        assert (chain(network, "bn-relu-conv") == chain(network, "conv-bn-relu")) == same
+        assert is_usual(network, "bn-relu-conv") == same
+    config = dataclasses.replace(TINY, arms=ORDERS)
+    trained = [cell.arm for cell in layer_order.cells(config) if cell.condition == "plain8"]
+    assert sorted(set(trained)) == ["conv-bn-relu", "conv-relu-bn"]
 
 
 def test_the_gradient_is_that_of_finite_differences(batch):
@@ -135,8 +149,8 @@ def made_up(effects, percents, points):
             rows.append({"condition": COST, "arm": order, "seed": seed, "time_percent": percent + noise})
         for order, lead in zip(ORDERS, (0.0, *points), strict=True):
             accuracy = 90 + 3 * seed - lead + noise * (order != ORDERS[0])
-            rows.append({"condition": "plain8", "arm": order, "seed": seed, "test_accuracy": accuracy})
-    config = dataclasses.replace(TINY, arms=ORDERS)
+            rows.append({"condition": "resnet8", "arm": order, "seed": seed, "test_accuracy": accuracy})
+    config = dataclasses.replace(TINY, arms=ORDERS, networks=("resnet8",))
     return [claim.verdict for claim in summaries.claims(config, pd.DataFrame(rows))]
 
 
@@ -156,6 +170,7 @@ def test_each_verdict(numbers, verdicts):
 BAD = {
     "arms": (("bn-conv-relu",), "Expected `arms` to be one of"),
     "networks": (("resnet10",), "Expected `networks` to be plain or resnet with a depth of 6n"),
+    "networks none": ((), "Expected `networks` to name at least one network"),
     "compared": ("vgg", "Expected `compared` to be plain or resnet"),
     "batch_size": (1, "batch_size=1"),
     "rounds": (0, "rounds=0"),
@@ -163,10 +178,10 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("field", BAD)
-def test_bad_options_are_refused_before_anything_is_done(field, tmp_path):
-    value, message = BAD[field]
-    config = dataclasses.replace(TINY, work_dir=str(tmp_path / "work"), **{field: value})
+@pytest.mark.parametrize("case", BAD)
+def test_bad_options_are_refused_before_anything_is_done(case, tmp_path):
+    value, message = BAD[case]
+    config = dataclasses.replace(TINY, work_dir=str(tmp_path / "work"), **{case.split()[0]: value})
     with pytest.raises(InputError, match=message):
         binary.answer(layer_order.EXPERIMENT, config)
     assert not (tmp_path / "work").exists()

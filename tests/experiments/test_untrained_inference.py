@@ -103,7 +103,7 @@ def test_the_way_of_statistics_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("gaps", "step"), [([0.0, 0.0, 0.0], 0), ([0.0, 0.2, 0.05], 4), ([0.2, 0.04, 0.2], np.nan)]
+    ("gaps", "step"), [([0.0, 0.0, 0.0], 0), ([0.0, 0.2, 0.04], 4), ([0.2, 0.04, 0.2], np.nan)]
 )
 def test_usable_means_at_this_look_and_at_all_later_ones(gaps, step):
     table = pd.DataFrame(
@@ -157,6 +157,7 @@ BAD = {
     "trained": ("ResNet50", "Expected `trained` to be plain or resnet"),
     "momenta": (("1.5",), r"Expected `momenta` to be a number in \[0, 1\]"),
     "momenta text": (("slow",), r"Expected `momenta` to be numbers in \[0, 1\]. Received: momenta='slow'"),
+    "momenta none": ((), "Expected `momenta` to name at least one"),
     "steps": (0, "steps=0"),
     "train_images": (5000, "to be at most 5000"),
     "dataset": ("mnist5", "did you mean"),

@@ -7,6 +7,7 @@ python -m tests.notebooks --wheel           as users have tfbn: from the built w
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from tests import keras_versions
 from tests.notebooks import execution
+from tests.test_packaging import BUILD_FILES, PACKAGES
 
 ENVIRONMENT = Path("build/notebooks")
 
@@ -60,12 +62,26 @@ def environment_with_wheel() -> str:
     (lent,) = {path for path in sys.path if path.endswith("site-packages")}
     (own,) = ENVIRONMENT.glob("lib/python*/site-packages")
     (own / "lent.pth").write_text(f"{lent}\n")
+    tensorboard = Path(python).with_name("tensorboard")
+    tensorboard.write_text(f"#!{python}\nfrom tensorboard.main import run_main\n\nrun_main()\n")
+    tensorboard.chmod(0o755)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, "."], check=True)
+    with tempfile.TemporaryDirectory(prefix="tfbn-wheel-") as folder:
+        source = Path(folder) / "source"  # a copy, since a build leaves things where it was made
+        for package in PACKAGES:
+            shutil.copytree(package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in BUILD_FILES:
+            shutil.copy(name, source)
+        _quietly([*pip, "wheel", "--no-deps", "--wheel-dir", folder, str(source)])
         (wheel,) = Path(folder).glob("tfbn-*.whl")
-        subprocess.run([*pip, "install", "--no-deps", "--target", str(own), str(wheel)], check=True)
+        _quietly([*pip, "install", "--no-deps", "--target", str(own), str(wheel)])
     return python
+
+
+def _quietly(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{done.stdout}{done.stderr}")
 
 
 if __name__ == "__main__":

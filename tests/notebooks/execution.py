@@ -1,6 +1,8 @@
 """Runs a notebook from top to bottom in a clean kernel."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,8 @@ def execute(name: str, folder: Path) -> tuple[Any, float]:
     from nbclient import NotebookClient
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # As in an environment that is activated: a notebook may start TensorBoard.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     os.environ.setdefault("IPYTHONDIR", str(folder / "ipython"))
     notebook = read(name)
     started = time.perf_counter()
@@ -47,7 +51,7 @@ def execute(name: str, folder: Path) -> tuple[Any, float]:
         record_timing=False,
         shutdown_kernel="immediate",  # with the TensorBoard that a notebook may have started
     )
-    client.execute()
+    client.execute(stderr=subprocess.DEVNULL)  # where the kernel and TensorFlow talk of themselves
     return notebook, time.perf_counter() - started
 
 

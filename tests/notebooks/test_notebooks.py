@@ -41,8 +41,9 @@ def test_outputs_are_stored_and_small(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_says_nothing_of_the_machine_that_ran_it(name):
+def test_says_nothing_of_errors_and_of_the_machine(name):
     text = (execution.FOLDER / f"{name}.ipynb").read_text()
+    assert "ERROR:" not in text
     assert not re.search(r"/(?:tmp|home|root|work)/", text)
 
 

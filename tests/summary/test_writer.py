@@ -118,3 +118,25 @@ def test_snapshots_stay_within_what_tensorboard_keeps(tmp_path):
     assert 48 <= len(steps) <= 120
     assert steps[0] == 0
     assert steps[-1] == 399
+
+
+def test_channels_that_are_not_due_are_not_read(tmp_path):
+    state = {"bn": Statistics(np.zeros(2), np.ones(2), 1e-5)}
+    unreadable = object()
+    with tfbn.summary.writer(tmp_path, state) as log:
+        for step in range(1, 101):
+            log.channels(step, state, only_if_due=True)
+        log.channels(101, unreadable, only_if_due=True)
+        with pytest.raises(AttributeError):
+            log.channels(102, unreadable, only_if_due=True)
+        log.channels(199, state)
+        log.end(heat_maps=False)
+        log.end()
+        log.begin({})
+        log.channels(199, unreadable)  # written already
+    events = read(tmp_path)
+    groups = [tag for tag in tags(events, "tfbn") if tag.startswith("tfbn/channels/")]
+    steps = [step for tag in groups for step, _ in points(events, tag)]
+    assert steps[:24] == list(range(24))
+    assert steps[-1] == 199
+    assert len(steps) == len(set(steps))

@@ -7,6 +7,8 @@ from tensorboard.data import server_ingester
 import tfbn
 from tests.tensorboard.conftest import PROVIDERS, Asking
 from tests.tensorboard.logs import LAYERS, MODES, reference
+from tests.tensorboard.test_routes import matrix
+from tfbn import drift
 from tfbn.tensorboard_plugin.reading import CACHED, RowsCache
 
 
@@ -66,10 +68,13 @@ def test_two_fits_of_one_model(tmp_path, log, rng):
     log.end(heat_maps=False)
     modes = dict.fromkeys(LAYERS, MODES[LAYERS[1]])
     log.begin(modes, first_step=2)
-    log.rows(np.arange(3, 6), values[3:])
+    log.rows(np.arange(2, 6), values[2:] + 1)
     log.end(heat_maps=False)
     answer = ask(tmp_path)("heat_map", run="run", metric="kl")
     assert answer["steps"] == list(range(6))
+    # Of the step that both fits recorded, the later row.
+    expected = np.concatenate([values[:2], values[2:] + 1])
+    np.testing.assert_array_equal(matrix(answer["values"]), expected[:, :, drift.METRICS.index("kl")].T)
     # The modes are those of the latest fit.
     assert {layer["normalizes_by"] for layer in answer["layers"]} == {"moving"}
 

@@ -23,6 +23,9 @@ from tfbn.summary import modes, writing
 from tfbn.traversal import Site
 from tfbn.validation import check_at_least, fail
 
+# What a running TensorBoard sees is at most so old; it reads every five seconds itself.
+FLUSH_SECONDS = 2.0
+
 
 class DriftRecorder(keras.callbacks.Callback):
     """Records the drift of every BatchNormalization layer, step by step.
@@ -176,7 +179,7 @@ class DriftRecorder(keras.callbacks.Callback):
         if self._source is not None and self._source.nearly_full:
             self._flush()
             if self._summaries is not None:
-                self._summaries.flush()
+                self._summaries.flush(FLUSH_SECONDS)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         _ = self.model  # on JAX, this brings the layers' variables up to date
@@ -202,14 +205,15 @@ class DriftRecorder(keras.callbacks.Callback):
         if self._summaries is not None:
             step = self._source.step
             self._summaries.performance(step, **in_both_modes(logs or {}))
-            self._summaries.channels(step, self.model)
-            self._summaries.flush()
+            self._summaries.channels(step, self.model, only_if_due=True)
+            self._summaries.flush(FLUSH_SECONDS)
 
     def on_train_end(self, logs: Any = None) -> None:
         self._check_variables()
         self._flush()
         self._steps_before = self._source.step
         if self._summaries is not None:
+            self._summaries.channels(self._steps_before, self.model)
             self._summaries.end(self._heat_maps)
         self._log.publish()
         if self._hook is not None:

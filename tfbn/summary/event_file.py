@@ -47,11 +47,12 @@ class EventFile:
     def add(self, step: int, summary: Any) -> None:
         """Appends one `Summary` message."""
         from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
 
-        event = Event(wall_time=time.time(), step=step)
-        # TensorBoard's own functions give TensorFlow's `Summary` where they find TensorFlow.
-        event.summary.MergeFromString(summary.SerializeToString())
-        self._write(event)
+        if not isinstance(summary, Summary):
+            # TensorBoard's own functions give TensorFlow's class where they find TensorFlow.
+            summary = Summary.FromString(summary.SerializeToString())
+        self._write(Event(wall_time=time.time(), step=step, summary=summary))
 
     def flush(self) -> None:
         """Makes what was added visible to a TensorBoard that is running."""

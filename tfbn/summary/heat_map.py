@@ -51,9 +51,7 @@ def heat_map(title: str, unit: str, steps: Sequence[int], layers: Sequence[str],
     axes = figure.add_subplot()
     axes.set_facecolor("0.85")
     norm, scale = _norm(values)
-    shown = np.ma.masked_invalid(values)
-    if scale:
-        shown = np.ma.masked_less_equal(shown, 0)
+    shown = np.ma.masked_less_equal(np.ma.masked_invalid(values), 0)
     mesh = axes.pcolormesh(
         _edges(steps), np.arange(len(layers) + 1), shown, cmap="viridis", norm=norm, rasterized=True
     )
@@ -76,11 +74,11 @@ def _norm(values: np.ndarray) -> tuple[Any, str]:
 
     seen = values[np.isfinite(values) & (values > 0)]
     if not len(seen):
-        return Normalize(0, 1), ""
+        return Normalize(0, 1), " (0 is grey)"
     low, high = np.quantile(seen, 0.02), seen.max()
     if high > 100 * low:
         return LogNorm(max(low, high * 1e-6), high), " (logarithmic; 0 is grey)"
-    return Normalize(0, high), ""
+    return Normalize(0, high), " (0 is grey)"
 
 
 def _edges(steps: Sequence[int]) -> np.ndarray:

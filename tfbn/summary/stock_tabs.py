@@ -27,7 +27,7 @@ class Curves:
         self.metrics = tags.SERIES[series]
         self._layers = layers
         self.thinning = Thinning(int(np.clip(ALL_POINTS // (len(layers) * len(self.metrics)), 100, POINTS)))
-        self._described = False
+        self._point: Any = None  # a `Summary` with all tags, filled anew for each point
         self.steps: list[int] = []
         self.rows: list[np.ndarray] = []
 
@@ -35,18 +35,28 @@ class Curves:
         """A `Summary` of the metrics of all layers at one step, shape `(layers, metrics)`."""
         self.steps.append(step)
         self.rows.append(np.array(values, np.float32))
-        made = summary()
-        for metric, column in zip(self.metrics, values.T, strict=True):
-            for layer, value in zip(self._layers, column.tolist(), strict=True):
-                made.value.add(tag=f"bn_{metric}/{layer}", simple_value=value)
-            for name, over in (("largest", np.max), ("median", np.median)):
-                made.value.add(tag=f"bn_overview/{metric}/{name}", simple_value=_over_finite(over, column))
-            if not self._described:
-                for value in made.value[-len(self._layers) - 2 :]:
-                    value.metadata.summary_description = f"Unit: {tags.UNITS[metric]}"
-                    value.metadata.plugin_data.plugin_name = "scalars"
-        self._described = True
-        return made
+        if self._point is None:
+            self._point = self._described()
+        elif len(self.steps) == 2:  # TensorBoard needs the descriptions once
+            for made in self._point.value:
+                made.ClearField("metadata")
+        numbers = np.concatenate([values, _largest_and_median(values)]).T.ravel().tolist()
+        for made, number in zip(self._point.value, numbers, strict=True):
+            made.simple_value = number
+        return self._point
+
+    def _described(self) -> Any:
+        """A `Summary` of scalars, metric by metric, in each first the layers and then what is over them."""
+        return summary(
+            *(
+                scalar(tag, 0.0, f"Unit: {tags.UNITS[metric]}")
+                for metric in self.metrics
+                for tag in (
+                    *(f"bn_{metric}/{layer}" for layer in self._layers),
+                    *(f"bn_overview/{metric}/{over}" for over in ("largest", "median")),
+                )
+            )
+        )
 
     def heat_map(self, metric: str) -> Any:
         """A `Summary` with a picture of all layers over all steps."""
@@ -60,9 +70,12 @@ class Curves:
         return summary(Summary.Value(tag=f"bn_heat_map/{metric}", image=image))
 
 
-def _over_finite(over: Any, values: np.ndarray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(over(finite)) if len(finite) else float("nan")
+def _largest_and_median(values: np.ndarray) -> np.ndarray:
+    """Over the layers that have a finite value: `(layers, metrics)` to `(2, metrics)`."""
+    if np.isfinite(values).all():
+        return np.stack([values.max(axis=0), np.median(values, axis=0)])
+    columns = [column[np.isfinite(column)] for column in values.T]
+    return np.array([[c.max(), np.median(c)] if len(c) else [np.nan, np.nan] for c in columns]).T
 
 
 def histograms(channels: Mapping[str, np.ndarray]) -> Any:

@@ -1,6 +1,8 @@
 """Everything of one run that TensorBoard shows, written by one object."""
 
+import math
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,10 @@ from tfbn import drift
 from tfbn.modes import Mode
 from tfbn.statistics import Snapshot, Statistics, take
 from tfbn.summary import stock_tabs, tags
+from tfbn.summary.about import about_fit
 from tfbn.summary.blocks import Blocks
 from tfbn.summary.channels import ChannelSnapshots, channel_values
 from tfbn.summary.event_file import EventFile
-from tfbn.summary.layer_modes import modes as modes_of
 from tfbn.summary.plugin_values import json_value, summary
 from tfbn.summary.thinning import Thinning
 from tfbn.summary.verdict import verdict
@@ -58,12 +60,13 @@ class Writer:
         self._channels = ChannelSnapshots(reference)
         self._histograms = Thinning(stock_tabs.HISTOGRAMS)
         self._counts = dict.fromkeys((*tags.SERIES, "channels"), 0)
-        self._fit = 0
+        self._fit, self._flushed = 0, -math.inf
         self._first: np.ndarray | None = None
         self._last: tuple[int, np.ndarray] | None = None
         self._last_mismatch: np.ndarray | None = None
         self._not_drawn: tuple[int, np.ndarray] | None = None  # came after the last point of the curves
         self._not_kept: tuple[int, Any] | None = None  # likewise for the channels
+        self._channels_step = -1  # the last one that was kept
         self._events: Any = None  # an EventFile, between `begin` and `close`
 
     def __enter__(self) -> "Writer":
@@ -96,7 +99,8 @@ class Writer:
             thinned.thinning.begin(rows)
         for thinning in (self._channels.thinning, self._histograms):
             thinning.begin(epochs)
-        self._events.add(first_step, summary(json_value(tags.about(self._fit), self._about(first_step))))
+        about = about_fit(self._reference, modes, first_step, self._every)
+        self._events.add(first_step, summary(json_value(tags.about(self._fit), about)))
         if self._fit == 0:
             self._events.add(first_step, self._channels.reference(self._reference))
             self._events.add(first_step, stock_tabs.layout())
@@ -155,30 +159,44 @@ class Writer:
         ]
         self._events.add(step, summary(*values))
 
-    def channels(self, step: int, model: Any) -> None:
+    def channels(self, step: int, model: Any, only_if_due: bool = False) -> None:
         """Records every channel's statistics, gamma and beta, and histograms of the statistics.
 
         Args:
             step: The step.
             model: The model; or a snapshot of the same layers; or `{path: array}` with the
                 rows mean, variance, gamma, beta.
+            only_if_due: Leaves out what the thinning does not keep, without a look at the model.
+                Otherwise what came last is kept by `end`.
         """
-        values = _channels_of(model)
         count = self._count("channels")
+        kept, drawn = self._channels.thinning.keeps(count), self._histograms.keeps(count)
+        if step == self._channels_step or (only_if_due and not (kept or drawn)):
+            return
+        values = _channels_of(model)
         self._not_kept = (step, values)
-        if self._channels.thinning.keeps(count):
+        if kept:
             self._write_channels()
-        if self._histograms.keeps(count):
+        if drawn:
             self._events.add(step, stock_tabs.histograms(values))
 
-    def flush(self) -> None:
-        """Makes what was recorded visible to a TensorBoard that is running."""
+    def flush(self, seconds: float = 0.0) -> None:
+        """Makes what was recorded visible to a TensorBoard that is running.
+
+        Args:
+            seconds: Does nothing if the last flush was less than so long ago.
+        """
+        if time.monotonic() - self._flushed < seconds:
+            return
+        self._flushed = time.monotonic()
         for blocks in self._blocks.values():
             blocks.flush(self._events.add)
         self._events.flush()
 
     def end(self, heat_maps: bool = True) -> None:
-        """Writes the last row, the pictures and the verdict, and closes the file."""
+        """Writes the last row, the pictures and the verdict, and closes the file; harmless if done."""
+        if self._events is None:
+            return
         self._write_curves()
         self._write_channels()
         for blocks in self._blocks.values():
@@ -206,87 +224,13 @@ class Writer:
 
     def _write_channels(self) -> None:
         if self._not_kept is not None:
-            step, values = self._not_kept
-            self._events.add(step, self._channels.snapshot(values))
+            self._channels_step, values = self._not_kept
+            self._events.add(self._channels_step, self._channels.snapshot(values))
             self._not_kept = None
 
     def _count(self, what: str) -> int:
         self._counts[what] += 1
         return self._counts[what] - 1
-
-    def _about(self, first_step: int) -> dict[str, Any]:
-        return {
-            "version": tags.VERSION,
-            "first_step": first_step,
-            "every": self._every,
-            "units": tags.UNITS,
-            "layers": [
-                {
-                    "path": path,
-                    "channels": len(statistics.mean),
-                    "epsilon": statistics.epsilon,
-                    **_as_json(self._modes.get(path)),
-                }
-                for path, statistics in self._reference.items()
-            ],
-        }
-
-
-def writer(
-    log_dir: str | os.PathLike,
-    model: Any,
-    modes: Mapping[str, Mode] | None = None,
-    every: int = 1,
-    steps: int | None = None,
-) -> Writer:
-    """Writes what `tfbn.DriftRecorder` writes for TensorBoard, from a training loop of one's own.
-
-    Args:
-        log_dir: The run's folder.
-        model: A built Keras model with BatchNormalization layers, or, for any other
-            framework, a snapshot of its statistics: `{path: tfbn.statistics.Statistics}` in
-            data-flow order. Drift is measured from what it is now.
-        modes: What each layer does while training, `{path: tfbn.modes.Mode}`. `None`: for
-            a model they are found out, as `tfbn.summary.modes` does; else not known.
-        every: Steps between two calls of `drift`.
-        steps: How many steps will be trained, if known; then the thinning is even.
-
-    Returns:
-        A `Writer`. Use it as a context manager, or call its `end`.
-
-    Raises:
-        ValueError: The model has no BatchNormalization layer; a snapshot is empty; `modes`
-            names other layers.
-
-    Example: a loop with `tf.GradientTape`, or any other that has a Keras model:
-
-    >>> bn = keras.layers.BatchNormalization(momentum=0.5, name="bn")
-    >>> model = keras.Sequential([keras.Input((2,)), bn])
-    >>> with tfbn.summary.writer(folder / "keras", model) as log:
-    ...     for step in (1, 2):
-    ...         _ = model(np.array([[1.0, 5.0], [2.0, 7.0]]), training=True)
-    ...         log.drift(step, model)
-    ...     log.channels(step, model)
-
-    Without Keras, as in JAX, from arrays:
-
-    >>> from tfbn.statistics import Statistics
-    >>> from tfbn.modes import Mode
-    >>> state = {"stem/bn": Statistics(np.zeros(3), np.ones(3), epsilon=1e-5)}
-    >>> mode = {"stem/bn": Mode("batch", updates=True, trains=True)}
-    >>> with tfbn.summary.writer(folder / "jax", state, modes=mode) as log:
-    ...     state = {"stem/bn": Statistics(np.full(3, 0.5), np.ones(3), epsilon=1e-5)}
-    ...     log.drift(1, state)
-    ...     log.performance(1, training={"accuracy": 0.9}, inference={"accuracy": 0.5})
-    """
-    reference: Snapshot = dict(model) if isinstance(model, Mapping) else take(model)
-    if modes is None:
-        modes = {} if isinstance(model, Mapping) else modes_of(model)
-    log = Writer(log_dir, reference, every)
-    log.begin(modes, steps=steps)
-    log.drift(0, reference)
-    log.channels(0, model)
-    return log
 
 
 def _channels_of(model: Any) -> Mapping[str, np.ndarray]:
@@ -299,12 +243,6 @@ def _channels_of(model: Any) -> Mapping[str, np.ndarray]:
         else np.asarray(s)
         for path, s in model.items()
     }
-
-
-def _as_json(mode: Mode | None) -> dict[str, Any]:
-    if mode is None:
-        return {"normalizes_by": None, "updates": None, "trains": None}
-    return {"normalizes_by": mode.normalizes_by, "updates": mode.updates, "trains": mode.trains}
 
 
 def clear(folder: str | os.PathLike) -> None:

@@ -34,10 +34,28 @@ export function lineChart({ title, unit, width, lines, range = null, sync = null
  * @param options `{title, unit, width, steps, levels, band, color, range, sync}`; `band` has a list over the steps
  *   for each of `levels`, which are symmetric around the median.
  */
-export function bandChart({ title, unit, width, steps, levels, band, color, range = null, sync = null, extra = [] }) {
+export function bandChart({
+  title,
+  unit,
+  width,
+  steps,
+  levels,
+  band,
+  color,
+  range = null,
+  sync = null,
+  extra = [],
+}) {
   const middle = (levels.length - 1) / 2;
   const series = levels.map((level, i) => ({
-    label: i === middle ? "median" : level === 0 ? "lowest" : level === 1 ? "highest" : `${Math.round(100 * level)} %`,
+    label:
+      i === middle
+        ? "median"
+        : level === 0
+          ? "lowest"
+          : level === 1
+            ? "highest"
+            : `${Math.round(100 * level)} %`,
     stroke: i === middle ? color : `${color}55`,
     width: i === middle ? 2 : 0.6,
     points: { ...POINTS, show: i === middle && steps.length < FEW },
@@ -46,7 +64,13 @@ export function bandChart({ title, unit, width, steps, levels, band, color, rang
     series: [levels.length - i, i + 1],
     fill: `${color}${["1c", "2e", "4a"][i] ?? "4a"}`,
   }));
-  const more = extra.map((line) => ({ label: line.label, stroke: line.color, width: 1.4, dash: [5, 4], points: { show: false } }));
+  const more = extra.map((line) => ({
+    label: line.label,
+    stroke: line.color,
+    width: 1.4,
+    dash: [5, 4],
+    points: { show: false },
+  }));
   const data = [steps, ...band, ...extra.map((line) => line.values)];
   return chart({ title, unit, width, range, sync, data, series: [...series, ...more], bands });
 }
@@ -82,7 +106,13 @@ function aligned(lines) {
 function chart({ title, unit, width, range, sync, data, series, bands }) {
   const readout = el("p", { class: "under" }, "\u00a0");
   const place = el("div", { class: "plot" });
-  const node = el("div", { class: "chart", style: { width: `${width}px` } }, el("h3", { title: `${title} ${unit}` }, title, el("small", {}, ` ${unit}`)), place, readout);
+  const node = el(
+    "div",
+    { class: "chart", style: { width: `${width}px` } },
+    el("h3", { title: `${title} ${unit}` }, title, el("small", {}, ` ${unit}`)),
+    place,
+    readout,
+  );
   const axis = {
     stroke: cssVariable("--ink"),
     grid: { stroke: cssVariable("--line"), width: 1 },
@@ -100,7 +130,12 @@ function chart({ title, unit, width, range, sync, data, series, bands }) {
       cursor: { sync: sync ? { key: sync } : undefined, drag: { x: false, y: false }, points: { size: 6 } },
       scales: { x: { time: false, range: xRange(data[0]) }, y: range ? { range: () => range } : {} },
       axes: [
-        { ...axis, size: 26, space: 60, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick : "")) },
+        {
+          ...axis,
+          size: 26,
+          space: 60,
+          values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick : "")),
+        },
         { ...axis, size: 58, values: (_, ticks) => ticks.map(number) },
       ],
       hooks: { setCursor: [(plot) => report(plot, readout, series)] },

@@ -7,7 +7,11 @@ export function ask(route, values = {}) {
   const url = new URL(`./${route}`, import.meta.url);
   for (const [key, value] of Object.entries(values)) if (value != null) url.searchParams.set(key, value);
   const key = url.href;
-  if (!known.has(key)) known.set(key, fetched(key).catch((error) => (known.delete(key), Promise.reject(error))));
+  if (!known.has(key))
+    known.set(
+      key,
+      fetched(key).catch((error) => (known.delete(key), Promise.reject(error))),
+    );
   return known.get(key);
 }
 

@@ -76,7 +76,8 @@ function text(context, node, style) {
     range.setStart(node, begin);
     range.setEnd(node, end);
     const box = range.getBoundingClientRect();
-    if (box.width) context.fillText(node.data.slice(begin, end).trim(), box.left, box.top + box.height / 2, box.width + 1);
+    if (box.width)
+      context.fillText(node.data.slice(begin, end).trim(), box.left, box.top + box.height / 2, box.width + 1);
   };
   for (let i = 0; i < node.length; i++) {
     range.setStart(node, i);

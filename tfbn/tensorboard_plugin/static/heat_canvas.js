@@ -95,7 +95,12 @@ export class HeatCanvas {
     const place = (step) => ((step - this.edges[0]) / span) * width;
     const y = (row / this.map.matrix.rows) * height;
     const x = place(this.edges[column]);
-    return { x, y, width: Math.max(3, place(this.edges[column + 1]) - x), height: height / this.map.matrix.rows };
+    return {
+      x,
+      y,
+      width: Math.max(3, place(this.edges[column + 1]) - x),
+      height: height / this.map.matrix.rows,
+    };
   }
 
   point(event) {

@@ -51,7 +51,8 @@ export function isDark() {
 
 /** Calls back when TensorBoard turns dark or light. */
 export function onThemeChange(callback) {
-  if (frame === window) window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", callback);
+  if (frame === window)
+    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", callback);
   else new MutationObserver(callback).observe(frame.document.body, { attributeFilter: ["class"] });
 }
 

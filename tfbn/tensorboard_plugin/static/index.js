@@ -119,7 +119,9 @@ function drawTabs() {
           id: `tab_${name}`,
           role: "tab",
           "aria-selected": String(name === state.view),
+          tabindex: name === state.view ? 0 : -1,
           onclick: () => change({ view: name }, true),
+          onkeydown: (event) => besides(event, name),
         },
         view.title,
       ),
@@ -127,13 +129,31 @@ function drawTabs() {
   );
 }
 
+/** The arrow keys go from tab to tab. */
+function besides(event, name) {
+  const names = Object.keys(VIEWS);
+  const to = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!to) return;
+  const next = names[(names.indexOf(name) + to + names.length) % names.length];
+  change({ view: next }, true);
+  document.getElementById(`tab_${next}`).focus();
+}
+
 function exportButtons() {
   const name = `batchnorm_${state.view}`;
   return el(
     "span",
     { class: "export" },
-    el("button", { id: "csv", title: "The numbers shown, as CSV", onclick: () => exportCsv(name, shown.table()) }, "CSV"),
-    el("button", { id: "png", title: "This view as a picture", onclick: () => exportPng(name, page.main) }, "PNG"),
+    el(
+      "button",
+      { id: "csv", title: "The numbers shown, as CSV", onclick: () => exportCsv(name, shown.table()) },
+      "CSV",
+    ),
+    el(
+      "button",
+      { id: "png", title: "This view as a picture", onclick: () => exportPng(name, page.main) },
+      "PNG",
+    ),
   );
 }
 

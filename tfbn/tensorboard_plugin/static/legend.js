@@ -8,7 +8,11 @@ const WIDTH = 320;
 
 /** A bar of all colours, and what grey means. */
 export function legend(scale, look, metric) {
-  const canvas = el("canvas", { class: "bar", "aria-hidden": "true", style: { width: `${WIDTH}px`, height: "12px" } });
+  const canvas = el("canvas", {
+    class: "bar",
+    "aria-hidden": "true",
+    style: { width: `${WIDTH}px`, height: "12px" },
+  });
   canvas.width = WIDTH;
   canvas.height = 1;
   const context = canvas.getContext("2d");
@@ -17,13 +21,27 @@ export function legend(scale, look, metric) {
     context.fillRect(x, 0, 1, 1);
   }
   const marks = ticks(scale).map((value) =>
-    el("span", { style: { left: `${100 * Math.min(1, Math.max(0, scale.place(value) || 0))}%` } }, number(value)),
+    el(
+      "span",
+      { style: { left: `${100 * Math.min(1, Math.max(0, scale.place(value) || 0))}%` } },
+      number(value),
+    ),
   );
   return el(
     "div",
     { class: "legend" },
-    el("div", { class: "scale", style: { width: `${WIDTH}px` } }, canvas, el("div", { class: "marks" }, marks)),
+    el(
+      "div",
+      { class: "scale", style: { width: `${WIDTH}px` } },
+      canvas,
+      el("div", { class: "marks" }, marks),
+    ),
     el("span", {}, scale.log ? `${metric.unit}, logarithmic` : metric.unit),
-    el("span", {}, el("span", { class: "swatch", style: { background: "var(--nothing)" } }), metric.series === "drift" ? "exactly 0: did not move" : "exactly 0"),
+    el(
+      "span",
+      {},
+      el("span", { class: "swatch", style: { background: "var(--nothing)" } }),
+      metric.series === "drift" ? "exactly 0: did not move" : "exactly 0",
+    ),
   );
 }

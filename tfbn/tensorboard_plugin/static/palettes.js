@@ -22,7 +22,9 @@ export function palette(name) {
   const table = Array.from({ length: 256 }, (_, i) => {
     const place = (i / 255) * (stops - 1);
     const low = Math.min(Math.floor(place), stops - 2);
-    return [0, 1, 2].map((c) => Math.round(channel(low, c) + (place - low) * (channel(low + 1, c) - channel(low, c))));
+    return [0, 1, 2].map((c) =>
+      Math.round(channel(low, c) + (place - low) * (channel(low + 1, c) - channel(low, c))),
+    );
   });
   return (share) => table[Math.round(255 * Math.min(1, Math.max(0, share)))];
 }

@@ -9,7 +9,11 @@ let filter = "";
 /** Draws the list of all runs with the chosen ones ticked. */
 export function runList(parent, all, chosen, dark) {
   const names = new Set(chosen.map((run) => run.name));
-  const rows = el("ul", {}, all.map((run) => row(run, names, dark)));
+  const rows = el(
+    "ul",
+    {},
+    all.map((run) => row(run, names, dark)),
+  );
   const hide = () => {
     const matches = matcher(filter);
     for (const item of rows.children) item.hidden = !matches(item.dataset.run);

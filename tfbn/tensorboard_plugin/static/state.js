@@ -36,7 +36,9 @@ export function restore() {
 
 function encoded() {
   const kept = Object.entries(state).filter(([key, value]) => value != null && value !== DEFAULTS[key]);
-  return Object.fromEntries(kept.map(([key, value]) => [key, key === "runs" ? JSON.stringify(value) : String(value)]));
+  return Object.fromEntries(
+    kept.map(([key, value]) => [key, key === "runs" ? JSON.stringify(value) : String(value)]),
+  );
 }
 
 function decoded(url) {

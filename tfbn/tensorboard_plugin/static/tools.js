@@ -36,5 +36,12 @@ export function rangeTool() {
       value: state[key] ?? "",
       onchange: (event) => change({ [key]: event.target.value === "" ? null : Number(event.target.value) }),
     });
-  return el("label", { class: "field" }, el("span", {}, "Steps"), box("first", "First step"), "–", box("last", "Last step"));
+  return el(
+    "label",
+    { class: "field" },
+    el("span", {}, "Steps"),
+    box("first", "First step"),
+    "–",
+    box("last", "Last step"),
+  );
 }

@@ -7,7 +7,10 @@ const box = el("div", { class: "tooltip", role: "tooltip", hidden: true });
 /** Shows lines of text near a point of the window. */
 export function showTooltip(x, y, lines) {
   if (!box.isConnected) document.body.append(box);
-  fill(box, lines.map((line, i) => el(i ? "div" : "strong", {}, line)));
+  fill(
+    box,
+    lines.map((line, i) => el(i ? "div" : "strong", {}, line)),
+  );
   box.hidden = false;
   const { width, height } = box.getBoundingClientRect();
   box.style.left = `${Math.max(4, Math.min(x + 14, window.innerWidth - width - 8))}px`;

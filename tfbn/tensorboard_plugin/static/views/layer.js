@@ -35,14 +35,27 @@ export async function make({ runs, metrics, dark }) {
   const list = answers.map((answer, i) => {
     const bands = bandCharts(answer, ranges, width);
     charts.push(...bands);
-    return { run: having[i], note: modeText(answer.layer), nodes: [bands.map((chart) => chart.node), movedMost(answer)] };
+    return {
+      run: having[i],
+      note: modeText(answer.layer),
+      nodes: [bands.map((chart) => chart.node), movedMost(answer)],
+    };
   });
   return {
     tools: [layerTool(paths, layer), metricTool(metrics, metric), rangeTool()],
     nodes: [
-      el("h1", { id: "layer_title", "data-layer": layer }, layer, el("small", {}, ` ${answers[0].layer.channels} channels`)),
+      el(
+        "h1",
+        { id: "layer_title", "data-layer": layer },
+        layer,
+        el("small", {}, ` ${answers[0].layer.channels} channels`),
+      ),
       drift.node,
-      el("p", { class: "note" }, "Below: the median over channels, and the ranges that hold 50 %, 90 % and all of them; 0 is the reference, SD its standard deviation."),
+      el(
+        "p",
+        { class: "note" },
+        "Below: the median over channels, and the ranges that hold 50 %, 90 % and all of them; 0 is the reference, SD its standard deviation.",
+      ),
       columns(list, width, dark),
     ],
     attached: () => charts.forEach((chart) => chart.draw()),
@@ -56,9 +69,33 @@ function layerTool(paths, layer) {
   return el(
     "span",
     { class: "field" },
-    select("Layer", "layer", paths.map((path) => [path, path]), layer, (path) => change({ layer: path })),
-    el("button", { id: "layer_before", title: "The layer before", "aria-label": "The layer before", onclick: () => go(at - 1) }, "↑"),
-    el("button", { id: "layer_after", title: "The layer after", "aria-label": "The layer after", onclick: () => go(at + 1) }, "↓"),
+    select(
+      "Layer",
+      "layer",
+      paths.map((path) => [path, path]),
+      layer,
+      (path) => change({ layer: path }),
+    ),
+    el(
+      "button",
+      {
+        id: "layer_before",
+        title: "The layer before",
+        "aria-label": "The layer before",
+        onclick: () => go(at - 1),
+      },
+      "↑",
+    ),
+    el(
+      "button",
+      {
+        id: "layer_after",
+        title: "The layer after",
+        "aria-label": "The layer after",
+        onclick: () => go(at + 1),
+      },
+      "↓",
+    ),
   );
 }
 
@@ -67,13 +104,20 @@ function driftChart(answers, runs, metric, dark) {
     const { steps, metrics } = answer.drift[metric.series];
     return { label: runs[i].name, steps, values: metrics[metric.name], color: runColor(runs[i].color, dark) };
   });
-  const range = commonRange(lines.map((line) => line.values), true);
+  const range = commonRange(
+    lines.map((line) => line.values),
+    true,
+  );
   const width = Math.min(1100, document.getElementById("view").clientWidth - 46);
   return lineChart({ title: words(metric.name), unit: metric.unit, width, lines, range, sync: "layer" });
 }
 
 function commonRanges(answers) {
-  const of = (name) => commonRange(answers.flatMap((answer) => answer.bands[name] ?? []), name === "mean" || name === "variance");
+  const of = (name) =>
+    commonRange(
+      answers.flatMap((answer) => answer.bands[name] ?? []),
+      name === "mean" || name === "variance",
+    );
   return Object.fromEntries(Object.keys(BANDS).map((name) => [name, of(name)]));
 }
 
@@ -99,12 +143,19 @@ function bandCharts(answer, ranges, width) {
 /** The channel that moved most, as a line of its own. */
 function farthest(answer, name) {
   const channel = answer.channels.find((one) => one.kl > 0);
-  return channel ? [{ label: `channel ${channel.channel}`, values: channel[name], color: cssVariable("--orange") }] : [];
+  return channel
+    ? [{ label: `channel ${channel.channel}`, values: channel[name], color: cssVariable("--orange") }]
+    : [];
 }
 
 function movedMost(answer) {
   const moved = answer.channels.filter((channel) => channel.kl > 0);
-  if (!moved.length) return el("p", { class: "note" }, answer.channels.length ? "No channel moved from the reference." : "Nothing recorded of the channels.");
+  if (!moved.length)
+    return el(
+      "p",
+      { class: "note" },
+      answer.channels.length ? "No channel moved from the reference." : "Nothing recorded of the channels.",
+    );
   const change = (from, to) => `${number(from)} → ${number(to)}`;
   const cells = (channel) => [
     channel.channel,
@@ -122,8 +173,26 @@ function movedMost(answer) {
       "table",
       { class: "channels" },
       el("caption", {}, "Channels that moved most (dashed above: the first)"),
-      el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
-      el("tbody", {}, moved.map((channel) => el("tr", {}, cells(channel).map((text) => el("td", {}, text))))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          heads.map((head) => el("th", { scope: "col" }, head)),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        moved.map((channel) =>
+          el(
+            "tr",
+            {},
+            cells(channel).map((text) => el("td", {}, text)),
+          ),
+        ),
+      ),
     ),
   );
 }
@@ -133,12 +202,16 @@ function table(answers) {
   for (const answer of answers) {
     for (const [name, band] of Object.entries(answer.bands)) {
       (band ?? []).forEach((values, i) =>
-        values.forEach((value, at) => rows.push([answer.run, answer.layer.path, answer.steps[at], name, answer.levels[i], value])),
+        values.forEach((value, at) =>
+          rows.push([answer.run, answer.layer.path, answer.steps[at], name, answer.levels[i], value]),
+        ),
       );
     }
     for (const { steps, metrics } of Object.values(answer.drift)) {
       for (const [metric, values] of Object.entries(metrics)) {
-        values.forEach((value, at) => rows.push([answer.run, answer.layer.path, steps[at], metric, null, value]));
+        values.forEach((value, at) =>
+          rows.push([answer.run, answer.layer.path, steps[at], metric, null, value]),
+        );
       }
     }
   }

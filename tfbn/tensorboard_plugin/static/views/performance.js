@@ -23,13 +23,20 @@ export async function make({ runs, dark }) {
   const sources = Object.keys(LINES).filter((source) => answers.some((answer) => used(answer, source)));
   const width = columnWidth(answers.length);
   const ranges = Object.fromEntries(measures.map((measure) => [measure, measureRange(answers, measure)]));
-  const mismatch = commonRange(answers.map((answer) => answer.mismatch.largest), true);
+  const mismatch = commonRange(
+    answers.map((answer) => answer.mismatch.largest),
+    true,
+  );
   const charts = [];
   const list = answers.map((answer, i) => {
     const own = measures.map((measure) => measureChart(answer, measure, ranges[measure], width));
     if (answer.mismatch.steps.length) own.push(mismatchChart(answer, mismatch, width));
     charts.push(...own);
-    return { run: runs[i], note: gap(answer), nodes: own.length ? own.map((chart) => chart.node) : nothing() };
+    return {
+      run: runs[i],
+      note: gap(answer),
+      nodes: own.length ? own.map((chart) => chart.node) : nothing(),
+    };
   });
   return {
     nodes: [el("h1", {}, title), key(sources, answers[0].sources), columns(list, width, dark)],
@@ -43,7 +50,9 @@ function used(answer, source) {
 }
 
 function measureRange(answers, measure) {
-  const values = answers.flatMap((answer) => Object.values(answer.measures[measure] ?? {}).map((line) => line.values));
+  const values = answers.flatMap((answer) =>
+    Object.values(answer.measures[measure] ?? {}).map((line) => line.values),
+  );
   const [low, high] = commonRange(values);
   return low >= 0 && high <= 1.1 && measure !== "loss" ? [0, 1.02] : [Math.min(low, 0), high];
 }
@@ -73,7 +82,10 @@ function mismatchChart(answer, range, width) {
 /** The last accuracy (or whatever comes first) in both modes, in words. */
 function gap(answer) {
   for (const [measure, bySource] of Object.entries(answer.measures)) {
-    for (const [one, other] of [["training", "inference"], ["fit", "validation"]]) {
+    for (const [one, other] of [
+      ["training", "inference"],
+      ["fit", "validation"],
+    ]) {
       if (!bySource[one] || !bySource[other]) continue;
       const [a, b] = [bySource[one].values.at(-1), bySource[other].values.at(-1)];
       return `At the end: ${words(measure)} ${number(a)} in training mode, ${number(b)} in inference mode.`;
@@ -83,17 +95,24 @@ function gap(answer) {
 }
 
 function nothing() {
-  return el("p", { class: "note" }, "Nothing recorded. Give DriftRecorder a probe and probe_labels, or fit validation_data.");
+  return el(
+    "p",
+    { class: "note" },
+    "Nothing recorded. Give DriftRecorder a probe and probe_labels, or fit validation_data.",
+  );
 }
 
 function key(sources, names) {
   return el(
     "ul",
     { class: "key" },
-    sources.map((source) =>
-      el("li", {}, el("span", { class: `stroke ${source}` }), names[source]),
+    sources.map((source) => el("li", {}, el("span", { class: `stroke ${source}` }), names[source])),
+    el(
+      "li",
+      {},
+      el("span", { class: "stroke mismatch" }),
+      "mismatch: distance between what fit normalises by and what predict will",
     ),
-    el("li", {}, el("span", { class: "stroke mismatch" }), "mismatch: distance between what fit normalises by and what predict will"),
   );
 }
 
@@ -106,7 +125,9 @@ function table(answers) {
       }
     }
     for (const over of ["largest", "median"]) {
-      answer.mismatch.steps.forEach((step, at) => rows.push([answer.run, "mismatch", over, step, answer.mismatch[over][at]]));
+      answer.mismatch.steps.forEach((step, at) =>
+        rows.push([answer.run, "mismatch", over, step, answer.mismatch[over][at]]),
+      );
     }
   }
   return rows;
