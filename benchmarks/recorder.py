@@ -163,9 +163,7 @@ def memory(folder: Path, thousands: tuple[int, int]) -> Row:
         record_a_thousand()
         for batch in range(1000):
             recorder._source.batch_ended(batch)
-        recorder.on_train_batch_begin(0)
-        if count % 10 == 0:
-            trained.end_epoch()
+        trained.end_epoch()
         if count in thousands:
             sizes.append([peak_memory()])
     what = f"memory of the process so far, after {thousands[1]},000 recorded steps"

@@ -25,7 +25,6 @@ VIEWS = {
     "heat_map": ({"metric": "kl"}, False),
     "heat_map_dark": ({"metric": "kl"}, True),
     "layer": ({"view": "layer", "layer": LAYER}, False),
-    "layer_dark": ({"view": "layer", "layer": LAYER}, True),
     "model": ({"view": "model"}, False),
     "performance": ({"view": "performance"}, False),
 }
@@ -35,18 +34,22 @@ _RUNS = flags.DEFINE_string("runs", "runs/frozen_batchnorm/runs", "Log folder of
 _SHIFT = flags.DEFINE_string("shift", "contrast=0.3", "Which of its shifts.")
 
 
+def runs() -> list[str]:
+    """The runs that are shown."""
+    return [f"{_SHIFT.value}/{arm}/seed0" for arm in ARMS]
+
+
 def fragment(values: dict[str, str]) -> str:
     """What the URL keeps, as the page itself writes it."""
-    runs = json.dumps([f"{_SHIFT.value}/{arm}/seed0" for arm in ARMS])
-    return "".join(
-        f"&p.tfbn.{key}={quote(value, safe='')}" for key, value in {**values, "runs": runs}.items()
-    )
+    kept = {**values, "runs": json.dumps(runs())}.items()
+    return "".join(f"&p.tfbn.{key}={quote(value, safe='')}" for key, value in kept)
 
 
 def main(argv: list[str]) -> None:
     del argv
-    if not (Path(_RUNS.value) / _SHIFT.value).is_dir():
-        raise SystemExit(f"No runs of {_SHIFT.value} in {_RUNS.value}: call `make run` first.")
+    missing = [run for run in runs() if not (Path(_RUNS.value) / run).is_dir()]
+    if missing:
+        raise SystemExit(f"There is no {missing[0]} in {_RUNS.value}: call `make run` first.")
     with serving(_RUNS.value) as url, tempfile.TemporaryDirectory() as downloads:
         driver = browser.chromium(downloads)
         if driver is None:
@@ -63,7 +66,7 @@ def main(argv: list[str]) -> None:
 
 def page_has_runs(page: browser.Page) -> bool:
     page.open()
-    return len(page.all("aside li")) >= len(ARMS)
+    return {*runs()} <= {row.get_attribute("data-run") for row in page.all("aside li")}
 
 
 def take(page: browser.Page, name: str, values: dict[str, str], dark: bool) -> None:

@@ -34,7 +34,7 @@ def keep_libraries() -> None:
     """Tells the garbage collector that what is loaded now stays.
 
     TensorFlow and Keras are a million objects; looking through them for garbage again and
-    again took a fifth of a short run.
+    again took up to a tenth of a short run.
     """
     import keras  # noqa: F401
 
