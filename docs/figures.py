@@ -1,4 +1,4 @@
-"""Draws the figures of the docs: `python docs/figures.py`."""
+"""Draws the figures of the docs: `python -m docs.figures`."""
 
 from pathlib import Path
 

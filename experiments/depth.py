@@ -100,7 +100,8 @@ def train(config: Config, build_it: Any, split: Split, cell: Cell, folder: Path)
     """Trains; leaves the errors after each round as `curve.parquet`."""
     import pandas as pd
 
-    model = reuse.model_for((cell.condition, cell.arm, config.steps, *config.network.values()), build_it)
+    schedule = (config.learning_rate, config.steps)
+    model = reuse.model_for((cell.condition, cell.arm, *schedule, *config.network.values()), build_it)
     steps = config.steps // ROUNDS
     rows: list[dict[str, float]] = []
 

@@ -1,6 +1,8 @@
 """CITATION, CONTRIBUTING and the docs agree with setup.cfg and with the tree."""
 
 import configparser
+import doctest
+import importlib
 import re
 from pathlib import Path
 
@@ -63,3 +65,11 @@ def test_the_figure_of_modes_shows_all_eight():
             for trains in (True, False):
                 assert str(Mode(by, updates, trains)) in words
     assert words.count("trainable=True") == words.count("trainable=False") == 4
+
+
+def test_docstrings_become_restructured_text(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    docstrings = importlib.import_module("docstrings")
+    result = doctest.testmod(docstrings)
+    assert result.attempted
+    assert not result.failed

@@ -1,0 +1,53 @@
+"""Puts the results of a run of all claims where people look: `python -m docs.claims_page runs/claims`.
+
+Writes `docs/claims.md` with the table and a plot for each experiment, and stores the table
+for the notebook in `experiments/results`. The folder is the work folder of
+`python -m experiments.claims`.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+DOCS = Path(__file__).parent
+RESULTS = DOCS.parent / "experiments" / "results"
+WIDTH, COLOURS = 1100, 64  # of the plots: enough to be read, and small files
+INTRODUCTION = """# Claims, measured
+
+Tutorials and papers make claims about BatchNorm, residual networks and transfer learning. Each experiment
+puts some to the test. A claim **holds**, **does not hold**, holds **only if** a condition is met, or **these
+runs cannot tell**. The rules that turn numbers into verdicts are written in `experiments/summaries`, and were
+there before the runs. Differences are paired by seed and come with 95 % intervals.
+
+"""
+
+
+def main(folder: Path) -> None:
+    """Writes the page, its plots and the stored table."""
+    import pandas as pd
+
+    if not (folder / "claims.md").exists():
+        sys.exit(f"There is no claims.md in {folder}: run `python -m experiments.claims` first.")
+    table = pd.read_parquet(folder / "claims.parquet")
+    parts = [INTRODUCTION, (folder / "claims.md").read_text(), "\n## A plot of each experiment\n"]
+    for experiment in dict.fromkeys(table.experiment):
+        plots = sorted((folder / "figures").glob(f"{experiment}_*.png"))
+        parts += [_plot(experiment, plots[0])] if plots else []
+    (DOCS / "claims.md").write_text("\n".join(part.rstrip() + "\n" for part in parts))
+    RESULTS.mkdir(exist_ok=True)
+    shutil.copy(folder / "claims.parquet", RESULTS)
+
+
+def _plot(experiment: str, path: Path) -> str:
+    image = Image.open(path).convert("RGB")
+    image.thumbnail((WIDTH, 10_000))
+    name = f"claims_{experiment}.png"
+    image.quantize(COLOURS).save(DOCS / "images" / name, optimize=True)
+    title = path.stem.removeprefix(f"{experiment}_").replace("_", " ")
+    return f"### {experiment}\n\n`python -m experiments.{experiment}`\n\n![{title}](images/{name})\n"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/claims"))
