@@ -44,9 +44,10 @@ def main(argv: list[str]) -> None:
     del argv
     for name in _ONLY.value or BENCHMARKS:
         print(f"== {name}", flush=True)
+        about = results.machine()
         rows = measure(name, _QUICK.value)
         print("\n".join(f"  {row}" for row in rows), flush=True)
-        results.update(Path(_FOLDER.value), {name: rows}, BENCHMARKS)
+        results.update(Path(_FOLDER.value), name, rows, about, BENCHMARKS)
 
 
 if __name__ == "__main__":

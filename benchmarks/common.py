@@ -6,6 +6,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -124,10 +125,19 @@ def row(
     return Row(what, baseline, ours, float(np.median(ratios)), spread, len(ratios), *medians, unit, target)
 
 
-def peak_memory() -> float:
-    """The largest memory this process has had so far, in MiB."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux KiB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+def memory(peak: bool = False) -> float:
+    """The memory of this process in MiB, now or at most so far.
+
+    Linux's own numbers, since what `getrusage` tells of a new process begins with the
+    peak of the one that started it. Elsewhere it is always the peak.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    kib = {name: value for name, _, value in (line.partition(":") for line in lines)}
+    return float(kib["VmHWM" if peak else "VmRSS"].split()[0]) / 2**10
 
 
 def run_benchmark(name: str, quick: bool) -> list[Row]:

@@ -3,7 +3,7 @@
 import concurrent.futures
 import multiprocessing
 
-from benchmarks.common import Row, peak_memory, row
+from benchmarks.common import Row, memory, row
 
 
 def run(quick: bool) -> list[Row]:
@@ -29,8 +29,8 @@ def _peak(name: str, kind: str) -> float:
     from benchmarks.networks import Timed, cifar, resnet50
 
     network = {"resnet8": cifar(8, 2), "resnet20": cifar(20), "resnet50": resnet50()}[name]
-    before = peak_memory()
+    before = memory(peak=True)
     timed = Timed(network.stock() if kind == "stock" else network.build(), network.shape)
     for _ in range(3):
         timed.train()
-    return peak_memory() - before
+    return memory(peak=True) - before

@@ -17,25 +17,33 @@ PACKAGES = ("tfbn", "tensorflow", "keras", "numpy")
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were measured with."""
+    """What numbers are measured with from now on, and how busy it is with other things."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {_processor()}",
+        "load before": round(os.getloadavg()[0], 1),
         **{name: importlib.metadata.version(name) for name in PACKAGES},
     }
 
 
-def update(folder: Path, measured: dict[str, list[Row]], order: list[str]) -> None:
-    """Writes `results.json` and `results.md`; benchmarks that did not run keep their rows."""
+def update(folder: Path, name: str, rows: list[Row], about: dict[str, Any], order: list[str]) -> None:
+    """Writes `results.json` and `results.md` with new rows; other benchmarks keep theirs.
+
+    Args:
+        folder: Where.
+        name: The benchmark.
+        rows: What it found.
+        about: The `machine`.
+        order: All benchmarks in the order of the table.
+    """
     path = folder / "results.json"
     results = json.loads(path.read_text()) if path.exists() else {}
-    for name, rows in measured.items():
-        results[name] = {"with": machine(), "rows": [dataclasses.asdict(row) for row in rows]}
-    results = {name: results[name] for name in order if name in results}
+    results[name] = {"with": about, "rows": [dataclasses.asdict(row) for row in rows]}
+    results = {each: results[each] for each in order if each in results}
     texts = {"results.json": json.dumps(results, indent=1) + "\n", "results.md": table(results)}
-    for name, text in texts.items():
-        with written_whole(folder / name) as temporary:
+    for file, text in texts.items():
+        with written_whole(folder / file) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
 

@@ -10,11 +10,11 @@ on two cores.
 
 import dataclasses
 import functools
-import time
 from pathlib import Path
 from typing import Any
 
 from experiments.common import binary, judging, learning_curve, reuse, strategies, training, transfer
+from experiments.common.data import Split
 from experiments.common.experiment import Cell, Experiment, grid
 from experiments.common.options import option
 from experiments.common.strategies import ARMS
@@ -72,8 +72,8 @@ def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
     split = transfer.prepared_split(options, config.shift, cell.seed)
     build = functools.partial(strategies.build, options, arm, cell.seed, split.classes, folder)
     model = reuse.model_for((dataclasses.replace(options, train_images=0), cell.arm), build)
-    started = time.perf_counter()
-    trained, inputs = strategies.cached(model, split) if strategies.can_cache(arm) else (model, split)
+    is_cached = strategies.can_cache(arm)
+    trained, inputs, spent = strategies.cached(model, split) if is_cached else (model, split, 0.0)
     curve = learning_curve.fit_and_measure(
         trained,
         (inputs.train_x, inputs.train_y),
@@ -82,13 +82,21 @@ def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
         seed=cell.seed,
         epochs=config.epochs,
         steps=config.steps,
-        spent=time.perf_counter() - started,
+        spent=spent,
     )
     curve.to_parquet(folder / "curve.parquet", index=False)
     measurements = {**_last(curve), "trained_parameters": training.trained_parameters(trained)}
     if strategy == "head":
-        measurements |= judging.accuracies(model, split, config.batch_size, fit_by_batch=bool(arm.training))
+        measurements["converged_accuracy"] = _converged(config, model, split, inputs if is_cached else None)
     return measurements
+
+
+def _converged(config: Config, model: Any, split: Split, features: Split | None) -> float:
+    """Test accuracy of a new layer trained to convergence, on features that are there already or not."""
+    if features is not None:
+        parts = features.train_x, features.train_y, features.test_x, features.test_y
+        return judging.converged_head(*parts)
+    return judging.accuracies(model, split, config.batch_size, fit_by_batch=True)["converged_accuracy"]
 
 
 def _last(curve: Any) -> dict[str, float]:

@@ -21,7 +21,7 @@ def test_it_runs(name, tmp_path):
     for each in rows:
         assert math.isfinite(each.ratio)
         assert each.ratio > 0
-    results.update(tmp_path, {name: rows}, command.BENCHMARKS)
+    results.update(tmp_path, name, rows, results.machine(), command.BENCHMARKS)
     assert rows[0].what in (tmp_path / "results.md").read_text()
 
 
@@ -48,12 +48,11 @@ def test_the_ratio_is_the_median_over_rounds_not_the_ratio_of_medians():
 
 def test_results_of_other_benchmarks_stay_and_misses_are_told(tmp_path):
     fast, slow = (row(w, "stock", "ours", ([1.0], [r]), target=0.9) for w, r in (("f", 0.5), ("s", 2.0)))
-    results.update(tmp_path, {"layer": [fast]}, ["modes", "layer"])
-    results.update(tmp_path, {"modes": [slow]}, ["modes", "layer"])
-    results.update(tmp_path, {"layer": [fast]}, ["modes", "layer"])
+    for name, found in (("layer", slow), ("modes", slow), ("layer", fast)):
+        results.update(tmp_path, name, [found], results.machine(), ["modes", "layer"])
     stored = json.loads((tmp_path / "results.json").read_text())
     assert list(stored) == ["modes", "layer"]
-    assert {"keras", "tensorflow", "machine", "date"} <= stored["layer"]["with"].keys()
+    assert {"keras", "tensorflow", "machine", "date", "load before"} <= stored["layer"]["with"].keys()
     lines = (tmp_path / "results.md").read_text().splitlines()
     assert [line for line in lines if line.startswith(("| f", "| s"))] == [
         "| s | stock | ours | 2.000 ± 0.000 | 0.9 (missed) | 1000 -> 2000 ms |",

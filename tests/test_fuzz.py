@@ -103,7 +103,7 @@ def network():
     return tfbn.models.build("resnet8", width=2, input_shape=(8, 8, 1), classes=2)
 
 
-@quick
+@settings(quick, max_examples=20)
 @given(
     pattern=st.lists(
         st.sampled_from(

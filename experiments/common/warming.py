@@ -80,8 +80,7 @@ def way_gone(model: Any, population: "dict[str, statistics.Moments]") -> float:
     Example:
 
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization(name="bn")])
-    >>> model.layers[0].moving_mean.assign([1.0]), model.layers[0].moving_variance.assign([2.0])
-    (None, None)
+    >>> _ = model.layers[0].moving_mean.assign([1.0]), model.layers[0].moving_variance.assign([2.0])
     >>> way_gone(model, {"bn": statistics.Moments(np.array([4.0]), np.array([3.0]), 10)})
     0.375
     """

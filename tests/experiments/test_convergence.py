@@ -135,6 +135,13 @@ def test_where_nothing_trains_the_largest_rate_cannot_be_told():
     assert found[1].verdict == claims.UNDECIDED
 
 
+def test_a_seed_that_no_rate_trains_is_not_left_out():
+    results = made_up(by_arm(9, 9, 9, 9), by_arm(9, 9, 9, 9), by_arm(10, 1, 1, 1))
+    results.loc[(results.arm == "neither") & (results.seed == 0), "trains"] = False
+    change = convergence_claims.larger_rate(results)["largest rate that trains"]
+    assert (change.seeds, change.mean) == (4, pytest.approx((2 + 1 + 1 + 1) / 4))
+
+
 BAD = {
     "rates": ((-0.1,), "rates=-0.1"),
     "every": (0, "Expected `every` to be a whole number of at least 1. Received: every=0"),

@@ -40,7 +40,7 @@ PLACES = {"workers": {"workers": 2}, "return": {"workers": 1, "results": "return
 CLUSTER = {"dask": {"scheduler": "local:2"}, "dask, return": {"scheduler": "local:2", "results": "return"}}
 
 
-@pytest.mark.parametrize("place", PLACES | CLUSTER)
+@pytest.mark.parametrize("place", [*PLACES, "dask", pytest.param("dask, return", marks=pytest.mark.long)])
 def test_values_do_not_depend_on_the_place(place, tmp_path):
     here = run(small.Config(seeds=2, workers=0), tmp_path / "here")
     there = run(small.Config(seeds=2, **(PLACES | CLUSTER)[place]), tmp_path / "there")
@@ -49,7 +49,9 @@ def test_values_do_not_depend_on_the_place(place, tmp_path):
     assert files[0] == files[1]
 
 
-@pytest.mark.parametrize("place", [{"workers": 2}, {"scheduler": "local:2"}])
+@pytest.mark.parametrize(
+    "place", [{"workers": 2}, pytest.param({"scheduler": "local:2"}, marks=pytest.mark.long)]
+)
 def test_a_killed_worker_costs_no_run(place, tmp_path):
     undisturbed = run(small.Config(seeds=3, workers=0), tmp_path / "undisturbed")
     results = runner.run(MORTAL, Config(seeds=3, kills=3, **place), tmp_path / "mortal")

@@ -58,6 +58,7 @@ def test_a_folder_of_class_folders_and_a_file(pictures, tmp_path):
     assert results.loc["batch"].converged_accuracy >= 0.9  # bright and dark are easy to tell apart
 
 
+@pytest.mark.long
 def test_a_network_of_applications(tmp_path):
     options = {"model": "MobileNetV2", "weights": "none", "image_size": 32, "frozen": ("block_1*",)}
     config = small(tmp_path, arms=("inference",), epochs=1, **options)
@@ -71,6 +72,7 @@ def test_a_network_of_applications(tmp_path):
     assert all(s.layer.momentum == config.momentum for s in batch_normalizations(model))
 
 
+@pytest.mark.long
 def test_pretraining_on_a_source_happens_once_for_each_seed(tmp_path):
     config = small(tmp_path, source_dataset="uci_digits", source_epochs=1, seeds=2, epochs=1)
     results = run(config)
