@@ -82,10 +82,8 @@ def _fit(config: Config, model: Any, split: Split, epochs: int, seed: int) -> di
     history = training.fit(
         model, split.train_x, split.train_y, batch_size=config.batch_size, seed=seed, epochs=epochs
     )
-    held_out = model.evaluate(
-        split.test_x, split.test_y, batch_size=config.batch_size, verbose=0, return_dict=True
-    )
-    return {"fit_loss": history["loss"][-1], "test_accuracy": held_out["accuracy"]}
+    held_out = training.accuracy(model, split.test_x, split.test_y, config.batch_size)
+    return {"fit_loss": history["loss"][-1], "test_accuracy": held_out}
 
 
 class _Watched:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from experiments.common import training
 from experiments.common.data import Split
 
 HEAD = "head"  # the name of the layer that all arms share and train
@@ -27,7 +28,7 @@ def accuracies(model: Any, split: Split, batch_size: int, fit_by_batch: bool) ->
     both = keras.Model(model.input, [model.get_layer(HEAD).input, model.output])
 
     def outputs(x: Any) -> Any:
-        return both.predict(x, batch_size=batch_size, verbose=0)
+        return training.predict(both, x, batch_size)
 
     inference = outputs(split.train_x), outputs(split.test_x)
     with tfbn.batch_statistics(both):

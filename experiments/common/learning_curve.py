@@ -49,7 +49,7 @@ def fit_and_measure(
     def measure(epoch: int, logs: dict[str, float]) -> None:
         nonlocal tests
         paused = time.perf_counter()
-        test_accuracy = model.evaluate(*test, batch_size=batch_size, verbose=0)[1]
+        test_accuracy = training.accuracy(model, *test, batch_size)
         rows.append(
             {
                 "step": (epoch + 1) * steps,
@@ -78,5 +78,5 @@ def _trace(model: Any, train: tuple[Any, Any], test: tuple[Any, Any], batch_size
         return
     weights = model.get_weights()
     training.fit(model, *train, batch_size=batch_size, seed=0, steps=1)
-    model.evaluate(*(part[:batch_size] for part in test), batch_size=batch_size, verbose=0)
+    training.accuracy(model, *(part[:batch_size] for part in test), batch_size)
     reuse.restart(model, weights)

@@ -30,7 +30,7 @@ def train(base: Any, split: Split, *, epochs: int, batch_size: int, learning_rat
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     training.compiled(model, keras.optimizers.Adam(rate))
     training.fit(model, split.train_x, split.train_y, batch_size=batch_size, seed=seed, epochs=epochs)
-    return model.evaluate(split.test_x, split.test_y, batch_size=batch_size, verbose=0)[1]
+    return training.accuracy(model, split.test_x, split.test_y, batch_size)
 
 
 def save(base: Any, path: Path) -> None:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments.common import networks, transfer
+from experiments.common import networks, training, transfer
 from experiments.common.arms import Arm
 from experiments.common.data import Split
 from tfbn.validation import fail
@@ -92,9 +92,9 @@ def cached(model: Any, split: Split) -> tuple[Any, Split, float]:
 
     features = tfbn.cache_features(model, split.train_x, split.train_y, batch_size=100, verbose=False)
     train_x, train_y = next(features.data.batch(features.examples).as_numpy_iterator())
-    test_x = features.prefix.predict(split.test_x, batch_size=100, verbose=0)
+    test_x = training.predict(features.prefix, split.test_x, 100)
     started = time.perf_counter()
-    features.prefix.predict(split.train_x, batch_size=100, verbose=0)
+    training.predict(features.prefix, split.train_x, 100)
     seconds = time.perf_counter() - started
     kept = dataclasses.replace(split, train_x=train_x, train_y=train_y, test_x=test_x)
     return features.rest, kept, seconds

@@ -102,7 +102,13 @@ def run_arm(config: TransferConfig, arm: Arm, shift: str, seed: int, folder: Pat
     before = judging.statistics_and_affine(model)
     probe = slice(config.batch_size)
     labels = split.train_y[probe]
-    recorder = prefix.WholeRecorder(model, folder, probe=split.train_x[probe], probe_labels=labels)
+    recorder = prefix.WholeRecorder(
+        model,
+        folder,
+        probe=split.train_x[probe],
+        probe_labels=labels,
+        heat_maps=seed == 0,  # a second of drawing; the tab BatchNorm draws those of every seed
+    )
     started = time.perf_counter()
     trained, inputs = prefix.shortened(model, split)
     fit_accuracy = fit(config, trained, dataclasses.replace(split, train_x=inputs), seed, [recorder])
