@@ -78,5 +78,6 @@ def _trace(model: Any, train: tuple[Any, Any], test: tuple[Any, Any], batch_size
         return
     weights = model.get_weights()
     training.fit(model, *train, batch_size=batch_size, seed=0, steps=1)
-    training.accuracy(model, *(part[:batch_size] for part in test), batch_size)
+    x, y = test
+    training.accuracy(model, x[:batch_size], y[:batch_size], batch_size)
     reuse.restart(model, weights)
