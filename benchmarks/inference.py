@@ -4,7 +4,7 @@ import keras
 
 import tfbn
 from benchmarks.common import Row, Way, compare
-from benchmarks.networks import Timed, all_networks, cifar
+from benchmarks.networks import Timed, all_networks, cifar, without
 
 
 def run(quick: bool) -> list[Row]:
@@ -18,6 +18,7 @@ def run(quick: bool) -> list[Row]:
             Way("stock BatchNormalization", Timed(network.stock(), network.shape).predict),
             Way("tfbn's, fused operation", Timed(ours, network.shape).predict, 0.85 if first else 1.02),
             Way("tfbn.fold", folded.predict, 0.70 if first else 1.02),
+            *without(network, "predict"),
             rounds=2 if quick else 20,
         )
         keras.backend.clear_session()

@@ -3,7 +3,7 @@
 import keras
 
 from benchmarks.common import Row, Way, compare
-from benchmarks.networks import Timed, all_networks, cifar
+from benchmarks.networks import Timed, all_networks, cifar, without
 
 TARGETS = {"ResNet-20": 0.75, "ResNet-50": 0.95}
 
@@ -17,6 +17,7 @@ def run(quick: bool) -> list[Row]:
             f"{network.name}, train step",
             Way("stock BatchNormalization", stock.train),
             Way("tfbn's, fused operation", ours.train, target),
+            *without(network, "train"),
             rounds=2 if quick else 15,
         )
         keras.backend.clear_session()

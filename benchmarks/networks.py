@@ -1,6 +1,7 @@
 """The networks that are timed, each with tfbn's layer and with stock Keras's."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 
 import tfbn
+from benchmarks.common import Way
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,11 +20,14 @@ class Network:
         name: For the table.
         build: Makes it with tfbn's layers.
         shape: Of a batch.
+        bare: Makes it without any BatchNormalization, if that can be had: what no layer,
+            however fast, gets below.
     """
 
     name: str
     build: Callable[[], Any]
     shape: tuple[int, ...]
+    bare: Callable[[], Any] | None = None
 
     def stock(self) -> Any:
         """The same with stock Keras's BatchNormalization."""
@@ -32,10 +37,11 @@ class Network:
 def cifar(depth: int, batch: int = 64) -> Network:
     """A CIFAR ResNet."""
 
-    def build() -> Any:
-        return tfbn.models.build(f"resnet{depth}", input_shape=(32, 32, 3), classes=10)
+    def build(**arguments: Any) -> Any:
+        return tfbn.models.build(f"resnet{depth}", input_shape=(32, 32, 3), classes=10, **arguments)
 
-    return Network(f"ResNet-{depth}, 32x32, batch {batch}", build, (batch, 32, 32, 3))
+    bare = functools.partial(build, normalization=None)
+    return Network(f"ResNet-{depth}, 32x32, batch {batch}", build, (batch, 32, 32, 3), bare)
 
 
 def resnet50() -> Network:
@@ -72,3 +78,10 @@ class Timed:
 
     def predict(self) -> None:
         self.network.predict_on_batch(self.x)
+
+
+def without(network: Network, call: str) -> list[Way]:
+    """The same call of the network without BatchNormalization, to compare with; if it can be had."""
+    if network.bare is None:
+        return []
+    return [Way("no BatchNormalization at all", getattr(Timed(network.bare(), network.shape), call))]

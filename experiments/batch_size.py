@@ -60,8 +60,6 @@ class Config(scratch.ScratchConfig):
 
 
 def check(config: Config) -> None:
-    if not config.sizes:
-        raise fail("sizes", "to name at least one", config.sizes)
     if config.arms == ("renorm",):
         raise fail("arms", "to name batchnorm or dense too, for comparison", config.arms)
     build(config, "batchnorm", 0, config.split(seed=0).classes)

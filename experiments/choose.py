@@ -14,6 +14,7 @@ from experiments.common.arms import ARMS
 from experiments.common.experiment import Cell, Experiment, grid
 from experiments.common.options import option
 from experiments.summaries.choose import summarize
+from tfbn.validation import fail
 
 MODES = ("inference", "batch", "inference_updating", "recalibrated")
 
@@ -25,8 +26,20 @@ class Config(transfer.TransferConfig):
     arms: tuple = option(
         MODES, "Modes to try; the first is what the others have to beat.", choices=tuple(ARMS)
     )
-    shifts: tuple = option(("none",), "A shift of the images, to try the modes under; just one.")
+    shifts: tuple = option(
+        ("none",),
+        "One change of the images, to try the modes under: as contrast=0.3, noise=0.3, blur=1.5, "
+        "inversion; or none: the images as they are.",
+    )
     audit: bool = option(False, "Print what every BatchNorm will do, mode by mode, and stop.")
+
+
+def check(config: Config) -> None:
+    if len(config.arms) < 2:
+        raise fail("arms", "to name at least two, to compare", config.arms)
+    if len(config.shifts) > 1:
+        raise fail("shifts", "to name one", config.shifts)
+    transfer.check(config)
 
 
 def cells(config: Config) -> list[Cell]:
@@ -41,13 +54,14 @@ EXPERIMENT = Experiment(
     name="choose",
     question="Which BatchNorm mode should I choose for my frozen network and my data?",
     config_class=Config,
-    check=transfer.check,
+    check=check,
     cells=cells,
     run=run,
     summarize=summarize,
     metrics=("test_accuracy", "converged_accuracy"),
     audit=transfer.audit,
     arms={name: ARMS[name].says for name in MODES},
+    resumable=True,
 )
 
 if __name__ == "__main__":

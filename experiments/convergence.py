@@ -18,7 +18,6 @@ from experiments.common import binary, reuse, scratch, small_networks, training
 from experiments.common.experiment import Cell, Experiment, grid
 from experiments.common.options import option
 from experiments.summaries.convergence import summarize
-from tfbn.validation import fail
 
 ARMS = {
     "batchnorm": "with BatchNorm",
@@ -51,8 +50,6 @@ class Config(scratch.ScratchConfig):
 
 
 def check(config: Config) -> None:
-    if not config.rates:
-        raise fail("rates", "to name at least one", config.rates)
     build(config, "both", 0, config.split(seed=0).classes)
 
 

@@ -1,11 +1,11 @@
 """Do deep networks need shortcuts, or BatchNorm, to be trained?
 
 Part one: the gradient of every layer before any training, plain and residual, with and
-without BatchNorm, 20 to 110 layers deep (--start_depths=1202 goes further), with the
-scale of the activations. Part two: plain and residual networks of 8 to 110 layers trained
-for the same number of steps, with train and test error at three points of the training,
-so that degradation is told from overfitting and from a short budget. --steps=2000
-trains longer. The default runs offline in about five minutes on two cores.
+without BatchNorm, 20 to 1202 layers deep, with the scale of the activations. Part two:
+plain and residual networks of 8 to 110 layers trained for the same number of steps, with
+train and test error at three points of the training, so that degradation is told from
+overfitting and from a short budget. --steps=2000 trains longer, --depths=1202 deeper. The
+default runs offline in about five minutes on two cores.
 """
 
 import dataclasses
@@ -38,8 +38,8 @@ class Config(scratch.ScratchConfig):
 
     arms: tuple = option(tuple(ARMS), "Networks to compare before training.", choices=tuple(ARMS))
     trained: tuple = option(("plain", "residual"), "Networks to train.", choices=tuple(ARMS))
-    start_depths: tuple = option((20, 56, 110), "Depths, 6n+2, before training.", low=8)
-    depths: tuple = option((8, 20, 32, 56, 110), "Depths, 6n+2, to train.", low=8)
+    start_depths: tuple = option((20, 56, 110, 1202), "Depths, 6n+2, untrained.", low=8, may_be_empty=True)
+    depths: tuple = option((8, 20, 32, 56, 110), "Depths, 6n+2, to train.", low=8, may_be_empty=True)
     deep: int = option(100, "From this depth on, only --deep_seeds seeds run.", low=8)
     deep_seeds: int = option(2, "Seeds of the deepest networks, which take longest.", low=1)
     batch_size: int = option(32, "Images in a batch.", low=1)

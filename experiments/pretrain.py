@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.common import binary, pretraining
-from experiments.common.data import Source, pool, source_split
+from experiments.common.data import Source, check_source, source_split
 from experiments.common.experiment import Cell, Experiment, RunConfig, Summary, grid
 from experiments.common.options import option
 from experiments.common.statistics import interval
+from tfbn.validation import fail
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,10 +44,12 @@ def cells(config: Config) -> list[Cell]:
 
 
 def check(config: Config) -> None:
-    from tfbn import models
+    from tfbn import files, models
 
     models.build(config.model, input_shape=config.source.shape)
-    pool(config.source)
+    check_source(config.source, config.test_images)
+    if config.output and not files.can_be_written(config.output):
+        raise fail("output", "to be a folder that can be written", config.output)
 
 
 def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:

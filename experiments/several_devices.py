@@ -16,7 +16,7 @@ from experiments.common.arms import ARMS
 from experiments.common.experiment import Cell, Experiment, grid
 from experiments.common.options import option
 from experiments.summaries.several_devices import summarize
-from tfbn.validation import InputError
+from tfbn.validation import InputError, fail
 
 WAYS = {
     "synchronized": "two devices, synchronized=True: moments of the joint batch",
@@ -46,6 +46,8 @@ def check(config: Config) -> None:
             raise InputError(
                 f"Expected `sizes` to be multiples of replicas={config.replicas}. Received: sizes={size!r}"
             )
+        if int(size) > config.train_images:
+            raise fail("sizes", f"to be at most train_images={config.train_images}", size)
     if config.workers == 0 and not config.scheduler:
         raise InputError("Expected `workers` to be at least 1 for several devices. Received: workers=0")
     transfer.check(config)

@@ -10,11 +10,11 @@ How long it takes depends on the grid: --dry_run tells, once some runs are store
 import dataclasses
 from pathlib import Path
 
-from experiments.common import binary, catalogue, grids, options
-from experiments.common.experiment import Cell, Experiment, RunConfig
+from experiments.common import binary, catalogue, checkpoints, grids, options
+from experiments.common.experiment import Cell, Experiment, RunConfig, no_parts
 from experiments.common.options import option
 from experiments.summaries.sweep import summarize
-from tfbn.validation import InputError
+from tfbn.validation import InputError, fail
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,18 +29,21 @@ class Config(RunConfig):
 
     def points(self) -> dict[str, RunConfig]:
         """The experiment's config at every point, by the point's label."""
-        shared = catalogue.load(self.experiment).config_class(seeds=self.seeds)
+        passed = {"seeds": self.seeds, "checkpoint_every": self.checkpoint_every}
+        shared = catalogue.load(self.experiment).config_class(**passed)
         return dict(grids.points(grids.with_options(shared, self.set), self.grid))
 
 
 def check(config: Config) -> None:
-    if config.experiment == "sweep":
-        raise InputError("Expected `experiment` to be another one. Received: experiment='sweep'")
+    if config.experiment == "sweep" or catalogue.load(config.experiment).parts is not no_parts:
+        raise fail("experiment", "to be another one, with runs of its own", config.experiment)
     if not config.grid:
         raise InputError("Expected `grid` to name at least one option and its values. Received: grid=()")
-    own = {field.name for field in dataclasses.fields(RunConfig)}
-    named = {text.partition("=")[0] for text in (*config.grid, *config.set)}
-    if named & own:
+    own = {"audit", *(field.name for field in dataclasses.fields(RunConfig))}
+    in_grid, in_set = ({text.partition("=")[0] for text in texts} for texts in (config.grid, config.set))
+    if in_grid & in_set:
+        raise fail("set", f"to leave {', '.join(sorted(in_grid & in_set))} to the grid", config.set)
+    if (named := in_grid | in_set) & own:
         raise InputError(
             f"Expected {', '.join(sorted(named & own))} as a flag of the sweep itself. "
             f"Received: grid={config.grid}, set={config.set}"
@@ -48,6 +51,7 @@ def check(config: Config) -> None:
     experiment = catalogue.load(config.experiment)
     for point in config.points().values():
         options.check(point)
+        checkpoints.check(experiment, point)
         experiment.check(point)
 
 
@@ -77,6 +81,7 @@ EXPERIMENT = Experiment(
     cells=cells,
     run=run,
     summarize=summarize,
+    resumable=True,
 )
 
 if __name__ == "__main__":

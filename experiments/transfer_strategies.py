@@ -19,7 +19,6 @@ from experiments.common.experiment import Cell, Experiment, grid
 from experiments.common.options import option
 from experiments.common.strategies import ARMS
 from experiments.summaries.transfer_strategies import summarize
-from tfbn.validation import fail
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +50,6 @@ class Config(transfer.TransferConfig):
 
 
 def check(config: Config) -> None:
-    if not config.train_images:
-        raise fail("train_images", "to name at least one number", config.train_images)
     transfer.check(config.alone(max(config.train_images), "everything"))
     if any(strategies.strategy_of(arm) == "last" for arm in config.arms):
         strategies.first_layers(config)

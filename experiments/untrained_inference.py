@@ -46,8 +46,6 @@ class Config(scratch.ScratchConfig):
 def check(config: Config) -> None:
     networks.check_cifar("networks", config.networks)
     networks.check_cifar("trained", (config.trained,))
-    if not config.momenta:
-        raise fail("momenta", "to name at least one", config.momenta)
     for momentum in config.momenta:
         try:
             value = float(momentum)

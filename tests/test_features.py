@@ -286,7 +286,7 @@ def test_a_stock_layer_that_trains_by_the_batch_ends_the_prefix(rng, data):
             "Expected `x` to be the same each time",
         ),
         (lambda x, y: {"x": x[:0]}, "Expected `x` to hold at least one example"),
-        (lambda x, y: {"folder": Path(__file__).parent}, "Expected `folder` to be empty"),
+        (lambda x, y: {"folder": Path(__file__).parent}, "Expected `folder` to be an empty folder"),
     ],
 )
 def test_bad_input_is_told(rng, data, make, message):

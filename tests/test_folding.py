@@ -446,7 +446,7 @@ def test_it_saves_exports_and_loads_where_tfbn_is_not_installed(rng, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def check_application(name, rng, size, **arguments):
+def check_application(name, rng, size, relative=1e-5, **arguments):
     make = getattr(keras.applications, name)
     model = make(weights=None, include_top=False, input_shape=(size, size, 3), **arguments)
     scramble(model, rng)
@@ -454,7 +454,7 @@ def check_application(name, rng, size, **arguments):
     folded = fold(model, verbose=False)
     rows = plan(model)
     assert len(batch_norms(folded)) == sum(not row.into for row in rows)
-    assert_close(folded.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert_close(folded.predict(x, verbose=0), model.predict(x, verbose=0), relative)
     return [row.path for row in rows if not row.into], len(rows)
 
 
@@ -477,8 +477,16 @@ APPLICATIONS = {
 del APPLICATIONS["ConvNeXtTiny"]  # it has no BatchNormalization
 
 
+@pytest.fixture
+def float64():
+    """Rounding of float32 alone is 3e-5 of the outputs in the deepest of these networks."""
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", APPLICATIONS)
-def test_all_applications(rng, name):
-    stay, total = check_application(name, rng, APPLICATIONS[name] or 32)
+def test_all_applications(rng, name, float64):
+    stay, total = check_application(name, rng, APPLICATIONS[name] or 32, relative=1e-9)
     assert total - len(stay) > 0

@@ -6,8 +6,8 @@ reference N(m0, v0) and the layer's epsilon e, for each layer:
 | metric | formula, `avg` over the layer's channels | unit |
 |---|---|---|
 | `mean_shift` | `sqrt(avg((m - m0)^2 / (v0 + e)))` | reference standard deviations |
-| `log_variance_ratio` | `avg(abs(log((v + e) / (v0 + e))))` | nats |
-| `kl` | `avg(((m - m0)^2 / (v0 + e) + r - 1 - log(r)) / 2)`, `r = (v + e) / (v0 + e)` | nats a channel |
+| `log_variance_ratio` | `avg(abs(log((v + e) / (v0 + e))))` | nats per channel |
+| `kl` | `avg(((m - m0)^2 / (v0 + e) + r - 1 - log(r)) / 2)`, `r = (v + e) / (v0 + e)` | nats per channel |
 | `mean_l2` | `sqrt(avg((m - m0)^2)) / sqrt(avg(m0^2) + e)` | none |
 | `variance_l2` | `sqrt(avg((v - v0)^2)) / (sqrt(avg(v0^2)) + e)` | none |
 
@@ -29,7 +29,7 @@ from tfbn.validation import fail
 
 UNITS = {
     "mean_shift": "reference standard deviations",
-    "log_variance_ratio": "nats",
+    "log_variance_ratio": "nats per channel",
     "kl": "nats per channel",
     "mean_l2": "relative to the reference",
     "variance_l2": "relative to the reference",
@@ -68,6 +68,8 @@ class Reference:
     def of(cls, layers: Iterable[Statistics]) -> "Reference":
         """The reference made of the layers' statistics, in float64."""
         layers = list(layers)
+        if not layers:
+            raise fail("layers", "to have at least one element", layers)
         sizes = np.array([len(layer.mean) for layer in layers])
         mean_scale = [np.sqrt(np.mean(layer.mean**2) + layer.epsilon) for layer in layers]
         variance_scale = [np.sqrt(np.mean(layer.variance**2)) + layer.epsilon for layer in layers]
@@ -167,13 +169,19 @@ def distances(current: Statistics, reference: Statistics) -> dict[str, float]:
 def between(current: Iterable[Statistics], reference: Iterable[Statistics]) -> np.ndarray:
     """All metrics of several layers in float64: shape `(layers, len(METRICS))`.
 
+    Raises:
+        ValueError: There are no layers, or the two have unlike numbers of layers or channels.
+
     Example:
 
     >>> before, after = (Statistics(np.full(2, mean), np.ones(2), epsilon=0.0) for mean in (0.0, 3.0))
     >>> between([after], [before])[0, METRICS.index("mean_shift")].item()
     3.0
     """
-    current = list(current)
+    current, reference = list(current), list(reference)
+    now, before = ([len(layer.mean) for layer in layers] for layers in (current, reference))
+    if not now or now != before:
+        raise fail("current", f"to have at least one layer, with the reference's channels {before}", now)
     mean = np.concatenate([layer.mean for layer in current])
     variance = np.concatenate([layer.variance for layer in current])
     # The branch of `_log_ratio` that is not taken may be log(0).

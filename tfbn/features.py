@@ -181,7 +181,7 @@ class _Store:
 
     def _computed(self, read: Iterable[tuple[Any, ...]], function: Callable) -> Iterator[tuple[Any, ...]]:
         for x, *others in read:
-            features = keras.ops.convert_to_numpy(function(x))
+            features = keras.ops.convert_to_numpy(_outputs(function, x))
             self.examples += len(features)
             self.nbytes += features.nbytes
             yield features, *others
@@ -205,6 +205,16 @@ class _Store:
         data = data.apply(tf.data.experimental.assert_cardinality(self.examples))
         data._temporary = temporary  # the folder lives as long as what reads it
         return data
+
+
+def _outputs(function: Callable, x: Any) -> Any:
+    try:
+        return function(x)
+    except Exception as error:
+        shapes = keras.tree.map_structure(np.shape, x)
+        raise fail(
+            "x", f"to be batches that the model takes ({str(error).splitlines()[0]})", shapes
+        ) from error
 
 
 def _in_memory(kept: list[tuple[Any, ...]]) -> Any:
@@ -231,9 +241,12 @@ def _check_own_code(model: Any) -> None:
 
 
 def _empty_folder(folder: str | Path | None) -> Path | None:
-    if folder is not None and Path(folder).exists() and any(Path(folder).iterdir()):
-        raise fail("folder", "to be empty, or not to exist yet", str(folder))
-    return None if folder is None else Path(folder)
+    if folder is None:
+        return None
+    path = Path(folder)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise fail("folder", "to be an empty folder, or not to exist yet", str(folder))
+    return path
 
 
 def _equal(first: Any, second: Any) -> bool:

@@ -58,3 +58,21 @@ def flush_to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def can_be_written(folder: str | os.PathLike) -> bool:
+    """Whether files can be made in a folder, or it can be made itself; leaves nothing behind.
+
+    Example:
+
+    >>> can_be_written(folder / "new" / "below"), can_be_written("/proc/new")
+    (True, False)
+    """
+    path = Path(folder).absolute()
+    existing = next(p for p in [path, *path.parents] if p.exists())
+    try:
+        # os.access says yes to root everywhere, so ask by doing.
+        with tempfile.TemporaryFile(dir=existing):
+            return True
+    except OSError:
+        return False

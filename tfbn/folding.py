@@ -118,6 +118,7 @@ class _Folding:
     """What is folded into what in one model, and the layers made so far."""
 
     def __init__(self, model: keras.Model):
+        sites(model)  # raises if it is no model at all
         if graph(model) is None:
             what = "to be a Functional or Sequential model; a subclassed one cannot be rebuilt"
             if not getattr(model, "built", True):

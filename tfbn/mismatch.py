@@ -14,6 +14,7 @@ import numpy as np
 from tfbn import drift
 from tfbn.observation import observed
 from tfbn.statistics import Statistics, built_sites, take_one
+from tfbn.validation import fail
 
 UNITS = {"mismatch": drift.UNITS["kl"], "mismatch_mean_shift": drift.UNITS["mean_shift"]}
 METRICS = tuple(UNITS)
@@ -38,7 +39,7 @@ class Probe:
         outputs: What the model gave in training mode when it was last measured.
 
     Raises:
-        ValueError: The model has no BatchNormalization layer, or is not built.
+        ValueError: The model has no BatchNormalization layer, or is not built; the batch is empty.
 
     Example:
 
@@ -51,6 +52,9 @@ class Probe:
 
     def __init__(self, model: Any, inputs: Any):
         sites = built_sites(model)
+        shapes = [np.shape(leaf) for leaf in keras.tree.flatten(inputs)]
+        if not all(shape and shape[0] for shape in shapes):
+            raise fail("inputs", "to be a batch with at least one example", shapes)
         self.paths = [site.path for site in sites]
         self._model = model
         self._layers = [site.layer for site in sites]

@@ -46,6 +46,8 @@ def select(model: Any, layers: str | Iterable[str] | None = None, up_to: str | N
         return everything
     chosen: set[int] = set()
     if layers is not None:
+        if not isinstance(layers, Iterable):
+            raise fail("layers", "to be a pattern or several: text, as the name of a layer", layers)
         patterns = [layers] if isinstance(layers, str) else list(layers)
         if not patterns:
             raise fail("layers", "to name at least one layer", layers)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tfbn.traversal import Site, batch_normalizations
-from tfbn.validation import check_between, fail
+from tfbn.validation import InputError, check_at_least, check_between, fail
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Moments:
         >>> together.mean.item(), round(together.variance.item(), 4), together.count
         (4.0, 8.6667, 3)
         """
+        if self.mean.shape != other.mean.shape:
+            raise fail("parts", f"to have {len(self.mean)} channels each", len(other.mean))
         count = self.count + other.count
         share = other.count / count
         shift = other.mean - self.mean
@@ -60,7 +62,7 @@ def moments(x: Any, axis: int = -1) -> Moments:
         The `Moments`.
 
     Raises:
-        ValueError: `x` has no values.
+        ValueError: `x` has no values, or no such axis.
 
     Example:
 
@@ -68,6 +70,8 @@ def moments(x: Any, axis: int = -1) -> Moments:
     [1.0, 5.0]
     """
     x = np.asarray(x, np.float64)
+    if not -x.ndim <= axis < x.ndim:
+        raise fail("axis", f"to be an axis of x, which has the shape {x.shape}", axis)
     if x.size == 0:
         raise fail("x", "to have at least one value", x.shape)
     rows = np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis])
@@ -85,7 +89,7 @@ def pool(parts: Iterable[Moments]) -> Moments:
         What `moments` would give over all the values at once.
 
     Raises:
-        ValueError: There are no parts.
+        ValueError: There are no parts, or they have unlike numbers of channels.
 
     Example:
 
@@ -127,6 +131,7 @@ def moving_average_after(steps: int, old: Any, new: Any, momentum: float) -> np.
     >>> moving_average_after(2, 0.0, 4.0, momentum=0.5).item()
     3.0
     """
+    check_at_least("steps", steps, 0)
     check_between("momentum", momentum, 0, 1)
     old, new = np.asarray(old, np.float64), np.asarray(new, np.float64)
     return new + momentum**steps * (old - new)
@@ -179,6 +184,9 @@ def take(model: Any) -> Snapshot:
 def take_one(layer: Any) -> Statistics:
     """The `Statistics` of one built BatchNormalization layer, copied.
 
+    Raises:
+        ValueError: It is not built, or no such layer.
+
     Example:
 
     >>> layer = tfbn.BatchNormalization()
@@ -186,6 +194,8 @@ def take_one(layer: Any) -> Statistics:
     >>> take_one(layer).mean.tolist()
     [0.0, 0.0]
     """
+    if getattr(layer, "moving_mean", None) is None:
+        raise fail("layer", "to be a BatchNormalization layer that is built", getattr(layer, "name", layer))
     mean, variance = (_copied(v) for v in (layer.moving_mean, layer.moving_variance))
     return Statistics(mean, variance, float(layer.epsilon))
 
@@ -200,17 +210,17 @@ def built_sites(model: Any) -> list[Site]:
 
     >>> built_sites(keras.Sequential([keras.layers.BatchNormalization()], name="unbuilt"))
     Traceback (most recent call last):
-    ValueError: Expected `model` to be built: ... Received: model='unbuilt', whose layers [...] are not
+    tfbn.validation.InputError: Expected `model` to be built: ... Received: model='unbuilt', whose ...
     """
     found = batch_normalizations(model)
     if not found:
-        raise ValueError(
+        raise InputError(
             "Expected `model` to have at least one BatchNormalization layer, and to be built. "
             f"Received: model={model.name!r} with none"
         )
     unbuilt = [site.path for site in found if site.layer.moving_mean is None]
     if unbuilt:
-        raise ValueError(
+        raise InputError(
             "Expected `model` to be built: call it on data once, or give it an Input. "
             f"Received: model={model.name!r}, whose layers {unbuilt[:5]} are not"
         )

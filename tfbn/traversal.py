@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from tfbn.validation import fail
+
 
 @dataclasses.dataclass(frozen=True)
 class Site:
@@ -44,6 +46,9 @@ def sites(model: keras.layers.Layer) -> list[Site]:
     Returns:
         One `Site` for each layer, each layer once.
 
+    Raises:
+        InputError: `model` is no Keras model or layer.
+
     Example:
 
     >>> inner = keras.Sequential([keras.layers.Dense(2, name="dense")], name="inner")
@@ -51,6 +56,8 @@ def sites(model: keras.layers.Layer) -> list[Site]:
     >>> [site.path for site in sites(outer)]
     ['inner', 'inner/dense']
     """
+    if not isinstance(model, keras.layers.Layer):
+        raise fail("model", "to be a Keras model or layer", model)
     return list(_walk(model, "", {id(model)}, collections.Counter()))
 
 

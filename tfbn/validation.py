@@ -5,6 +5,7 @@ Each check raises `InputError`, a `ValueError`, with the text
 """
 
 import difflib
+import math
 import numbers
 from collections.abc import Iterable
 from typing import Any
@@ -53,7 +54,9 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
     """Returns `value` if it is one of `choices`; raises with near names if not."""
     choices = list(choices)
     if value not in choices:
-        raise fail(name, f"to be one of {choices} ({near_names(value, choices)})", value)
+        near = near_names(value, choices)
+        hint = f" ({near})" if near.startswith("did you mean") else ""  # the choices are listed already
+        raise fail(name, f"to be one of {choices}{hint}", value)
     return value
 
 
@@ -65,11 +68,12 @@ def check_flag(name: str, value: Any) -> bool | None:
 
 
 def check_between(name: str, value: Any, low: float, high: float) -> float:
-    """Returns `value` as a float if it is a number in [low, high]."""
+    """Returns `value` as a float if it is a finite number in [low, high]; `high` may be infinite."""
     # `not low <= value <= high` also catches NaN.
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not low <= float(value) <= high:
-        raise fail(name, f"to be a number in [{low}, {high}]", value)
+    if not number or not low <= float(value) <= high or math.isinf(value):
+        what = f"a number in [{low}, {high}]" if math.isfinite(high) else f"a finite number of at least {low}"
+        raise fail(name, f"to be {what}", value)
     return float(value)
 
 

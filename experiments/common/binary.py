@@ -10,8 +10,8 @@ from typing import Any
 
 from absl import app, flags, logging
 
+from experiments.common import checkpoints, executor, options, plan
 from experiments.common import flags as config_flags
-from experiments.common import options, plan
 from experiments.common.dispatch import FailedRunsError
 from experiments.common.experiment import Cell, Experiment, Summary
 from experiments.common.store import Store, folder_of
@@ -42,14 +42,14 @@ def _importable(experiment: Experiment) -> Experiment:
 
 
 def _parse(argv: list[str]) -> list[str]:
+    if any(argument.lstrip("-").startswith("help") for argument in argv):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--help | head` ends quietly
     try:
-        return app.parse_flags_with_usage(argv) if _wants_help(argv) else flags.FLAGS(argv)
-    except flags.Error as error:
-        raise _exit_with(f"{error}. See --help.") from None
-
-
-def _wants_help(argv: list[str]) -> bool:
-    return any(argument.lstrip("-").startswith("help") for argument in argv)
+        return flags.FLAGS(argv)
+    except (flags.Error, ValueError) as error:  # the latter where --no<flag> is given a value
+        raise _exit_with(f"{str(error).removesuffix(' ?')}. See --help.") from None
+    except SystemExit:  # the help was printed; absl would make that a failure
+        raise SystemExit(0) from None
 
 
 def _main(experiment: Experiment, argv: list[str]) -> None:
@@ -68,7 +68,7 @@ def _main(experiment: Experiment, argv: list[str]) -> None:
     except InputError as error:
         raise _exit_with(str(error)) from None
     except FailedRunsError as error:
-        print(error.details(), file=sys.stderr)
+        print(error.details(), end="", file=sys.stderr)
         raise _exit_with(str(error), EXIT_RUNS_FAILED) from None
     except OSError as error:
         raise _exit_with(f"{error}. What was finished is kept; the same command continues.") from None
@@ -91,12 +91,14 @@ def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
         What the results say, and the report's path.
     """
     check(experiment, config)
+    executor.check(config)
     return _answered(experiment, config)
 
 
 def check(experiment: Experiment, config: Any) -> None:
     """Raises `InputError` if the config cannot run, or that of an experiment it is made of."""
     options.check(config)
+    checkpoints.check(experiment, config)
     experiment.check(config)
     for part, part_config in experiment.parts(config):
         check(part, part_config)

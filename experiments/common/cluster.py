@@ -29,14 +29,9 @@ def executor(scheduler: str) -> Iterator[Executor]:
     distributed = _distributed()
     with contextlib.ExitStack() as stack:
         address = scheduler
-        if scheduler.startswith("local:"):
-            address = stack.enter_context(_local_cluster(distributed, scheduler)).scheduler_address
-        try:
-            client = stack.enter_context(distributed.Client(address, timeout=TIMEOUT, set_as_default=False))
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"Expected `scheduler` to be one that answers. Received: scheduler={scheduler!r} ({error})"
-            ) from None
+        if (workers := _local_workers(scheduler)) is not None:
+            address = stack.enter_context(_local_cluster(distributed, workers)).scheduler_address
+        client = stack.enter_context(_client(distributed, address, scheduler))
         try:
             _check_workers(client, scheduler)
             client.register_plugin(_one_thread_plugin(distributed))
@@ -45,6 +40,18 @@ def executor(scheduler: str) -> Iterator[Executor]:
                 raise LostWorkerError(str(error)) from None
             raise
         yield client.get_executor(pure=False)
+
+
+def check(scheduler: str) -> None:
+    """Asks a scheduler whether it is there, before anything is written.
+
+    Raises:
+        InputError: As `executor`, but its workers are not looked at.
+    """
+    distributed = _distributed()
+    if _local_workers(scheduler) is None:
+        with _client(distributed, scheduler, scheduler):
+            pass
 
 
 def is_loss(error: BaseException) -> bool:
@@ -66,18 +73,34 @@ def _distributed() -> Any:
     return distributed
 
 
-def _local_cluster(distributed: Any, scheduler: str) -> Any:
-    import dask
+def _client(distributed: Any, address: str, scheduler: str) -> Any:
+    try:
+        return distributed.Client(address, timeout=TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"Expected `scheduler` to be one that answers. Received: scheduler={scheduler!r} ({error})"
+        ) from None
 
+
+def _local_workers(scheduler: str) -> int | None:
+    """How many workers to start here, or None for an address."""
+    if not scheduler.startswith("local:"):
+        return None
     workers = scheduler.removeprefix("local:")
     if not workers.isdigit() or int(workers) < 1:
         raise InputError(
             f"Expected `scheduler` to be an address or local:<workers>. Received: scheduler={scheduler!r}"
         )
+    return int(workers)
+
+
+def _local_cluster(distributed: Any, workers: int) -> Any:
+    import dask
+
     # A run that was unlucky with its workers is no bad run: the runner decides when to give up.
     dask.config.set({"distributed.scheduler.allowed-failures": 10})
     return distributed.LocalCluster(
-        n_workers=int(workers),
+        n_workers=workers,
         threads_per_worker=1,
         host="127.0.0.1",
         dashboard_address=None,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.common.plots import COLOURS, MARKERS, new_figure
+from experiments.common.sentences import shift_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def curves(
             axis.set_xscale("symlog", linthresh=1)
         if log_y:
             axis.set_yscale("log")
-        axis.set(title=str(name), xlabel=labels[0])
+        axis.set(title=shift_in_words(str(name)), xlabel=labels[0])
     for first in axes[:, 0]:
         first.set_ylabel(labels[1])
     handles, names = axes[0][0].get_legend_handles_labels()

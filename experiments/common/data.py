@@ -69,8 +69,14 @@ def pool(source: Source) -> Images:
         )
     form: dict[str, Any] = {"image_size": size, "border": border, "channels": channels, "limit": POOL}
     if source.folder:
-        return load_folder(source.folder, **form)
-    return load(source.dataset, download=source.download, **form)
+        images = load_folder(source.folder, **form)
+    else:
+        images = load(source.dataset, download=source.download, **form)
+    if len(images.class_names) < 2:
+        raise InputError(
+            f"Expected images of at least two classes. Received: {images.class_names} in {source.name}"
+        )
+    return images
 
 
 def target_split(source: Source, train_images: int, test_images: int, shift: str, seed: int) -> Split:
@@ -99,11 +105,21 @@ def target_split(source: Source, train_images: int, test_images: int, shift: str
 
 
 def source_split(source: Source, test_images: int, seed: int) -> Split:
-    """All images of a source but `test_images`, which are held out."""
+    """All images of a source but `test_images`, which are held out.
+
+    Raises:
+        InputError: None are left to train on.
+    """
+    total = check_source(source, test_images)
+    return target_split(source, total - test_images, test_images, "none", seed)
+
+
+def check_source(source: Source, test_images: int) -> int:
+    """How many images a source has; raises `InputError` if there are not more than `test_images`."""
     total = len(pool(source).images)
     if test_images >= total:
         raise InputError(
             f"Expected `test_images` to be less than {total}, the images of {source.name}. "
             f"Received: test_images={test_images}"
         )
-    return target_split(source, total - test_images, test_images, "none", seed)
+    return total

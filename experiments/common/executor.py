@@ -27,6 +27,12 @@ class InProcess(Executor):
         return future
 
 
+def check(config: RunConfig) -> None:
+    """Raises `InputError` if the options name workers that cannot take runs; starts none."""
+    if config.scheduler:
+        cluster.check(config.scheduler)
+
+
 def make(config: RunConfig) -> contextlib.AbstractContextManager[Executor]:
     """An executor as the options say: `scheduler` if there is one, else `workers` processes.
 

@@ -36,25 +36,25 @@ def points(config: Any, grid: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
 def with_options(config: Any, texts: Sequence[str]) -> Any:
     """A config with options set from texts as `"epochs=3"`; a list's values are split at commas."""
-    values = dict(_split(config, text) for text in texts)
+    values = dict(_split(config, text, "set") for text in texts)
     return dataclasses.replace(config, **{name: _parse(config, name, text) for name, text in values.items()})
 
 
 def _axis(config: Any, text: str) -> tuple[str, list[tuple[str, Any]]]:
-    name, listed = _split(config, text)
+    name, listed = _split(config, text, "grid")
     texts = listed.split(",")
     if len(set(texts)) < len(texts):
         raise fail("grid", "to name each value once", text)
     return name, [(each, _parse(config, name, each)) for each in texts]
 
 
-def _split(config: Any, text: str) -> tuple[str, str]:
+def _split(config: Any, text: str, flag: str) -> tuple[str, str]:
     name, equals, values = text.partition("=")
     known = [field.name for field in dataclasses.fields(config)]
     if not equals or not values:
-        raise fail("grid", "to be an option and its values, as momentum=0.9,0.99", text)
+        raise fail(flag, "to be an option and its values, as momentum=0.9,0.99", text)
     if name not in known:
-        raise fail("grid", f"to name an option of the experiment ({near_names(name, known)})", text)
+        raise fail(flag, f"to name an option of the experiment ({near_names(name, known)})", text)
     return name, values
 
 

@@ -28,12 +28,16 @@ def input_shape(config: Any) -> tuple[int, int, int]:
     """Height, width and channels of the images: those of the file, or as the options say."""
     if is_file(config.model):
         height, width, channels = _file_shape(config.model)
-        if not config.image_size and (height is None or height != width):
-            raise InputError(
-                "Expected `image_size` to be given, since the network takes any. "
-                f"Received: image_size={config.image_size}"
-            )
-        return config.image_size or height or 0, config.image_size or width or 0, config.channels or channels
+        if not config.image_size and not height and not width:
+            raise fail("image_size", "to be given, since the network takes any", config.image_size)
+        if height and width and height != width:
+            raise fail("model", "to take square images", f"{config.model}, which takes {height} x {width}")
+        size = config.image_size or height or width or 0
+        if {height, width} - {None, size}:
+            raise fail("image_size", f"to be that of the network, {height} x {width}", config.image_size)
+        if channels not in (config.channels or channels, None):
+            raise fail("channels", f"to be those of the network, {channels}", config.channels)
+        return size, size, config.channels or channels or 3
     size = config.image_size or (96 if is_application(config.model) else 28)
     return size, size, config.channels or (3 if is_application(config.model) else 1)
 
@@ -42,10 +46,12 @@ def weights_of(config: Any, seed: int) -> str | None:
     """The weights of a seed: a name with a `*` goes through the packaged networks it fits.
 
     Raises:
-        InputError: It fits none, or there is no such file.
+        InputError: It fits none, or there is no such file; the network comes with its own.
     """
     from tfbn.models.weights import find_weights, packaged
 
+    if is_file(config.model) and config.weights != "auto":
+        raise fail("weights", f"to be auto, since {config.model} has its own", config.weights)
     if config.weights == "none" or is_file(config.model):
         return None
     if is_application(config.model):
@@ -99,8 +105,6 @@ def check_cifar(name: str, networks: tuple[str, ...]) -> None:
 
     >>> check_cifar("networks", ("plain20", "resnet110"))
     """
-    if not networks:
-        raise fail(name, "to name at least one network", networks)
     for network in networks:
         match = re.fullmatch(r"(?:plain|resnet)(\d+)", network)
         if not match or int(match[1]) < 8 or int(match[1]) % 6 != 2:
@@ -121,7 +125,7 @@ def preprocessing(config: Any) -> Callable[[Any], Any]:
 
 @functools.lru_cache(maxsize=1)
 def _file_shape(path: str) -> tuple[int | None, int | None, int]:
-    shape = _load(path).input_shape
+    shape: Any = getattr(_load(path), "input_shape", ())
     if len(shape) != 4:
         raise fail("model", "to take images, (batch, height, width, channels)", shape)
     return shape[1:]
@@ -147,8 +151,10 @@ def _features(model: Any) -> Any:
 
     if not hasattr(model, "layers") or not model.inputs:
         raise fail("model", "to be a functional or sequential model", type(model).__name__)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise fail("model", "to have one input and one output", model.name)
     last = next((layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense)), None)
-    features = model.output if last is None else last.input
+    features = model.outputs[0] if last is None else last.input
     if len(features.shape) == 4:
         features = keras.layers.GlobalAveragePooling2D(name="pooled")(features)
     if len(features.shape) != 2:

@@ -14,6 +14,7 @@ def option(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     repeated: bool = False,
+    may_be_empty: bool = False,
 ) -> Any:
     """A dataclass field of a config.
 
@@ -24,6 +25,7 @@ def option(
         high: The greatest value allowed.
         choices: The values allowed, for text or for each text of a tuple.
         repeated: Whether a list is given by repeating the flag, since its values have commas.
+        may_be_empty: Whether a list that is not empty by default may be.
 
     Example:
 
@@ -35,6 +37,7 @@ def option(
     tfbn.validation.InputError: Expected `seeds` to be a whole number of at least 1. Received: seeds=0
     """
     metadata = {"help": help, "low": low, "high": high, "choices": choices, "repeated": repeated}
+    metadata["may_be_empty"] = may_be_empty
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -47,7 +50,7 @@ def check(config: Any) -> None:
 def _check_field(field: dataclasses.Field, value: Any) -> None:
     low, high, choices = (field.metadata.get(key) for key in ("low", "high", "choices"))
     values = value if isinstance(value, tuple) else (value,)
-    if isinstance(field.default, tuple) and not values and field.metadata.get("choices"):
+    if not values and field.default and not field.metadata.get("may_be_empty"):
         raise validation.fail(field.name, "to name at least one", value)
     if len(set(values)) < len(values):
         raise validation.fail(field.name, "to name each once", value)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.common.sentences import shift_in_words
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -58,9 +60,10 @@ def by_arm(results: "pd.DataFrame", metrics: dict[str, str], arms: Sequence[str]
                     values.mean(), row + offsets[i], s=70, edgecolors="black", linewidths=0.8, zorder=3,
                     label=label if row == 0 else None, **style,
                 )  # fmt: skip
-        axis.set_title(condition)
+        axis.set_title(shift_in_words(condition))
         axis.set_xlabel(unit)
         axis.set_yticks(range(len(arms)), arms)
+    axes[0][0].set_ylabel("arm")
     axes[0][0].invert_yaxis()
     figure.legend(
         *axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(metrics), frameon=False
@@ -84,6 +87,7 @@ def heat_maps(
         axis.set_title(arm)
         axis.set_xlabel("training step")
         axis.set_yticks(range(len(table)), table.index)
+    axes[0][0].set_ylabel("layer, from input to output")
     figure.colorbar(image, ax=axes[0].tolist(), label=label)
     return figure
 

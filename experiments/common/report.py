@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+LONG = 30  # characters, from which on a cell may be broken
+
 
 def to_terminal(experiment: Experiment, summary: Summary) -> None:
     """Prints tables, findings and limits."""
@@ -31,10 +33,8 @@ def to_terminal(experiment: Experiment, summary: Summary) -> None:
         console.print(f"\n[bold]{escape(title)}[/bold]")
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for column in frame.columns:
-            # Numbers, and text that starts with one, line up at the right.
-            values = frame[column].astype(str)
-            numeric = values.str.match(r"[-+]?\d|-$").all()
-            table.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
+            justify: Any = "left" if _kind(frame[column]) else "right"
+            table.add_column(str(column), justify=justify, overflow="fold")
         for row in frame.itertuples(index=False):
             table.add_row(*(escape(str(value)) for value in row))
         console.print(table)
@@ -81,7 +81,19 @@ def _tables(summary: Summary) -> "list[tuple[str, pd.DataFrame]]":
 
 
 def _rows(frame: "pd.DataFrame") -> dict[str, Any]:
-    return {"columns": list(frame.columns), "rows": frame.astype(str).to_numpy().tolist()}
+    kinds = [_kind(frame[column]) for column in frame.columns]
+    return {
+        "columns": list(zip(frame.columns, kinds, strict=True)),
+        "rows": [list(zip(row, kinds, strict=True)) for row in frame.astype(str).to_numpy()],
+    }
+
+
+def _kind(column: "pd.Series") -> str:
+    """How a column is set: numbers, and what starts with one, line up at the right."""
+    values = column.astype(str)
+    if values.str.len().max() > LONG:
+        return "text long"
+    return "" if values.str.match(r"[-+]?\d|-$").all() else "text"
 
 
 def _file_name(title: str) -> str:

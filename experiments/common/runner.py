@@ -54,13 +54,9 @@ def _write_tables(experiment: Experiment, store: Store, rows: list[Any]) -> "pd.
 
 def _table_of(store: Store, name: str, row: dict[str, Any]) -> "pd.DataFrame | None":
     """A table that one run left, with the run's own columns in front; None if it left none."""
-    import pandas as pd
-
-    cell = Cell(row["condition"], row["arm"], row["seed"])
-    path = store.runs / cell.folder / f"{name}.parquet"
-    if not path.exists():
+    table = store.table(Cell(row["condition"], row["arm"], row["seed"]), name)
+    if table is None:
         return None
-    table = pd.read_parquet(path)
     for i, key in enumerate(("condition", "arm", "seed")):
         table.insert(i, key, row[key])
     return table

@@ -28,6 +28,17 @@ def difference(change: Interval, unit: str = "points", digits: int = 1) -> str:
     return f"{word} by {size.text(digits, signed=False)}{unit} {seeds}"
 
 
+def shift_in_words(shift: str) -> str:
+    """The shift of a domain as titles and sentences name it.
+
+    Example:
+
+    >>> shift_in_words("none"), shift_in_words("contrast=0.3")
+    ('no shift', 'contrast=0.3')
+    """
+    return "no shift" if shift == "none" else shift
+
+
 def never_moved(what: str, where: str, change: "pd.Series") -> str:
     """Says in how many runs something that should not move did; empty if there were no runs."""
     moved = int((change > 0).sum())

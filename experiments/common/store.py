@@ -4,6 +4,7 @@ manifest.json            what these runs are: configuration, versions, machine
 runs/<condition>/<arm>/seed<k>/
     result.json          the run's measurements; written last
     drift.parquet        if the run recorded drift, with TensorBoard files beside it
+checkpoints/<condition>/<arm>/seed<k>.zip   of a run that has not finished, if asked for
 results.parquet          one row for each run
 drift.parquet            the runs' own tables, put together
 report.html
@@ -11,6 +12,7 @@ report.html
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -22,6 +24,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.common import stored_files
 from experiments.common.experiment import Cell, RunConfig
 from tfbn.files import flush_to_disk, written_whole
 from tfbn.validation import InputError
@@ -47,6 +50,7 @@ class Store:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.runs = self.folder / "runs"
+        self.checkpoints = self.folder / "checkpoints"
 
     def check(self, experiment: str, config: RunConfig) -> None:
         """Raises `InputError` if the folder cannot take this study; writes nothing.
@@ -57,11 +61,13 @@ class Store:
         self._check_writable()
         manifest = self.folder / "manifest.json"
         if manifest.exists():
-            stored = _read_json(manifest)
+            stored = stored_files.read_json(manifest, "use another work_dir, or put a copy of it back")
             self._check_format(stored)
             self._check_same(stored, manifest_of(experiment, config))
             for path in sorted(self.runs.glob("*/*/*/result.json")):
-                _read_json(path)
+                stored_files.read_row(path)
+            for path in sorted(self.runs.glob("*/*/*/*.parquet")):
+                stored_files.check_table(path)
         elif self.folder.is_dir() and any(map(_foreign, self.folder.iterdir())):
             raise InputError(
                 "Expected `work_dir` to be new, empty or the folder of an earlier study. "
@@ -104,24 +110,46 @@ class Store:
             temporary.write_text(json.dumps(row))
         final = self.runs / cell.folder
         try:
-            unfinished.rename(final)
+            _rename(unfinished, final)
         except OSError:
             if not (final / "result.json").exists():
                 raise
-            return _read_json(final / "result.json")
+            row = stored_files.read_row(final / "result.json")
         flush_to_disk(final.parent)
+        checkpoint_of(final).unlink(missing_ok=True)
         return row
 
     def _drop_unfinished(self) -> None:
         for temporary in self.folder.glob(".*.tmp"):
             temporary.unlink()
-        for unfinished in self.runs.glob("*/*/*.unfinished"):
+        for unfinished in [*self.runs.glob("*/*/*.unfinished"), *self.checkpoints.glob("*/*/.*.tmp")]:
             shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.unlink(missing_ok=True)  # a file among them
+        self._drop_checkpoints()
+
+    def _drop_checkpoints(self) -> None:
+        """Those of runs that have finished, and folders that then hold none."""
+        for checkpoint in self.checkpoints.glob("*/*/*.zip"):
+            run = checkpoint.relative_to(self.checkpoints).with_suffix("")
+            if (self.runs / run / "result.json").exists():
+                checkpoint.unlink(missing_ok=True)
+        for folder in sorted([*self.checkpoints.glob("*/*"), *self.checkpoints.glob("*")], reverse=True):
+            _remove_if_empty(folder)
+        _remove_if_empty(self.checkpoints)
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """The stored row of a run, or None if it has not finished."""
         path = self.runs / cell.folder / "result.json"
-        return _read_json(path) if path.exists() else None
+        return stored_files.read_row(path) if path.exists() else None
+
+    def table(self, cell: Cell, name: str) -> "pd.DataFrame | None":
+        """The table `<name>.parquet` that a run left, or None if it left none.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        path = self.runs / cell.folder / f"{name}.parquet"
+        return stored_files.read_table(path) if path.exists() else None
 
     def write_table(self, name: str, table: "pd.DataFrame") -> None:
         """Writes `<name>.parquet` into the work folder, whole."""
@@ -137,7 +165,8 @@ class Store:
             )
 
     def _check_format(self, stored: Any) -> None:
-        found = stored.get("format") if isinstance(stored, dict) else None
+        is_whole = isinstance(stored, dict) and isinstance(stored.get("config"), dict)
+        found = stored.get("format") if is_whole else None
         if found != FORMAT:
             raise InputError(
                 f"Expected `work_dir` to be written by a tfbn that stores runs in format {FORMAT}. "
@@ -166,6 +195,22 @@ def folder_of(experiment: str, config: RunConfig) -> Path:
     return Path(config.work_dir or f"runs/{experiment}")
 
 
+def checkpoint_of(run_folder: Path) -> Path:
+    """Where a run keeps what it needs to continue: not in its own folder, which ends with it.
+
+    Args:
+        run_folder: What `Store.begun` gave, or the folder of the finished run.
+    """
+    work_folder, (condition, arm, run) = run_folder.parents[3], run_folder.parts[-3:]
+    return work_folder / "checkpoints" / condition / arm / f"{run.partition('.')[0]}.zip"
+
+
+def code_and_versions() -> dict[str, Any]:
+    """What results depend on beside the configuration."""
+    versions = {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}
+    return {"versions": versions, "code": _digest_of_code()}
+
+
 def manifest_of(experiment: str, config: RunConfig) -> dict[str, Any]:
     """What a study is, as plain data."""
     options = {k: v for k, v in dataclasses.asdict(config).items() if k not in NOT_PART_OF_A_STUDY}
@@ -173,12 +218,12 @@ def manifest_of(experiment: str, config: RunConfig) -> dict[str, Any]:
         "format": FORMAT,
         "experiment": experiment,
         "config": {k: list(v) if isinstance(v, tuple) else v for k, v in options.items()},
-        "versions": {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
-        "code": _digest_of_code(),
+        **code_and_versions(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
 
 
+@functools.cache
 def _digest_of_code() -> str:
     """Tells versions of the code apart, also between releases."""
     digest = hashlib.sha256()
@@ -195,14 +240,16 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except (ValueError, OSError) as error:
-        raise InputError(
-            f"Expected a readable file of an earlier run; delete it to run that part again. "
-            f"Received: path={str(path)!r} ({error})"
-        ) from None
+def _rename(unfinished: Path, final: Path) -> None:
+    """Gives a run's folder its name; one of that name that has lost its result makes room."""
+    if final.exists() and not (final / "result.json").exists():
+        shutil.rmtree(final)
+    unfinished.rename(final)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _foreign(path: Path) -> bool:

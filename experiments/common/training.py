@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from experiments.common.checkpoints import Checkpoint
 
 
 def compiled(model: Any, optimizer: Any) -> Any:
@@ -32,6 +35,7 @@ def fit(
     steps: int | None = None,
     callbacks: Sequence[Any] = (),
     shuffle: bool = True,
+    checkpoint: "Checkpoint | None" = None,
 ) -> dict[str, list[float]]:
     """Fits a compiled model; the order of the examples is a function of `seed` alone.
 
@@ -46,6 +50,9 @@ def fit(
             takes. So runs of different batch sizes can be compared at the same number of steps.
         callbacks: Keras callbacks.
         shuffle: False: the order of `x`, in every epoch.
+        checkpoint: Where an earlier, killed process got to with the same training, which
+            then continues, and ends as it would have, to the bit. The other callbacks with
+            a state must be parts of it.
 
     Returns:
         The history: a list of values, one an epoch, for each metric.
@@ -55,15 +62,19 @@ def fit(
     data = tf.data.Dataset.from_tensor_slices((x, y))
     data = data.shuffle(len(x), seed=seed) if shuffle else data
     data = data.batch(batch_size) if steps is None else data.repeat().batch(batch_size)
+    data = _plain(data)
+    if checkpoint is not None:
+        data = checkpoint.restore(model, data, steps)
     history = model.fit(
-        _plain(data),
+        data,
         epochs=epochs,
+        initial_epoch=0 if checkpoint is None else checkpoint.epochs,
         steps_per_epoch=steps,
         verbose=0,
         shuffle=False,
-        callbacks=list(callbacks),
+        callbacks=[*callbacks, *([] if checkpoint is None else [checkpoint])],
     )
-    return history.history
+    return history.history if checkpoint is None else checkpoint.history
 
 
 def predict(model: Any, x: np.ndarray, batch_size: int) -> Any:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments.common import judging, networks, pretraining, training
+from experiments.common import checkpoints, judging, networks, pretraining, training
 from experiments.common.arms import ARMS, Arm
 from experiments.common.data import Source, Split, pool, source_split, target_split
 from experiments.common.experiment import RunConfig
@@ -111,7 +111,9 @@ def run_arm(config: TransferConfig, arm: Arm, shift: str, seed: int, folder: Pat
     )
     started = time.perf_counter()
     trained, inputs = prefix.shortened(model, split)
-    fit_accuracy = fit(config, trained, dataclasses.replace(split, train_x=inputs), seed, [recorder])
+    checkpoint = checkpoints.of_run(config, folder, {"drift": recorder})
+    split_for_fit = dataclasses.replace(split, train_x=inputs)
+    fit_accuracy = fit(config, trained, split_for_fit, seed, [recorder], checkpoint)
     measurements = {"fit_seconds": time.perf_counter() - started, "fit_accuracy": fit_accuracy}
     measurements |= {"frozen_part_computed_once": float(trained is not model)}
     measurements |= {"trained_parameters": training.trained_parameters(model)}
@@ -204,7 +206,14 @@ def _by_batch(arm: Arm) -> bool:
     return resolve(arm.training, arm.update_statistics, arm.trainable).normalizes_by == "batch"
 
 
-def fit(config: TransferConfig, model: Any, split: Split, seed: int, callbacks: list[Any]) -> float:
+def fit(
+    config: TransferConfig,
+    model: Any,
+    split: Split,
+    seed: int,
+    callbacks: list[Any],
+    checkpoint: checkpoints.Checkpoint | None = None,
+) -> float:
     """Trains for the short budget; returns the last epoch's accuracy as `fit` saw it."""
     history = training.fit(
         model,
@@ -214,5 +223,6 @@ def fit(config: TransferConfig, model: Any, split: Split, seed: int, callbacks: 
         seed=seed,
         epochs=config.epochs,
         callbacks=callbacks,
+        checkpoint=checkpoint,
     )
     return history["accuracy"][-1]

@@ -34,7 +34,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     changes = Changes(config, results)
     shown = [("Arms", _arms_table(results, {arm: AFFINE[arm].says for arm in arms}))]
     for shift in config.shifts:
-        of_shift = f"{config.target.name}, {shift}"
+        of_shift = f"{config.target.name}, {sentences.shift_in_words(shift)}"
         shown += [
             (
                 f"Test accuracy in inference mode: {of_shift}",
@@ -78,7 +78,7 @@ class Changes:
     def in_modes(self, kind: str, reference: str) -> dict[str, Interval]:
         """The difference of two kinds of arm by shift, statistics held and updated."""
         return {
-            f"{shift} {mode}": change
+            f"{sentences.shift_in_words(shift)}, {mode}": change
             for mode in ("held", "updated")
             for shift, change in self.of(f"{kind}_{mode}", f"{reference}_{mode}").items()
         }
@@ -109,7 +109,7 @@ def _findings(changes: Changes, results: "pd.DataFrame") -> list[str]:
 
 def _sentence(what: str, changes: Changes, arm: str, reference: str) -> str:
     parts = [
-        f"{shift}, {label}: {sentences.difference(change)}"
+        f"{sentences.shift_in_words(shift)}, {label}: {sentences.difference(change)}"
         for metric, label in METRICS.items()
         for shift, change in changes.of(arm, reference, metric).items()
     ]

@@ -57,7 +57,7 @@ def by_size(part: "pd.DataFrame") -> "pd.DataFrame":
             "steps": runs.steps.iloc[0],
             **{f"{label}, %": mean_and_sd(runs[mode]) for mode, label in MODES.items()},
             "moving mean off, sd": mean_and_sd(runs.moving_mean_error, 2),
-            "variance off, nats": mean_and_sd(runs.moving_variance_error, 2),
+            "variance off, nats per channel": mean_and_sd(runs.moving_variance_error, 2),
             "late drift, sd": mean_and_sd(runs.drift, 2),
         }
         for size, runs in part.groupby("batch_size")

@@ -84,9 +84,9 @@ def error_table(trained: "pd.DataFrame") -> "pd.DataFrame":
             "seeds": len(runs),
             "train error, %": mean_and_sd(runs.train_error),
             "test error, %": mean_and_sd(runs.test_error),
-            "test minus train": f"{(runs.test_error - runs.train_error).mean():+.1f}",
+            "test minus train, points": f"{(runs.test_error - runs.train_error).mean():+.1f}",
             "train error in fit, %": mean_and_sd(runs.fit_error),
-            "fell in the last third by": f"{(runs.earlier_train_error - runs.train_error).mean():.1f}",
+            "change in last third, points": f"{(runs.train_error - runs.earlier_train_error).mean():+.1f}",
         }
         for (arm, depth), runs in trained.groupby(["arm", "depth"], sort=False)
     ).sort_values(["network", "layers"])

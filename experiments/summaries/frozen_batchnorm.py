@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.common import plots, sentences
 from experiments.common.arms import ARMS
 from experiments.common.experiment import Summary
+from experiments.common.sentences import shift_in_words
 from experiments.common.statistics import interval, mean_and_sd, paired
 from experiments.summaries.frozen_claims import claims
 
@@ -26,7 +27,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     arms = list(config.arms)
     tables = [("Arms", arms_table(arms, results))]
     for shift in config.shifts:
-        of_shift = f"{config.target.name}, {shift}"
+        of_shift = f"{config.target.name}, {shift_in_words(shift)}"
         tables += [
             (f"Test accuracy in inference mode: {of_shift}", accuracy_table(results, shift, arms)),
             (f"What BatchNorm did: {of_shift}", behaviour_table(results, shift, arms)),
@@ -72,7 +73,7 @@ def accuracy_table(
             compared = reference in arms and arm != reference
             change = paired(results, metric, shift, arm, reference) if compared else None
             cells[f"{budget}, %"] = mean_and_sd(part[metric])
-            cells[f"{budget} minus {reference}"] = change.text() if change else "-"
+            cells[f"{budget} minus {reference}, points"] = change.text() if change else "-"
             cells[f"agree ({budget})"] = f"{change.agree}/{change.seeds}" if change else "-"
         return cells
 
@@ -92,7 +93,7 @@ def behaviour_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd
             "gap, points": f"{part.gap.mean():+.1f}",
             "test by batch, %": mean_and_sd(part.test_accuracy_batch),
             "drift, sd": f"{part.mean_shift.mean():.2f}",
-            "mismatch, nats": f"{part.mismatch.mean():.3f}",
+            "mismatch, nats per channel": f"{part.mismatch.mean():.3f}",
             "statistics": _moved(part.statistics_moved),
             "gamma, beta": _moved(part.affine_moved),
             "fit, s": f"{part.fit_seconds.mean():.1f}",
@@ -141,7 +142,7 @@ class _Across:
         if not {arm, reference} <= self.ran:
             return ""
         parts = [
-            f"{', '.join(filter(None, (shift, label)))}: "
+            f"{', '.join(filter(None, (shift_in_words(shift), label)))}: "
             + sentences.difference(paired(self.results, metric, shift, arm, reference))
             for shift in self.shifts
             for label, metric in metrics.items()
@@ -151,7 +152,7 @@ class _Across:
     def sentence(self, arm: str, what: str, say: "Callable[[pd.DataFrame], str]") -> str:
         if arm not in self.ran:
             return ""
-        parts = [f"{shift}: {say(_part(self.results, shift, arm))}" for shift in self.shifts]
+        parts = [f"{shift_in_words(at)}: {say(_part(self.results, at, arm))}" for at in self.shifts]
         return f"{what}. {'; '.join(parts)}."
 
 
@@ -188,7 +189,7 @@ def figures(config: Any, results: "pd.DataFrame", drift: "pd.DataFrame") -> list
     modes = {"fit_accuracy": "in fit, last epoch", "train_accuracy": "in inference mode, afterwards"}
     maps = [
         (
-            f"Drift of the moving mean: {shift}",
+            f"Drift of the moving mean: {shift_in_words(shift)}",
             "Root mean square over channels of the shift since the start, in standard deviations "
             "of the start. Layers from input (top) to output (bottom); mean over seeds.",
             plots.heat_maps(drift, "mean_shift", "mean shift, sd", shift, drifting),

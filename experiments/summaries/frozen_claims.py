@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.common.arms import ARMS
 from experiments.common.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED, Claim, judged
+from experiments.common.sentences import shift_in_words
 from experiments.common.statistics import Interval, interval, paired
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ def _differences(config: Any, results: "pd.DataFrame") -> list[Claim | None]:
         if not {arm, reference} <= set(config.arms):
             return {}
         return {
-            f"{shift} ({BUDGETS[metric]})": paired(results, metric, shift, arm, reference)
+            f"{shift_in_words(shift)} ({BUDGETS[metric]})": paired(results, metric, shift, arm, reference)
             for metric in budgets
             for shift in config.shifts
         }
 
     carried = {
-        f"{arm} at {shift}": interval(part.gap).negative()
+        f"{arm} at {shift_in_words(shift)}": interval(part.gap).negative()
         for arm in ("batch", "batch_held")
         for shift in config.shifts
         if len(part := results[(results.arm == arm) & (results.condition == shift)])
@@ -89,7 +90,8 @@ def _drift_tells(config: Any, results: "pd.DataFrame") -> Claim | None:
     for (shift, arm), part in results.groupby(["condition", "arm"], sort=False):
         if ARMS[arm].trainable or not interval(part.gap).low > GAP:
             continue
-        where = f"{arm} at {shift} ({part.gap.mean():.0f} points at {part.mean_shift.mean():.2g} sd)"
+        moved = f"{part.gap.mean():.0f} points at {part.mean_shift.mean():.2g} sd"
+        where = f"{arm} at {shift_in_words(str(shift))} ({moved})"
         seen[bool((part.mean_shift > 0).all())].append(where)
     if seen[True] and seen[False]:
         verdict = ONLY_IF

@@ -41,7 +41,10 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
             ("Ways to write the model", described),
             ("What fit did", behaviour_table(modes, arms)),
             ("Moving statistics by layer while fit ran with the base unfrozen", layer_table(layers, arms)),
-            *((f"Test accuracy: {shift}", accuracy_table(results, shift, arms)) for shift in config.shifts),
+            *(
+                (f"Test accuracy: {sentences.shift_in_words(shift)}", accuracy_table(results, shift, arms))
+                for shift in config.shifts
+            ),
         ],
         figures=figures(results, layers, arms),
         limits=[
@@ -104,7 +107,10 @@ def _held_minus_moving(results: "pd.DataFrame", config: Any) -> dict[str, Any]:
 
 def _accuracy_findings(results: "pd.DataFrame", config: Any) -> list[str]:
     changes = _held_minus_moving(results, config)
-    parts = "; ".join(f"{shift}: {sentences.difference(change)}" for shift, change in changes.items())
+    parts = "; ".join(
+        f"{sentences.shift_in_words(shift)}: {sentences.difference(change)}"
+        for shift, change in changes.items()
+    )
     return [f"Unfrozen with statistics held instead of moving, test accuracy. {parts}."] if parts else []
 
 

@@ -112,7 +112,7 @@ def accuracy_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd.
         row = {"model": arm, **{f"{s}, %": mean_and_sd(part[f"test_accuracy_{s}"]) for s in STEPS}}
         compared = "no_flag" in arms and arm != "no_flag"
         change = paired(results, f"test_accuracy_{STEPS[1]}", shift, arm, "no_flag") if compared else None
-        row["unfrozen minus no_flag"] = change.text() if change else "-"
+        row["unfrozen minus no_flag, points"] = change.text() if change else "-"
         row["agree"] = f"{change.agree}/{change.seeds}" if change else "-"
         rows.append(row)
     return pd.DataFrame(rows)

@@ -89,16 +89,18 @@ def accuracy_table(trained: "pd.DataFrame", network: str, arms: list[str], refer
     import pandas as pd
 
     rows = []
-    for arm in arms:
-        part = trained[(trained.condition == network) & (trained.arm == arm)]
-        compared = reference in arms and arm != reference
+    of_network = trained[trained.condition == network]
+    ran = [arm for arm in arms if (of_network.arm == arm).any()]
+    for arm in ran:
+        part = of_network[of_network.arm == arm]
+        compared = reference in ran and arm != reference
         change = paired(trained, "test_accuracy", network, arm, reference) if compared else None
         rows.append(
             {
                 "order": arm,
                 "inference mode, %": mean_and_sd(part.test_accuracy),
                 "by the batch, %": mean_and_sd(part.test_accuracy_batch),
-                f"minus {reference}": change.text() if change else "-",
+                f"minus {reference}, points": change.text() if change else "-",
                 "agree": f"{change.agree}/{change.seeds}" if change else "-",
                 "largest bias moved": f"{part.bias_moved.max():.2g}"
                 if part.bias_moved.notna().any()

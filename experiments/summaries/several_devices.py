@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ROUNDING = 1e-3  # sd, and nats: what float32 sums in another order may come to
 SHOWN = {
     "mean_shift": "moving mean, sd",
-    "log_variance_ratio": "moving variance, nats",
+    "log_variance_ratio": "moving variance, nats per channel",
     "logits": "logits, sd",
     "moved": "moved meanwhile, sd",
 }
@@ -41,7 +41,10 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
                 "Moving variance on several devices against one",
                 "Mean absolute log ratio over channels, largest over layers. Small marks are seeds.",
                 plots.by_arm(
-                    results, {"log_variance_ratio": "moving variance"}, list(config.arms), "log ratio, nats"
+                    results,
+                    {"log_variance_ratio": "moving variance"},
+                    list(config.arms),
+                    "log ratio, nats per channel",
                 ),
             )
         ],

@@ -19,7 +19,7 @@ from tfbn.validation import InputError
 TINY = layer_order.Config(
     seeds=2,
     workers=0,
-    arms=("conv-bn-relu", "conv-bn-relu+bias", "conv-relu-bn"),
+    arms=("conv-bn-relu", "conv-bn-relu+bias", "conv-relu-bn", "bn-relu-conv"),
     networks=("plain8",),
     train_images=64,
     test_images=50,
@@ -170,7 +170,7 @@ def test_each_verdict(numbers, verdicts):
 BAD = {
     "arms": (("bn-conv-relu",), "Expected `arms` to be one of"),
     "networks": (("resnet10",), "Expected `networks` to be plain or resnet with a depth of 6n"),
-    "networks none": ((), "Expected `networks` to name at least one network"),
+    "networks none": ((), "Expected `networks` to name at least one. Received"),
     "compared": ("vgg", "Expected `compared` to be plain or resnet"),
     "batch_size": (1, "batch_size=1"),
     "rounds": (0, "rounds=0"),

@@ -26,7 +26,7 @@ TINY = transfer_strategies.Config(
     test_images=50,
     epochs=2,
     steps=2,
-    arms=("everything_batch", "head_inference", "head_batch"),
+    arms=("everything_batch", "head_inference"),
 )
 
 
@@ -39,7 +39,7 @@ def study(tmp_path_factory):
 
 def test_every_run_has_a_row_and_a_curve(study):
     summary, folder, results = study
-    assert len(results) == 3 * 2 * 2
+    assert len(results) == 2 * 2 * 2
     assert set(results.condition) == {"images=25", "images=40"}
     curve = pd.read_parquet(folder / "curve.parquet")
     assert (
@@ -80,7 +80,7 @@ def test_from_scratch_means_other_weights_and_the_same_new_layer(tmp_path):
     np.testing.assert_array_equal(statistics, np.zeros_like(statistics))
 
 
-@pytest.mark.parametrize("arm", ["last_inference", "head_inference"])
+@pytest.mark.parametrize("arm", ["head_inference", pytest.param("last_inference", marks=pytest.mark.long)])
 def test_cached_features_train_to_the_same_weights(arm, tmp_path):
     options = TINY.alone(25, strategies.strategy_of(arm))
     split = transfer.prepared_split(options, "none", 0)
@@ -213,7 +213,7 @@ def test_claims_need_the_arms_they_compare():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"train_images": ()}, "Expected `train_images` to name at least one number"),
+        ({"train_images": ()}, "Expected `train_images` to name at least one. Received"),
         ({"train_images": (25, 0)}, "Expected `train_images` to be a whole number of at least 1"),
         ({"train_images": (25, 1760)}, "to be at most 1797"),
         ({"epochs": 1}, "Expected `epochs` to be a whole number of at least 2"),

@@ -15,7 +15,8 @@ the layers, their numbers of channels, the units.
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,10 @@ ROWS_PER_GROUP = 131_072
 
 
 class DriftLog:
-    """Writes `drift.parquet` in row groups. Nothing is visible before `publish`.
+    """Writes `drift.parquet` in row groups of one size. Nothing is visible before `publish`.
 
-    If the file is there already, its rows are kept and new ones come after them.
+    If the file is there already, its rows are kept and new ones come after them. The same
+    rows make the same file, byte for byte, in however many parts they came.
 
     Args:
         folder: Where the file shall be.
@@ -56,21 +58,21 @@ class DriftLog:
         self._schema = _schema(channels)
         self._waiting: list[Any] = []
         self._files = contextlib.ExitStack()
-        temporary = self._files.enter_context(written_whole(self._path))
+        self._temporary = self._files.enter_context(written_whole(self._path))
         try:
-            self._begin(temporary)
+            self._begin(self._path)
         except BaseException:
             self.discard()
             raise
 
-    def _begin(self, temporary: Path) -> None:
+    def _begin(self, earlier: Path) -> None:
         import pyarrow.parquet as pq
 
-        self._writer = pq.ParquetWriter(temporary, self._schema)
-        if self._path.exists():
-            with pq.ParquetFile(self._path) as earlier:
-                for group in range(earlier.num_row_groups):
-                    self._writer.write_table(earlier.read_row_group(group).cast(self._schema))
+        self._writer = pq.ParquetWriter(self._temporary, self._schema)
+        if earlier.exists():
+            with pq.ParquetFile(earlier) as file:
+                for group in range(file.num_row_groups):
+                    self._add(file.read_row_group(group).cast(self._schema))
 
     def append(
         self, steps: np.ndarray, epoch: int, values: np.ndarray, mismatches: np.ndarray | None = None
@@ -100,14 +102,17 @@ class DriftLog:
             *(pa.array(np.ascontiguousarray(column, np.float32)) for column in flat.T),
             *(pa.array(np.ascontiguousarray(column), from_pandas=True) for column in probed.T),
         ]
-        self._waiting.append(pa.Table.from_arrays(columns, schema=self._schema))
-        if sum(table.num_rows for table in self._waiting) >= ROWS_PER_GROUP:
-            self._write()
+        self._add(pa.Table.from_arrays(columns, schema=self._schema))
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Writes the rows so far into another folder; the log goes on."""
+        self._finish()
+        shutil.copyfile(self._temporary, Path(folder) / NAME)
+        self._begin(Path(folder) / NAME)
 
     def publish(self) -> None:
         """Finishes the file and puts it in its place."""
-        self._write()
-        self._writer.close()
+        self._finish()
         self._files.close()
 
     def discard(self) -> None:
@@ -115,12 +120,51 @@ class DriftLog:
         with contextlib.suppress(_DiscardedError):
             self._files.__exit__(_DiscardedError, _DiscardedError(), None)
 
-    def _write(self) -> None:
+    def _add(self, table: Any) -> None:
+        self._waiting.append(table)
+        if sum(table.num_rows for table in self._waiting) >= ROWS_PER_GROUP:
+            self._write(whole_groups=True)
+
+    def _finish(self) -> None:
+        self._write(whole_groups=False)
+        self._writer.close()
+
+    def _write(self, whole_groups: bool) -> None:
+        """Writes what waits, or as much of it as fills groups."""
         import pyarrow as pa
 
-        if self._waiting:
-            self._writer.write_table(pa.concat_tables(self._waiting).unify_dictionaries())
-            self._waiting = []
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting).unify_dictionaries().combine_chunks()
+        rows = table.num_rows - (table.num_rows % ROWS_PER_GROUP if whole_groups else 0)
+        self._writer.write_table(table.slice(0, rows), row_group_size=ROWS_PER_GROUP)
+        self._waiting = [table.slice(rows)] if rows < table.num_rows else []
+
+
+def rows_of(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+    """The rows of a log, step by step, in memory for one row group.
+
+    Args:
+        path: A `drift.parquet`.
+
+    Yields:
+        `(step, values, mismatches)`: values of shape `(layers, len(drift.METRICS))`, and
+        mismatches of shape `(layers, 2)`, or None where they were not probed.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        layers = len(json.loads(file.schema_arrow.metadata[b"tfbn.drift"])["layers"])
+        left = np.zeros((0, 1 + len(drift.METRICS) + len(mismatch.METRICS)))
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=["step", *drift.METRICS, *mismatch.METRICS])
+            # float64 holds these steps and float32 exactly; null becomes NaN.
+            left = np.concatenate([left, np.stack([np.float64(column) for column in table.columns], axis=1)])
+            whole = len(left) - len(left) % layers
+            for rows in left[:whole].reshape(-1, layers, left.shape[1]):
+                values, probed = np.split(np.float32(rows[:, 1:]), [len(drift.METRICS)], axis=1)
+                yield int(rows[0, 0]), values, None if np.isnan(probed).all() else probed
+            left = left[whole:]
 
 
 def read_drift(folder: str | os.PathLike) -> Any:
@@ -143,20 +187,33 @@ def read_drift(folder: str | os.PathLike) -> Any:
     ...
     tfbn.validation.InputError: Expected `folder` to hold a drift.parquet. Received: folder='...nothing'
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    table, layers = _read(folder, pq.read_table)
+    frame = table.to_pandas()
+    frame["layer"] = frame["layer"].cat.set_categories(layers)
+    return frame
+
+
+def layers_in(folder: str | os.PathLike) -> list[str]:
+    """The layers of a log; errors as in `read_drift`, without a look at the rows."""
+    import pyarrow.parquet as pq
+
+    return _read(folder, pq.ParquetFile)[1]
+
+
+def _read(folder: str | os.PathLike, read: Callable[[Path], Any]) -> tuple[Any, list[str]]:
+    import pyarrow as pa
 
     path = Path(folder) / NAME
     if not path.is_file():
         raise fail("folder", f"to hold a {NAME}", str(folder))
     try:
-        table = pq.read_table(path)
-        layers = json.loads(table.schema.metadata[b"tfbn.drift"])["layers"]
+        found = read(path)
+        schema = getattr(found, "schema_arrow", None) or found.schema
+        return found, json.loads(schema.metadata[b"tfbn.drift"])["layers"]
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise fail("folder", f"to hold a whole {NAME} of this project ({error})", str(folder)) from error
-    frame = table.to_pandas()
-    frame["layer"] = frame["layer"].cat.set_categories(layers)
-    return frame
 
 
 def clear(folder: str | os.PathLike) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import warnings
 import weakref
 from pathlib import Path
@@ -14,6 +15,7 @@ from tfbn import drift
 from tfbn.callbacks import drift_log
 from tfbn.callbacks.batch_reader import BatchReader
 from tfbn.callbacks.drift_log import DriftLog
+from tfbn.callbacks.recorder_state import RecorderState
 from tfbn.callbacks.step_hook import StepHook
 from tfbn.callbacks.step_ring import StepRing
 from tfbn.mismatch import Probe
@@ -55,6 +57,9 @@ class DriftRecorder(keras.callbacks.Callback):
     If `fit` raises, no `drift.parquet` appears. The model's next `fit` trains as if there
     had been no recorder; with the same recorder again it records on. Use the recorder as
     a context manager, or call `close`, to free the model at once.
+
+    A training that is continued from a checkpoint in another process has one log as well:
+    `save` a recorder beside the checkpoint, and `restore` a new one from it.
 
     Args:
         log_dir: A folder. It must not hold another recorder's log.
@@ -128,7 +133,9 @@ class DriftRecorder(keras.callbacks.Callback):
         self._summaries: writing.Writer | None = None
         self._probe: Probe | None = None
         self._performance: Performance | None = None
-        self._last_recorded = -1
+        self._began = False
+        self._restored: RecorderState | None = None
+        self._steps_before, self._last_recorded = 0, -1
         self._epoch = self._next_epoch = self._epoch_offset = 0
         self._fit_begins = self._first_batch = False
 
@@ -147,6 +154,89 @@ class DriftRecorder(keras.callbacks.Callback):
         if self._summaries is not None:
             self._summaries.close()
         self._hook = self._log = self._source = self._probe = self._performance = None
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Writes what `restore` needs: the log so far, the TensorBoard events, where it is.
+
+        To be called after the recorder's own `on_epoch_end`, by a callback that comes
+        after it, or after a fit.
+
+        Args:
+            folder: For this alone; made if missing.
+
+        Raises:
+            RuntimeError: Nothing was recorded yet.
+
+        Example:
+
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization()])
+        >>> model.compile("sgd", "mse")
+        >>> def fit(recorder, **epochs):
+        ...     x = np.array([[3.0, 0.0], [5.0, 1.0]])
+        ...     _ = model.fit(x, x, verbose=0, callbacks=[recorder], **epochs)
+        >>> recorder = DriftRecorder(folder / "first part", heat_maps=False)
+        >>> fit(recorder, epochs=2)
+        >>> recorder.save(folder / "saved")
+        >>> later = DriftRecorder(folder / "whole", heat_maps=False)
+        >>> later.restore(folder / "saved", model)
+        >>> fit(later, initial_epoch=2, epochs=3)
+        >>> tfbn.callbacks.read_drift(folder / "whole")["epoch"].tolist()
+        [0, 0, 1, 2]
+        """
+        if not self._began:
+            raise RuntimeError("Expected a recorder that has recorded. Received: one before its first fit")
+        folder = self._another_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._log is not None:
+            self._flush()
+            self._log.save(folder)
+        else:
+            shutil.copyfile(self.log_dir / drift_log.NAME, folder / drift_log.NAME)
+        summaries = self._summaries.save(folder) if self._summaries is not None else {}
+        step = self._source.step if self._source is not None else self._steps_before
+        RecorderState(self._reference, step, self._last_recorded, self._next_epoch, summaries).save(folder)
+
+    def restore(self, folder: str | os.PathLike, model: Any) -> None:
+        """Records on where another recorder was when it was saved; to be called before `fit`.
+
+        The saved log and events are copied into `log_dir`. Steps, epochs and the reference
+        are those of the saved recorder.
+
+        Args:
+            folder: What `save` wrote.
+            model: What is going to be fitted.
+
+        Raises:
+            OSError: Something is missing.
+            ValueError: Something is damaged, or the model has other layers. Nothing was
+                changed.
+            RuntimeError: This recorder has recorded already.
+        """
+        if self._began:
+            raise RuntimeError(
+                "Expected a recorder that has not recorded yet. Received: one after its first fit"
+            )
+        folder = self._another_folder(folder)
+        state = RecorderState.load(folder)
+        if drift_log.layers_in(folder) != list(state.reference):
+            raise fail("folder", "to hold a log and a reference of the same layers", str(folder))
+        self._check_layers(state.reference, built_sites(model))
+        drift_log.clear(self.log_dir)
+        writing.clear(self.log_dir)
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / drift_log.NAME, self.log_dir / drift_log.NAME)
+        self._reference, self._restored, self._began = state.reference, state, True
+        self._steps_before, self._last_recorded = state.step, state.last_recorded
+        self._next_epoch = state.next_epoch
+        if self._tensorboard:
+            self._summaries = writing.Writer(self.log_dir, self._reference, self.every)
+            if state.summaries:
+                self._summaries.restore(folder, state.summaries)
+
+    def _another_folder(self, folder: str | os.PathLike) -> Path:
+        if Path(folder).resolve() == self.log_dir.resolve():
+            raise fail("folder", "to be another one than log_dir", str(folder))
+        return Path(folder)
 
     # What Keras calls.
 
@@ -225,9 +315,10 @@ class DriftRecorder(keras.callbacks.Callback):
     def _start(self, model: Any) -> None:
         self._sites = built_sites(model)
         self._watched = [(site.layer.moving_mean, site.layer.moving_variance) for site in self._sites]
-        first = self._began_with is None
+        first = not self._began
         if first:
             self._begin(model)
+        self._began_with = weakref.ref(model)
         self._open(model, first)
         if self._probe_inputs is not None:
             self._probe = Probe(model, self._probe_inputs)
@@ -255,18 +346,21 @@ class DriftRecorder(keras.callbacks.Callback):
     def _check(self, model: Any, sites: list[Site]) -> None:
         if self._began_with is not None and self._began_with() is not model:
             raise fail("model", "to be the one this recorder began with; use a new recorder", model.name)
+        if self._reference is not None:
+            self._check_layers(self._reference, sites)
+
+    def _check_layers(self, reference: Snapshot, sites: list[Site]) -> None:
         paths = {site.path: tuple(site.layer.moving_mean.shape) for site in sites}
-        known = {path: s.mean.shape for path, s in (self._reference or {}).items()}
-        if self._reference is not None and known != paths:
+        known = {path: s.mean.shape for path, s in reference.items()}
+        if known != paths:
             raise fail("reference", f"to have the model's layers and channels {paths}", known)
 
     def _begin(self, model: Any) -> None:
         """Once, before the first step."""
         drift_log.clear(self.log_dir)
         writing.clear(self.log_dir)
-        self._began_with = weakref.ref(model)
+        self._began = True
         self._reference = self._reference or take(model)
-        self._steps_before = 0
         if self._tensorboard:
             self._summaries = writing.Writer(self.log_dir, self._reference, self.every)
 
@@ -291,6 +385,9 @@ class DriftRecorder(keras.callbacks.Callback):
             epochs, steps = (self.params or {}).get("epochs"), (self.params or {}).get("steps")
             total = epochs * steps if epochs and steps else None
             self._summaries.begin(modes(model), self._steps_before, total, epochs)
+            if self._restored is not None:
+                self._summaries.remember(drift_log.rows_of(self.log_dir / drift_log.NAME))
+                self._restored = None
             if first:
                 self._summaries.channels(0, model)
 

@@ -109,6 +109,8 @@ class Shift:
             images: Shape `(n, height, width, channels)`, values in [0, 1].
             seed: Decides what is random in the shift.
         """
+        if np.ndim(images) != 4:
+            raise fail("images", "to be of shape (n, height, width, channels)", np.shape(images))
         rng = np.random.default_rng(seed)
         for name, strength in self.steps:
             images = SHIFTS[name].transform(images, strength, rng).astype(np.float32)

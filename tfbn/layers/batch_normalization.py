@@ -1,5 +1,6 @@
 """`BatchNormalization` with `training` and `update_statistics` apart from `trainable`."""
 
+import math
 from typing import Any
 
 import keras
@@ -60,7 +61,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     Raises:
         ValueError: `training`, `update_statistics` or `fused` is not True, False or
-            None; `momentum` is outside [0, 1]; `fused=True` where it cannot serve.
+            None; `momentum` is outside [0, 1]; `epsilon` is negative; `fused=True` where it
+            cannot serve.
 
     Example:
 
@@ -85,8 +87,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
         fused: bool | None = None,
         **kwargs: Any,
     ):
+        check_between("momentum", args[1] if len(args) > 1 else kwargs.get("momentum", 0.99), 0, 1)
         super().__init__(*args, **kwargs)
-        check_between("momentum", self.momentum, 0, 1)
+        check_between("epsilon", self.epsilon, 0, math.inf)
         self.training = training
         self.update_statistics = update_statistics
         self.fused = check_flag("fused", fused)

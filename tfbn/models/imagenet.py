@@ -85,7 +85,7 @@ def plain_imagenet(depth: int = 34, **arguments: Any) -> keras.Model:
 
 
 def _architecture(kind: str, depth: int) -> Architecture:
-    if depth not in BLOCKS or isinstance(depth, bool):
+    if not isinstance(depth, int) or depth not in BLOCKS:
         raise fail("depth", f"to be one of {list(BLOCKS)}", depth)
     return Architecture(
         name=f"{kind}{depth}",

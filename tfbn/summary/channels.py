@@ -58,7 +58,7 @@ class ChannelSnapshots:
         self._layers = list(reference)
         numbers = 4 * sum(len(s.mean) for s in reference.values())
         self.thinning = Thinning(int(np.clip(NUMBERS // numbers, 12, SNAPSHOTS)))
-        self._written = 0
+        self.written = 0
 
     def reference(self, reference: Snapshot) -> Any:
         """A `Summary` with the reference."""
@@ -67,8 +67,8 @@ class ChannelSnapshots:
 
     def snapshot(self, channels: Mapping[str, np.ndarray]) -> Any:
         """A `Summary` with a snapshot."""
-        group = self._written // tags.SNAPSHOTS_PER_TAG
-        self._written += 1
+        group = self.written // tags.SNAPSHOTS_PER_TAG
+        self.written += 1
         return summary(
             *(
                 tensor_value(tags.channels(i, group), np.asarray(channels[layer], np.float32))

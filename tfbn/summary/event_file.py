@@ -5,12 +5,17 @@ a sequence of TFRecords, so TensorFlow's record writer serves; the writer in the
 `tensorboard` takes its checksums in Python, byte by byte, at several times the cost.
 """
 
+import contextlib
+import errno
 import itertools
 import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from tfbn.validation import fail
 
 _numbers = itertools.count()
 
@@ -33,14 +38,16 @@ class EventFile:
     """
 
     def __init__(self, folder: str | os.PathLike, suffix: str):
-        import tensorflow as tf
         from tensorboard.compat.proto.event_pb2 import Event
 
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        # TensorBoard reads the files of a folder in the order of their names.
-        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            what = f"to be a folder that can be written ({error.strerror})"
+            raise fail("log_dir", what, str(folder)) from error
+        name = f"events.out.tfevents.{_time_of_a_name(folder):010d}.{socket.gethostname()}.{os.getpid()}"
         self._path = Path(folder) / f"{name}.{next(_numbers):06d}{suffix}"
-        self._writer = tf.io.TFRecordWriter(str(self._path))
+        self._writer = _open(self._path)
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
         self.flush()
 
@@ -56,11 +63,43 @@ class EventFile:
 
     def flush(self) -> None:
         """Makes what was added visible to a TensorBoard that is running."""
-        self._writer.flush()
+        with _os_errors(self._path):
+            self._writer.flush()
 
     def close(self) -> None:
         """Flushes and closes the file."""
-        self._writer.close()
+        with _os_errors(self._path):
+            self._writer.close()
 
     def _write(self, event: Any) -> None:
-        self._writer.write(event.SerializeToString())
+        with _os_errors(self._path):
+            self._writer.write(event.SerializeToString())
+
+
+def _open(path: Path) -> Any:
+    import tensorflow as tf
+
+    with _os_errors(path):
+        return tf.io.TFRecordWriter(str(path))
+
+
+@contextlib.contextmanager
+def _os_errors(path: Path) -> Iterator[None]:
+    """What a disk does not let TensorFlow write is an `OSError`, as in Python's own files."""
+    from tensorflow.errors import OpError, ResourceExhaustedError
+
+    try:
+        yield
+    except ResourceExhaustedError as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+    except OpError as error:
+        raise OSError(error.message) from error
+
+
+def _time_of_a_name(folder: str | os.PathLike) -> int:
+    """Seconds; later than those in the names that are there, also if the clock went back.
+
+    TensorBoard reads the files of a folder in the order of their names.
+    """
+    times = [path.name.split(".")[3] for path in Path(folder).glob("events.out.tfevents.*")]
+    return max([int(time.time()), *(int(text) + 1 for text in times if text.isdigit())])

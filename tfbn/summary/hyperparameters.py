@@ -1,5 +1,6 @@
 """What was varied and what came out, for TensorBoard's HParams tab."""
 
+import numbers
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,7 +33,8 @@ def hparams(
             the tab offers them as a filter.
 
     Raises:
-        ValueError: `values` is empty, or one is neither text, number nor bool.
+        ValueError: `values` is empty, or one is neither text, number nor bool; a result is no
+            number; there are choices for something else.
 
     Example:
 
@@ -42,6 +44,10 @@ def hparams(
     """
     if not values or not all(isinstance(v, (str, int, float, bool)) for v in values.values()):
         raise fail("values", "to be a dict of texts, numbers or bools", dict(values))
+    if not all(isinstance(v, numbers.Real) for v in results.values()):
+        raise fail("results", "to be a dict of numbers", dict(results))
+    if not set(choices or {}) <= set(values):
+        raise fail("choices", f"to be of the hyperparameters {list(values)}", dict(choices or {}))
     from tensorboard.plugins.hparams import api_pb2
     from tensorboard.plugins.hparams import summary as v1
     from tensorboard.plugins.hparams import summary_v2 as hp

@@ -8,6 +8,7 @@ from tfbn.modes import Mode
 from tfbn.statistics import Snapshot, take
 from tfbn.summary.layer_modes import modes as modes_of
 from tfbn.summary.writing import Writer
+from tfbn.validation import check_at_least
 
 
 def writer(
@@ -57,6 +58,8 @@ def writer(
     ...     log.drift(1, state)
     ...     log.performance(1, training={"accuracy": 0.9}, inference={"accuracy": 0.5})
     """
+    if steps is not None:
+        check_at_least("steps", steps, 0)
     reference: Snapshot = dict(model) if isinstance(model, Mapping) else take(model)
     if modes is None:
         modes = {} if isinstance(model, Mapping) else modes_of(model)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tfbn.summary import stock_tabs
 from tfbn.summary.event_file import EventFile
+from tfbn.validation import fail
 
 
 def text(log_dir: str | os.PathLike, tag: str, markdown: str, step: int = 0) -> None:
@@ -23,6 +24,8 @@ def text(log_dir: str | os.PathLike, tag: str, markdown: str, step: int = 0) -> 
     >>> len(list(folder.glob("*.tfbn_text")))
     1
     """
+    if not isinstance(markdown, str):
+        raise fail("markdown", "to be text", markdown)
     suffix = f".{zlib.crc32(tag.encode()):08x}.tfbn_text"
     for earlier in Path(log_dir).glob(f"*{suffix}"):
         earlier.unlink()

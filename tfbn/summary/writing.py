@@ -1,9 +1,11 @@
 """Everything of one run that TensorBoard shows, written by one object."""
 
 import math
+import numbers
 import os
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,9 @@ class Writer:
 
     def mismatch(self, step: int, values: np.ndarray) -> None:
         """Records the mismatch of every layer, shape `(layers, 2)`, as `tfbn.mismatch.Probe` measures it."""
+        shape = (len(self._layers), len(tags.SERIES["mismatch"]))
+        if np.shape(values) != shape:
+            raise fail("values", f"to be of shape {shape}, layers by metrics", np.shape(values))
         self._last_mismatch = np.asarray(values)
         count, curves = self._count("mismatch"), self._curves["mismatch"]
         self._blocks["mismatch"].append(count, step, self._last_mismatch, self._events.add)
@@ -152,6 +157,8 @@ class Writer:
         unknown = set(measures) - set(tags.SOURCES)
         if unknown:
             raise fail("measures", f"to be of {list(tags.SOURCES)}", sorted(unknown))
+        if not all(isinstance(v, numbers.Real) for by_name in measures.values() for v in by_name.values()):
+            raise fail("measures", "to be numbers by name", measures)
         values = [
             stock_tabs.scalar(tags.performance(name, source), value, tags.SOURCES[source])
             for source, by_name in measures.items()
@@ -174,11 +181,46 @@ class Writer:
         if step == self._channels_step or (only_if_due and not (kept or drawn)):
             return
         values = _channels_of(model)
+        if list(values) != self._layers:
+            raise fail("model", f"to have the layers {self._layers}", list(values))
         self._not_kept = (step, values)
         if kept:
             self._write_channels()
         if drawn:
             self._events.add(step, stock_tabs.histograms(values))
+
+    def save(self, folder: str | os.PathLike) -> dict[str, int]:
+        """Copies what was written into another folder.
+
+        Returns:
+            What `restore` needs beside that and the rows.
+        """
+        if self._events is not None:
+            self.flush()
+        for path in files(self._folder):
+            shutil.copyfile(path, Path(folder) / path.name)
+        written = {"channels_written": self._channels.written, "channels_step": self._channels_step}
+        return {"fits": self._fit, "channels": self._counts["channels"], **written}
+
+    def restore(self, folder: str | os.PathLike, saved: Mapping[str, int]) -> None:
+        """Goes on with what `save` copied; to be called before `begin`."""
+        for path in files(folder):
+            shutil.copyfile(path, self._folder / path.name)
+        self._fit, self._counts["channels"] = saved["fits"], saved["channels"]
+        self._channels.written, self._channels_step = saved["channels_written"], saved["channels_step"]
+
+    def remember(self, rows: Iterable[tuple[int, np.ndarray, np.ndarray | None]]) -> None:
+        """Brings back what earlier rows left in memory; writes nothing.
+
+        Args:
+            rows: Step, values and mismatches of each, as `rows` takes them.
+        """
+        events, self._events = self._events, _Nowhere()
+        try:
+            for step, values, mismatches in rows:
+                self.rows(np.array([step]), values[None], mismatches)
+        finally:
+            self._events = events
 
     def flush(self, seconds: float = 0.0) -> None:
         """Makes what was recorded visible to a TensorBoard that is running.
@@ -245,7 +287,19 @@ def _channels_of(model: Any) -> Mapping[str, np.ndarray]:
     }
 
 
+def files(folder: str | os.PathLike) -> list[Path]:
+    """The events in a folder that a recorder wrote, as TensorBoard reads them."""
+    return sorted(Path(folder).glob(f"*{FILE_SUFFIX}"))
+
+
 def clear(folder: str | os.PathLike) -> None:
     """Removes the events that an earlier recorder wrote into a folder; other files stay."""
-    for path in Path(folder).glob(f"*{FILE_SUFFIX}"):
+    for path in files(folder):
         path.unlink()
+
+
+class _Nowhere:
+    """In place of an `EventFile`, to write nothing."""
+
+    def add(self, step: int, summary: Any) -> None:
+        pass
