@@ -1,7 +1,7 @@
 """Puts the results of a run of all claims where people look: `python -m docs.claims_page runs/claims`.
 
-Writes `docs/claims.md` with the table and a plot for each experiment, and stores the table
-for the notebook in `experiments/results`. The folder is the work folder of
+Writes `docs/claims.md` with the table and a plot for each experiment, puts the table into
+README.md, and stores it for the notebook in `experiments/results`. The folder is the work folder of
 `python -m experiments.claims`.
 """
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from PIL import Image
 
 DOCS = Path(__file__).parent
+README = DOCS.parent / "README.md"
+BEGIN, END = "<!-- claims begin -->\n", "<!-- claims end -->\n"  # in the README
 RESULTS = DOCS.parent / "experiments" / "results"
 WIDTH, COLOURS = 1100, 64  # of the plots: enough to be read, and small files
 INTRODUCTION = """# Claims, measured
@@ -36,8 +38,16 @@ def main(folder: Path) -> None:
         plots = sorted((folder / "figures").glob(f"{experiment}_*.png"))
         parts += [_plot(experiment, plots[0])] if plots else []
     (DOCS / "claims.md").write_text("\n".join(part.rstrip() + "\n" for part in parts))
+    _into_readme((folder / "claims.md").read_text())
     RESULTS.mkdir(exist_ok=True)
     shutil.copy(folder / "claims.parquet", RESULTS)
+
+
+def _into_readme(table: str) -> None:
+    """Puts the table between its two marks."""
+    before, rest = README.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    README.write_text(f"{before}{BEGIN}\n{table.strip()}\n\n{END}{after}")
 
 
 def _plot(experiment: str, path: Path) -> str:

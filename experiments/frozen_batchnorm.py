@@ -2,7 +2,7 @@
 
 Every arm starts from the same pretrained network and trains on the same few images of
 a shifted target, paired by seed. Each is judged in inference mode, at a short budget
-and with a converged head. The default runs offline in about four minutes on two cores.
+and with a converged head. The default runs offline in about three minutes on two cores.
 """
 
 import dataclasses

@@ -127,7 +127,7 @@ def test_channels_that_are_not_due_are_not_read(tmp_path):
         for step in range(1, 101):
             log.channels(step, state, only_if_due=True)
         log.channels(101, unreadable, only_if_due=True)
-        with pytest.raises(AttributeError):
+        with pytest.raises(InputError):
             log.channels(102, unreadable, only_if_due=True)
         log.channels(199, state)
         log.end(heat_maps=False)
