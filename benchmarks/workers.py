@@ -9,7 +9,7 @@ from benchmarks.common import Row, Way, compare
 
 def run(quick: bool) -> list[Row]:
     from experiments import frozen_batchnorm
-    from experiments.common import runner
+    from experiments.running import runner
 
     def study(workers: int) -> None:
         arms = ("inference", "batch", "recalibrated", "all_trained")

@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib import rcParams
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from experiments.common import plots
+from experiments.findings import plots
 from tfbn.modes import Mode, NormalizesBy
 
 IMAGES = Path(__file__).parent / "images"

@@ -9,10 +9,11 @@ that was never pretrained. The default runs offline in about five minutes on two
 import dataclasses
 from pathlib import Path
 
-from experiments.common import binary, transfer
+from experiments.common import transfer
 from experiments.common.arms import AFFINE
-from experiments.common.experiment import Cell, Experiment, grid
-from experiments.common.options import option
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, grid
+from experiments.running.options import option
 from experiments.summaries.affine_only import summarize
 
 

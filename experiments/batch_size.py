@@ -15,10 +15,11 @@ from typing import Any
 import keras
 
 import tfbn
-from experiments.common import binary, reuse, sampling, scratch, small_networks, training
+from experiments.common import reuse, sampling, scratch, small_networks, training
 from experiments.common.data import Split
-from experiments.common.experiment import Cell, Experiment, grid
-from experiments.common.options import option
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, grid
+from experiments.running.options import option
 from experiments.summaries.batch_size import BUDGETS, SAMPLING, summarize
 from tfbn import statistics
 from tfbn.validation import fail

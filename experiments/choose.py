@@ -9,10 +9,11 @@ The default, on the data that come with the package, takes about two minutes on 
 import dataclasses
 from pathlib import Path
 
-from experiments.common import binary, transfer
+from experiments.common import transfer
 from experiments.common.arms import ARMS
-from experiments.common.experiment import Cell, Experiment, grid
-from experiments.common.options import option
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, grid
+from experiments.running.options import option
 from experiments.summaries.choose import summarize
 from tfbn.validation import fail
 

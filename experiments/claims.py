@@ -12,10 +12,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from experiments.common import binary, catalogue
-from experiments.common.experiment import Cell, Experiment, RunConfig
-from experiments.common.options import option
-from experiments.common.store import folder_of
+from experiments.running import binary, catalogue
+from experiments.running.experiment import Cell, Experiment, RunConfig
+from experiments.running.options import option
+from experiments.running.store import folder_of
 from experiments.summaries.claims import summarize
 
 EXPERIMENTS = (

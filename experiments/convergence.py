@@ -14,9 +14,10 @@ from typing import Any
 
 import keras
 
-from experiments.common import binary, reuse, scratch, small_networks, training
-from experiments.common.experiment import Cell, Experiment, grid
-from experiments.common.options import option
+from experiments.common import reuse, scratch, small_networks, training
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, grid
+from experiments.running.options import option
 from experiments.summaries.convergence import summarize
 
 ARMS = {

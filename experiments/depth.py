@@ -16,10 +16,11 @@ from typing import Any
 import keras
 
 import tfbn
-from experiments.common import binary, gradients, reuse, scratch, training
+from experiments.common import gradients, reuse, scratch, training
 from experiments.common.data import Split
-from experiments.common.experiment import Cell, Experiment, grid
-from experiments.common.options import option
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, grid
+from experiments.running.options import option
 from experiments.summaries.depth import START, TRAINING, summarize
 from tfbn.validation import fail
 

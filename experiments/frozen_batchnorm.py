@@ -8,9 +8,10 @@ and with a converged head. The default runs offline in about three minutes on tw
 import dataclasses
 from pathlib import Path
 
-from experiments.common import arms, binary, transfer
-from experiments.common.experiment import Cell, Experiment, grid
-from experiments.common.options import option
+from experiments.common import arms, transfer
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, grid
+from experiments.running.options import option
 from experiments.summaries.frozen_batchnorm import summarize
 
 

@@ -15,11 +15,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from experiments.common import binary, networks, recipes, training, transfer
+from experiments.common import networks, recipes, training, transfer
 from experiments.common.data import Split
-from experiments.common.experiment import Cell, Experiment, grid
-from experiments.common.options import option
 from experiments.common.recipes import RECIPES, Head
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, grid
+from experiments.running.options import option
 from experiments.summaries.keras_recipe import summarize
 from tfbn import drift, statistics
 from tfbn.validation import fail

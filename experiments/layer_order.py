@@ -16,9 +16,10 @@ import keras
 import numpy as np
 
 import tfbn
-from experiments.common import binary, networks, reuse, scratch, training, twins
-from experiments.common.experiment import Cell, Experiment, grid
-from experiments.common.options import option
+from experiments.common import networks, reuse, scratch, training, twins
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, grid
+from experiments.running.options import option
 from experiments.summaries.layer_order import summarize
 from experiments.summaries.layer_order_tables import BIASED, COST, EFFECT, is_usual
 from tfbn.models.blocks import ORDERS

@@ -9,11 +9,12 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.common import binary, pretraining
+from experiments.common import pretraining
 from experiments.common.data import Source, check_source, source_split
-from experiments.common.experiment import Cell, Experiment, RunConfig, Summary, grid
-from experiments.common.options import option
-from experiments.common.statistics import interval
+from experiments.findings.statistics import interval
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, RunConfig, Summary, grid
+from experiments.running.options import option
 from tfbn.validation import fail
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from experiments.common import binary, devices, judging, training, transfer
+from experiments.common import devices, judging, training, transfer
 from experiments.common.arms import ARMS
-from experiments.common.experiment import Cell, Experiment, grid
-from experiments.common.options import option
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, grid
+from experiments.running.options import option
 from experiments.summaries.several_devices import summarize
 from tfbn.validation import InputError, fail
 

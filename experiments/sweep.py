@@ -10,9 +10,9 @@ How long it takes depends on the grid: --dry_run tells, once some runs are store
 import dataclasses
 from pathlib import Path
 
-from experiments.common import binary, catalogue, checkpoints, grids, options
-from experiments.common.experiment import Cell, Experiment, RunConfig, no_parts
-from experiments.common.options import option
+from experiments.running import binary, catalogue, checkpoints, grids, options
+from experiments.running.experiment import Cell, Experiment, RunConfig, no_parts
+from experiments.running.options import option
 from experiments.summaries.sweep import summarize
 from tfbn.validation import InputError, fail
 

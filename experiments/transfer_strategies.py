@@ -13,11 +13,12 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from experiments.common import binary, judging, learning_curve, reuse, strategies, training, transfer
+from experiments.common import judging, learning_curve, reuse, strategies, training, transfer
 from experiments.common.data import Split
-from experiments.common.experiment import Cell, Experiment, grid
-from experiments.common.options import option
 from experiments.common.strategies import ARMS
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, grid
+from experiments.running.options import option
 from experiments.summaries.transfer_strategies import summarize
 
 

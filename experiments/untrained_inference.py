@@ -17,10 +17,11 @@ import keras
 import numpy as np
 
 import tfbn
-from experiments.common import binary, networks, reuse, scratch, signal_scale, training, warming
+from experiments.common import networks, reuse, scratch, signal_scale, training, warming
 from experiments.common.data import Split
-from experiments.common.experiment import Cell, Experiment, grid
-from experiments.common.options import option
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, grid
+from experiments.running.options import option
 from experiments.summaries.untrained_inference import summarize
 from tfbn.validation import check_between, fail
 

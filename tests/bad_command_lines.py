@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from experiments import frozen_batchnorm
-from experiments.common.store import manifest_of
+from experiments.running.store import manifest_of
 
 WHOLE, AT_LEAST = "to be a whole number of at least", "to be a finite number of at least"
 SMALL = "--data_dir=two --train_images=2 --test_images=2"

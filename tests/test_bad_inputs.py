@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from absl import flags
 
-from experiments.common import binary, catalogue, dispatch
-from experiments.common import flags as config_flags
+from experiments.running import binary, catalogue, dispatch
+from experiments.running import flags as config_flags
 from tests import bad_calls, bad_command_lines
 from tfbn.traversal import sites
 
@@ -38,7 +38,7 @@ def end_of(command_line: str, monkeypatch, capsys) -> str:
     monkeypatch.setattr(flags, "FLAGS", values)
     monkeypatch.setattr(config_flags, "read", lambda config_class: read(config_class, values))
     monkeypatch.setattr(dispatch, "run_all", lambda *arguments, **options: pytest.fail("a run was started"))
-    monkeypatch.setattr("experiments.common.cluster.TIMEOUT", 1)
+    monkeypatch.setattr("experiments.running.cluster.TIMEOUT", 1)
     with pytest.raises(SystemExit) as end:
         binary._main(experiment, binary._parse([name, *arguments]))
     assert end.value.code == 2

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import tfbn
-from experiments.common.store import Store
+from experiments.running.store import Store
 from tests.experiments.small import Config
 from tests.layers.oracle import Oracle
 from tfbn.drift import METRICS, distances

@@ -1,1 +1,1 @@
-"""What all experiments share: config, flags, arms, data, runner, statistics, report."""
+"""What experiments share: data, networks, ways to train and to measure."""

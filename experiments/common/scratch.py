@@ -8,8 +8,8 @@ import numpy as np
 
 from experiments.common import reuse
 from experiments.common.data import Source, Split, target_split
-from experiments.common.experiment import RunConfig
-from experiments.common.options import option
+from experiments.running.experiment import RunConfig
+from experiments.running.options import option
 
 ROWS = 500  # images at a time where the size does not matter
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from experiments.common.checkpoints import Checkpoint
+    from experiments.running.checkpoints import Checkpoint
 
 
 def compiled(model: Any, optimizer: Any) -> Any:

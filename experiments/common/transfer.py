@@ -5,11 +5,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments.common import checkpoints, judging, networks, pretraining, training
+from experiments.common import judging, networks, pretraining, training
 from experiments.common.arms import ARMS, Arm
 from experiments.common.data import Source, Split, pool, source_split, target_split
-from experiments.common.experiment import RunConfig
-from experiments.common.options import option
+from experiments.running import checkpoints
+from experiments.running.experiment import RunConfig
+from experiments.running.options import option
 from tfbn.modes import resolve
 
 # Columns of TensorBoard's HParams tab.

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import plots, sentences
 from experiments.common.arms import AFFINE
-from experiments.common.claims import Claim, judged
-from experiments.common.experiment import Summary
-from experiments.common.statistics import Interval, paired
+from experiments.findings import plots, sentences
+from experiments.findings.claims import Claim, judged
+from experiments.findings.statistics import Interval, paired
+from experiments.running.experiment import Summary
 from experiments.summaries import frozen_batchnorm as tables
 
 if TYPE_CHECKING:

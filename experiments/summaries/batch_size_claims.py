@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from experiments.common.claims import Claim, judged, judged_below
-from experiments.common.statistics import CONFIDENCE, Interval, interval
+from experiments.findings.claims import Claim, judged, judged_below
+from experiments.findings.statistics import CONFIDENCE, Interval, interval
 
 if TYPE_CHECKING:
     import pandas as pd

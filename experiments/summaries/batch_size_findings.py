@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from experiments.common import sentences
-from experiments.common.statistics import interval, mean_and_sd
+from experiments.findings import sentences
+from experiments.findings.statistics import interval, mean_and_sd
 from experiments.summaries import batch_size_claims as rules
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import plots, sentences
 from experiments.common.arms import ARMS
-from experiments.common.experiment import Summary
-from experiments.common.statistics import CONFIDENCE, paired
+from experiments.findings import plots, sentences
+from experiments.findings.statistics import CONFIDENCE, paired
+from experiments.running.experiment import Summary
 from experiments.summaries import frozen_batchnorm as tables
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common.claims import FAILS, ONLY_IF, VERDICTS
-from experiments.common.experiment import Summary
+from experiments.findings.claims import FAILS, ONLY_IF, VERDICTS
+from experiments.running.experiment import Summary
 from tfbn.files import written_whole
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def claims_table(summaries: dict[str, Summary]) -> "pd.DataFrame":
 
 def markdown(config: Any, said: list[str], table: "pd.DataFrame") -> str:
     """The table for a README: with the command, the date and the versions that made it."""
-    from experiments.common.store import manifest_of
+    from experiments.running.store import manifest_of
 
     manifest = manifest_of("claims", config)
     versions = ", ".join(f"{name} {manifest['versions'][name]}" for name in ("tensorflow", "keras"))

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from experiments.common import sentences
-from experiments.common.claims import Claim, judged
-from experiments.common.statistics import Interval, interval, mean_and_sd, paired
+from experiments.findings import sentences
+from experiments.findings.claims import Claim, judged
+from experiments.findings.statistics import Interval, interval, mean_and_sd, paired
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common.curves import curves
-from experiments.common.experiment import Summary
-from experiments.common.statistics import mean_and_sd
+from experiments.findings.curves import curves
+from experiments.findings.statistics import mean_and_sd
+from experiments.running.experiment import Summary
 from experiments.summaries import depth_claims
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from experiments.common.claims import UNDECIDED, Claim, judged
-from experiments.common.statistics import Interval, interval
+from experiments.findings.claims import UNDECIDED, Claim, judged
+from experiments.findings.statistics import Interval, interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import plots, sentences
 from experiments.common.arms import ARMS
-from experiments.common.experiment import Summary
-from experiments.common.sentences import shift_in_words
-from experiments.common.statistics import interval, mean_and_sd, paired
+from experiments.findings import plots, sentences
+from experiments.findings.sentences import shift_in_words
+from experiments.findings.statistics import interval, mean_and_sd, paired
+from experiments.running.experiment import Summary
 from experiments.summaries.frozen_claims import claims
 
 if TYPE_CHECKING:

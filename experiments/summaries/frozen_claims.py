@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from experiments.common.arms import ARMS
-from experiments.common.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED, Claim, judged
-from experiments.common.sentences import shift_in_words
-from experiments.common.statistics import Interval, interval, paired
+from experiments.findings.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED, Claim, judged
+from experiments.findings.sentences import shift_in_words
+from experiments.findings.statistics import Interval, interval, paired
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import sentences
-from experiments.common.claims import Claim, judged, judged_facts
-from experiments.common.experiment import Summary
 from experiments.common.recipes import RECIPES
-from experiments.common.statistics import paired
+from experiments.findings import sentences
+from experiments.findings.claims import Claim, judged, judged_facts
+from experiments.findings.statistics import paired
+from experiments.running.experiment import Summary
 from experiments.summaries.keras_recipe_modes import (
     STEPS,
     Modes,

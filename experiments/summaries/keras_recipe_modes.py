@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import plots
-from experiments.common.curves import curves
-from experiments.common.statistics import mean_and_sd, paired
+from experiments.findings import plots
+from experiments.findings.curves import curves
+from experiments.findings.statistics import mean_and_sd, paired
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import plots, sentences
-from experiments.common.claims import Claim, judged, judged_facts
-from experiments.common.experiment import Summary
-from experiments.common.statistics import Interval, interval, paired
+from experiments.findings import plots, sentences
+from experiments.findings.claims import Claim, judged, judged_facts
+from experiments.findings.statistics import Interval, interval, paired
+from experiments.running.experiment import Summary
 from experiments.summaries.layer_order_tables import (
     BIASED,
     COST,

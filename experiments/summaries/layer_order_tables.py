@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from experiments.common.statistics import interval, mean_and_sd, paired
+from experiments.findings.statistics import interval, mean_and_sd, paired
 from tfbn.models.blocks import ORDERS
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import plots
-from experiments.common.claims import judged_facts
-from experiments.common.experiment import Summary
-from experiments.common.statistics import mean_and_sd, paired
+from experiments.findings import plots
+from experiments.findings.claims import judged_facts
+from experiments.findings.statistics import mean_and_sd, paired
+from experiments.running.experiment import Summary
 
 if TYPE_CHECKING:
     import pandas as pd

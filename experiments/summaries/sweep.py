@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import catalogue, plots, sentences
-from experiments.common.experiment import Summary
-from experiments.common.statistics import mean_and_sd, paired
+from experiments.findings import plots, sentences
+from experiments.findings.statistics import mean_and_sd, paired
+from experiments.running import catalogue
+from experiments.running.experiment import Summary
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from experiments.common.claims import Claim, judged
-from experiments.common.statistics import Interval, paired
 from experiments.common.strategies import MODES, arm_name
+from experiments.findings.claims import Claim, judged
+from experiments.findings.statistics import Interval, paired
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import sentences, strategies
-from experiments.common.curves import curves
-from experiments.common.experiment import Summary
-from experiments.common.statistics import mean_and_sd
+from experiments.common import strategies
 from experiments.common.strategies import MODES, STRATEGIES
+from experiments.findings import sentences
+from experiments.findings.curves import curves
+from experiments.findings.statistics import mean_and_sd
+from experiments.running.experiment import Summary
 from experiments.summaries.transfer_claims import Changes, claims
 
 if TYPE_CHECKING:

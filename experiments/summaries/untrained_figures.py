@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from experiments.common.curves import curves
+from experiments.findings.curves import curves
 from experiments.summaries.untrained_tables import MODES, momentum_of
 
 if TYPE_CHECKING:

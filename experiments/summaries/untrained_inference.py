@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common.claims import Claim, judged, judged_facts
-from experiments.common.experiment import Summary
-from experiments.common.statistics import Interval, interval
+from experiments.findings.claims import Claim, judged, judged_facts
+from experiments.findings.statistics import Interval, interval
+from experiments.running.experiment import Summary
 from experiments.summaries.untrained_figures import figures
 from experiments.summaries.untrained_tables import (
     MODES,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.common.statistics import interval
+from experiments.findings.statistics import interval
 
 if TYPE_CHECKING:
     import pandas as pd

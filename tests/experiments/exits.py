@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.common import binary
+from experiments.running import binary
 
 
 def error_of(experiment, config, monkeypatch, capsys):

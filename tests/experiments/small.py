@@ -6,9 +6,9 @@ import time
 import numpy as np
 
 from experiments import frozen_batchnorm
-from experiments.common import binary
-from experiments.common.experiment import Cell, Experiment, RunConfig, Summary
-from experiments.common.options import option
+from experiments.running import binary
+from experiments.running.experiment import Cell, Experiment, RunConfig, Summary
+from experiments.running.options import option
 
 
 @dataclasses.dataclass(frozen=True)

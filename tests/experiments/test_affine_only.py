@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from experiments import affine_only
-from experiments.common import binary, transfer
+from experiments.common import transfer
 from experiments.common.arms import AFFINE
-from experiments.common.claims import FAILS, HOLDS, ONLY_IF
+from experiments.findings.claims import FAILS, HOLDS, ONLY_IF
+from experiments.running import binary
 from experiments.summaries.affine_only import Changes, claims
 from tests.experiments.small import TINY
 from tfbn.traversal import batch_normalizations

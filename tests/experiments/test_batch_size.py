@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from experiments import batch_size
-from experiments.common import binary, claims, small_networks
+from experiments.common import small_networks
+from experiments.findings import claims
+from experiments.running import binary
 from experiments.summaries import batch_size_claims
 from tests.experiments.exits import error_of
 

@@ -9,8 +9,8 @@ import pytest
 from absl import flags
 
 from experiments import frozen_batchnorm
-from experiments.common import binary, options, report
-from experiments.common import flags as config_flags
+from experiments.running import binary, options, report
+from experiments.running import flags as config_flags
 from tests.experiments.small import EXPERIMENT, TINY, Config
 from tfbn.validation import InputError
 

@@ -12,10 +12,11 @@ import tensorflow as tf
 
 import tfbn
 from experiments import claims, depth, frozen_batchnorm, sweep
-from experiments.common import binary, checkpoints, runner, training
-from experiments.common.checkpoints import Checkpoint
-from experiments.common.dispatch import FailedRunsError
-from experiments.common.store import Store
+from experiments.common import training
+from experiments.running import binary, checkpoints, runner
+from experiments.running.checkpoints import Checkpoint
+from experiments.running.dispatch import FailedRunsError
+from experiments.running.store import Store
 from tests.experiments import small
 from tests.faults.harness import TIMES, tables_of_runs
 from tfbn.validation import InputError

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from experiments import choose
-from experiments.common import binary
+from experiments.running import binary
 from experiments.summaries.choose import recommend
 from tests.experiments.small import TINY
 

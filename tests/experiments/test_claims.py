@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 from experiments import claims
-from experiments.common import binary, catalogue, options, plots
-from experiments.common.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED, Claim, judged, no_worse, verdict_of
-from experiments.common.dispatch import FailedRunsError
-from experiments.common.experiment import Summary
-from experiments.common.statistics import interval, paired
+from experiments.findings import plots
+from experiments.findings.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED, Claim, judged, no_worse, verdict_of
+from experiments.findings.statistics import interval, paired
+from experiments.running import binary, catalogue, options
+from experiments.running.dispatch import FailedRunsError
+from experiments.running.experiment import Summary
 from tests.experiments import small
 from tfbn.validation import InputError
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from experiments import convergence
-from experiments.common import binary, claims
+from experiments.findings import claims
+from experiments.running import binary
 from experiments.summaries import convergence_claims
 from experiments.summaries.convergence import at_best_rate
 from tests.experiments.exits import error_of

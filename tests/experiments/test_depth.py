@@ -9,7 +9,9 @@ import pytest
 
 import tfbn
 from experiments import depth
-from experiments.common import binary, claims, gradients
+from experiments.common import gradients
+from experiments.findings import claims
+from experiments.running import binary
 from experiments.summaries import depth as summaries
 from experiments.summaries import depth_claims
 from tests.experiments.exits import error_of

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from experiments import frozen_batchnorm
-from experiments.common import binary, data, prefix, runner, transfer
+from experiments.common import data, prefix, transfer
 from experiments.common.arms import ARMS
+from experiments.running import binary, runner
 from tests.experiments.small import TINY
 
 TIMING = ["seconds", "fit_seconds"]

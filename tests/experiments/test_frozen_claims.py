@@ -6,7 +6,7 @@ import pytest
 
 from experiments import frozen_batchnorm
 from experiments.common.arms import ARMS
-from experiments.common.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED
+from experiments.findings.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED
 from experiments.summaries.frozen_claims import claims
 
 SHIFTS = ("none", "noise=0.3")

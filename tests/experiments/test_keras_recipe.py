@@ -9,9 +9,10 @@ import pytest
 
 import tfbn
 from experiments import keras_recipe
-from experiments.common import binary, recipes
-from experiments.common.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED, judged_facts
+from experiments.common import recipes
 from experiments.common.recipes import RECIPES, Head
+from experiments.findings.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED, judged_facts
+from experiments.running import binary
 from experiments.summaries import keras_recipe as summaries
 from experiments.summaries.keras_recipe_modes import INFERENCE, MIXED, TRAINING, Modes, mode
 from tfbn import keras_versions

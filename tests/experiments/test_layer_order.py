@@ -9,8 +9,9 @@ import pytest
 
 import tfbn
 from experiments import layer_order
-from experiments.common import binary, twins
-from experiments.common.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED
+from experiments.common import twins
+from experiments.findings.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED
+from experiments.running import binary
 from experiments.summaries import layer_order as summaries
 from experiments.summaries.layer_order_tables import COST, EFFECT, MEASURES, MODES, is_usual, is_zero
 from tfbn.models.blocks import ORDERS

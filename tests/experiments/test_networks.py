@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from experiments import frozen_batchnorm
-from experiments.common import binary, networks, transfer
+from experiments.common import networks, transfer
 from experiments.common.arms import ARMS
+from experiments.running import binary
 from tests.experiments.small import TINY
 from tfbn.traversal import batch_normalizations
 from tfbn.validation import InputError

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.common import runner
-from experiments.common.dispatch import FailedRunsError
-from experiments.common.experiment import Cell
-from experiments.common.store import Store
+from experiments.running import runner
+from experiments.running.dispatch import FailedRunsError
+from experiments.running.experiment import Cell
+from experiments.running.store import Store
 from tests.experiments.small import EXPERIMENT, Config
 from tfbn.validation import InputError
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from experiments import several_devices
-from experiments.common import binary
+from experiments.running import binary
 from tfbn.validation import InputError
 
 SMALL = several_devices.Config(seeds=1, workers=1, sizes=("8",), train_images=64, test_images=50, epochs=1)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments import sweep
-from experiments.common import binary, catalogue, grids, plan
+from experiments.running import binary, catalogue, grids, plan
 from tests.experiments import small
 from tests.experiments.test_runner import run as run_small
 from tfbn.validation import InputError

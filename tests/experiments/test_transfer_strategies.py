@@ -9,11 +9,12 @@ import pytest
 from absl import flags
 
 from experiments import transfer_strategies
-from experiments.common import binary, grids, learning_curve, reuse, strategies, training, transfer
-from experiments.common import flags as config_flags
-from experiments.common.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED
-from experiments.common.experiment import Cell
+from experiments.common import learning_curve, reuse, strategies, training, transfer
 from experiments.common.strategies import ARMS
+from experiments.findings.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED
+from experiments.running import binary, grids
+from experiments.running import flags as config_flags
+from experiments.running.experiment import Cell
 from experiments.summaries import transfer_claims
 from experiments.summaries.transfer_strategies import labelled
 from tfbn.traversal import batch_normalizations

@@ -9,8 +9,9 @@ import pytest
 
 import tfbn
 from experiments import untrained_inference
-from experiments.common import binary, signal_scale, warming
-from experiments.common.claims import FAILS, HOLDS, ONLY_IF
+from experiments.common import signal_scale, warming
+from experiments.findings.claims import FAILS, HOLDS, ONLY_IF
+from experiments.running import binary
 from experiments.summaries import untrained_inference as summaries
 from experiments.summaries.untrained_tables import steps_text, steps_until
 from tfbn.validation import InputError

@@ -6,8 +6,9 @@ import sys
 
 import keras
 
-from experiments.common import binary, training
+from experiments.common import training
 from experiments.frozen_batchnorm import EXPERIMENT, Config
+from experiments.running import binary
 
 FLAGS = {"seeds": 1, "workers": 0, "epochs": 4, "train_images": 80, "test_images": 40, "batch_size": 16}
 LISTS = {"arms": ("batch",), "shifts": ("noise=0.3",)}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.common.sentences import shift_in_words
+from experiments.findings.sentences import shift_in_words
 
 if TYPE_CHECKING:
     import pandas as pd

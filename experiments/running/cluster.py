@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError, Executor
 from importlib import metadata
 from typing import Any
 
-from experiments.common.workers import LostWorkerError, use_one_thread
+from experiments.running.workers import LostWorkerError, use_one_thread
 from tfbn.validation import InputError
 
 TIMEOUT = 20  # seconds to reach a scheduler

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
-from experiments.common.statistics import Interval
+from experiments.findings.statistics import Interval
 
 HOLDS, FAILS, ONLY_IF, UNDECIDED = "holds", "does not hold", "only if", "these runs cannot tell"
 VERDICTS = (HOLDS, FAILS, ONLY_IF, UNDECIDED)
@@ -41,7 +41,7 @@ def verdict_of(changes: Mapping[str, Interval]) -> str:
 
     Example:
 
-    >>> from experiments.common.statistics import interval
+    >>> from experiments.findings.statistics import interval
     >>> higher, unclear = interval([4.0, 5.0, 6.0]), interval([-1.0, 1.0])
     >>> verdict_of({"batch size 8": higher}), verdict_of({"batch size 8": higher, "1": unclear})
     ('holds', 'only if')
@@ -64,7 +64,7 @@ def no_worse(changes: Mapping[str, Interval], margin: float) -> dict[str, Interv
 
     Example:
 
-    >>> from experiments.common.statistics import interval
+    >>> from experiments.findings.statistics import interval
     >>> about_equal = {"frozen": interval([-0.5, 0.5, 0.0])}
     >>> verdict_of(about_equal), verdict_of(no_worse(about_equal, margin=2.0))
     ('these runs cannot tell', 'holds')
@@ -102,7 +102,7 @@ def judged(
 
     Example:
 
-    >>> from experiments.common.statistics import interval
+    >>> from experiments.findings.statistics import interval
     >>> changes = {"8 images": interval([4.0, 5.0, 6.0]), "1 image": interval([-4.0, 5.0, 6.0])}
     >>> found = judged("More images are better.", changes)
     >>> found.measured
@@ -146,7 +146,7 @@ def judged_below(
 
     Example:
 
-    >>> from experiments.common.statistics import interval
+    >>> from experiments.findings.statistics import interval
     >>> found = judged_below("It is useless.", {"batch size 1": interval([9.0, 10.0, 11.0])}, 15.0, unit="%")
     >>> found.measured, found.verdict
     ('batch size 1: 10.0 [7.5, 12.5] % (limit: 15 %)', 'holds')

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from experiments.common.statistics import Interval
+from experiments.findings.statistics import Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,7 +13,7 @@ def difference(change: Interval, unit: str = "points", digits: int = 1) -> str:
 
     Example:
 
-    >>> from experiments.common.statistics import interval
+    >>> from experiments.findings.statistics import interval
     >>> difference(interval([4.0, 5.0, 6.0]))
     'higher by 5.0 [2.5, 7.5] points (3 of 3 seeds agree)'
     >>> difference(interval([-4.0, 5.0, 6.0]))

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common.experiment import Experiment, Summary
-from experiments.common.store import manifest_of
+from experiments.running.experiment import Experiment, Summary
+from experiments.running.store import manifest_of
 from tfbn.files import written_whole
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def to_html(experiment: Experiment, config: Any, summary: Summary, folder: Path)
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("experiments.common"), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("experiments.running"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     pictures = [(title, caption, _picture(figure)) for title, caption, figure in summary.figures]
     for title, _, picture in pictures:

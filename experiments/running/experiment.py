@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common.claims import Claim
-from experiments.common.options import option
+from experiments.findings.claims import Claim
+from experiments.running.options import option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,7 @@ class Experiment:
             the columns condition, arm and seed in front.
         parts: Other experiments that this one is made of, each with its config. Then there
             are no cells, and `summarize` gets the parts' summaries, by name, as results.
-        resumable: Whether its runs heed `checkpoint_every`, see `experiments.common.checkpoints`.
+        resumable: Whether its runs heed `checkpoint_every`, see `experiments.running.checkpoints`.
     """
 
     name: str

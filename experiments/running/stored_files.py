@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common.experiment import Cell
+from experiments.running.experiment import Cell
 from tfbn.validation import InputError
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from experiments.common import store
-from experiments.common.experiment import Experiment, RunConfig
+from experiments.running import store
+from experiments.running.experiment import Experiment, RunConfig
 from tfbn.files import written_whole
 from tfbn.validation import InputError, fail
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.common.plots import COLOURS, MARKERS, new_figure
-from experiments.common.sentences import shift_in_words
+from experiments.findings.plots import COLOURS, MARKERS, new_figure
+from experiments.findings.sentences import shift_in_words
 
 if TYPE_CHECKING:
     import pandas as pd

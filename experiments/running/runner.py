@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import dispatch
-from experiments.common.experiment import Cell, Experiment, RunConfig
-from experiments.common.store import Store
+from experiments.running import dispatch
+from experiments.running.experiment import Cell, Experiment, RunConfig
+from experiments.running.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 
 import experiments
-from experiments.common.experiment import Experiment
+from experiments.running.experiment import Experiment
 from tfbn.validation import check_choice
 
 

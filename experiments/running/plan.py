@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from experiments.common.experiment import Experiment
-from experiments.common.store import Store, folder_of
+from experiments.running.experiment import Experiment
+from experiments.running.store import Store, folder_of
 
 
 def describe(experiment: Experiment, config: Any) -> str:

@@ -24,8 +24,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.common import stored_files
-from experiments.common.experiment import Cell, RunConfig
+from experiments.running import stored_files
+from experiments.running.experiment import Cell, RunConfig
 from tfbn.files import flush_to_disk, written_whole
 from tfbn.validation import InputError
 

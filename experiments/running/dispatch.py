@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments.common import executor as executors
-from experiments.common import transport
-from experiments.common.experiment import Cell, Experiment, RunConfig
-from experiments.common.store import Store
-from experiments.common.workers import LostWorkerError
+from experiments.running import executor as executors
+from experiments.running import transport
+from experiments.running.experiment import Cell, Experiment, RunConfig
+from experiments.running.store import Store
+from experiments.running.workers import LostWorkerError
 from tfbn.validation import InputError
 
 Row = dict[str, Any]

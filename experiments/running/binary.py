@@ -10,11 +10,11 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from experiments.common import checkpoints, executor, options, plan
-from experiments.common import flags as config_flags
-from experiments.common.dispatch import FailedRunsError
-from experiments.common.experiment import Cell, Experiment, Summary
-from experiments.common.store import Store, folder_of
+from experiments.running import checkpoints, executor, options, plan
+from experiments.running import flags as config_flags
+from experiments.running.dispatch import FailedRunsError
+from experiments.running.experiment import Cell, Experiment, Summary
+from experiments.running.store import Store, folder_of
 from tfbn.validation import InputError
 
 EXIT_RUNS_FAILED, EXIT_USER_ERROR, EXIT_STOPPED = 1, 2, 130
@@ -106,7 +106,7 @@ def check(experiment: Experiment, config: Any) -> None:
 
 
 def _answered(experiment: Experiment, config: Any, is_part: bool = False) -> tuple[Summary, Path]:
-    from experiments.common import report, runner
+    from experiments.running import report, runner
     from tfbn.summary import text as summary_text
 
     folder = folder_of(experiment.name, config)

@@ -10,9 +10,9 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from experiments.common import cluster
-from experiments.common.experiment import RunConfig
-from experiments.common.workers import LostWorkerError, prepare_worker
+from experiments.running import cluster
+from experiments.running.experiment import RunConfig
+from experiments.running.workers import LostWorkerError, prepare_worker
 
 
 class InProcess(Executor):

@@ -1,0 +1,1 @@
+"""From measurements to statements: intervals, sentences, verdicts, plots."""

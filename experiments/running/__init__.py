@@ -1,0 +1,1 @@
+"""How an experiment is run: options, cells, workers, what is stored, the report."""
