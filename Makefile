@@ -11,6 +11,9 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 run: $(READY)  ## The main job on the data that comes with the package.
 	$(BIN)/python -m experiments.frozen_batchnorm $(FLAGS)
 
+# Processes of one thread each do not fight for cores.
+test test-long: export TF_NUM_INTRAOP_THREADS = 1
+test test-long: export TF_NUM_INTEROP_THREADS = 1
 test: $(READY)  ## Every quick test; under ten minutes on two cores.
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist=loadfile -m "not long"
 

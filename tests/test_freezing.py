@@ -80,7 +80,9 @@ EVERYTHING = names(
 
 
 @pytest.mark.parametrize(
-    "optimizer", ["adam", keras.optimizers.SGD(0.1, momentum=0.9)], ids=["adam", "momentum"]
+    "optimizer",
+    ["adam", pytest.param(keras.optimizers.SGD(0.1, momentum=0.9), marks=pytest.mark.long)],
+    ids=["adam", "momentum"],
 )
 @pytest.mark.parametrize("form", FORMS)
 def test_what_moves_in_fit_before_after_and_again(form, optimizer):

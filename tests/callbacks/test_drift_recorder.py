@@ -21,7 +21,8 @@ WAYS = {
     "three_steps_per_execution": {"steps_per_execution": 3},
 }
 # XLA takes its time.
-QUICK_WAYS = [pytest.param(way, marks=[pytest.mark.long] if way == "jit" else []) for way in WAYS]
+QUICK = {way: [pytest.mark.long] if way == "jit" else [] for way in WAYS}
+QUICK_WAYS = [pytest.param(way, marks=marks) for way, marks in QUICK.items()]
 METRICS = list(drift.METRICS)
 
 
@@ -114,7 +115,9 @@ def check_against(log, snapshots, steps, tolerance):
         assert np.all(rows[METRICS].to_numpy()[-1] > 1e-4)
 
 
-@pytest.mark.parametrize(("way", "every"), [*((way, 1) for way in WAYS), ("plain", 3)])
+@pytest.mark.parametrize(
+    ("way", "every"), [*(pytest.param(way, 1, marks=marks) for way, marks in QUICK.items()), ("plain", 3)]
+)
 def test_every_step_equals_the_oracle(way, every, data, tmp_path):
     model, by_hand = compiled(**WAYS[way]), ByHand()
     recorder = DriftRecorder(tmp_path, every=every, tensorboard=False)
@@ -139,7 +142,9 @@ def test_every_form_of_model(form, data, tmp_path):
     check_against(read_drift(tmp_path), by_hand.snapshots, list(range(STEPS + 1)), 1e-3)
 
 
-@pytest.mark.parametrize("way", QUICK_WAYS)
+@pytest.mark.parametrize(
+    "way", ["plain", *(pytest.param(w, marks=pytest.mark.long) for w in WAYS if w != "plain")]
+)
 def test_a_model_that_fit_builds(way, data, tmp_path):
     """The same rows and the same weights as when it was built before, and without a recorder."""
     logs, results = [], []

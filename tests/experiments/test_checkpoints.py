@@ -233,6 +233,7 @@ def stopping(stoppers):
     return fit
 
 
+@pytest.mark.long
 def test_runs_of_the_main_job_continue(tmp_path, monkeypatch, capsys):
     calm = run(tmp_path / "calm")
     rough, stoppers = tmp_path / "rough", [Stopper(2), Stopper(1), Stopper(), Stopper()]

@@ -50,7 +50,9 @@ def test_values_do_not_depend_on_the_place(place, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "place", [{"workers": 2}, pytest.param({"scheduler": "local:2"}, marks=pytest.mark.long)]
+    # Worker processes are killed in tests/faults, too.
+    "place",
+    [pytest.param(place, marks=pytest.mark.long) for place in ({"workers": 2}, {"scheduler": "local:2"})],
 )
 def test_a_killed_worker_costs_no_run(place, tmp_path):
     undisturbed = run(small.Config(seeds=3, workers=0), tmp_path / "undisturbed")

@@ -158,7 +158,8 @@ def flags_decide(training, update, trainable):
 def cases():
     """Ways x forms; what repeats another cell's path through the code runs with the long tests."""
     for way, form, fused in itertools.product(WAYS, FORMS, [None, False]):
-        quick = form == "shared" if way != "fit" else fused is None
+        quick = fused is None and (form == "shared" or way == "fit")
+        quick = quick or (form == "shared" and way in ("eager", "function", "fit_eagerly"))
         yield pytest.param(way, form, fused, marks=[] if quick else pytest.mark.long)
 
 

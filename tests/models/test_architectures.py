@@ -23,8 +23,8 @@ def parameters(model):
         ("ResNet18", 11_689_512, "11.69M"),
         ("ResNet34", 21_797_672, "21.80M"),
         ("ResNet50", 25_557_032, "25.56M"),
-        ("ResNet101", 44_549_160, "44.55M"),
-        ("ResNet152", 60_192_808, "60.19M"),
+        pytest.param("ResNet101", 44_549_160, "44.55M", marks=pytest.mark.long),
+        pytest.param("ResNet152", 60_192_808, "60.19M", marks=pytest.mark.long),
     ],
 )
 def test_parameter_counts_are_the_published_ones(name, exact, published):

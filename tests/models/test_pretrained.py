@@ -47,7 +47,7 @@ def test_one_step_moves_what_the_flags_say(rng):
     assert moved == statistics | {v.path for v in model.layers[-1].weights}
 
 
-@pytest.mark.parametrize("suffix", ["weights.h5", "keras"])
+@pytest.mark.parametrize("suffix", ["weights.h5", pytest.param("keras", marks=pytest.mark.long)])
 def test_weights_from_a_file(suffix, tmp_path):
     theirs = applications.build("MobileNetV2")
     path = tmp_path / f"mobilenet.{suffix}"
