@@ -24,8 +24,10 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     start, trained = parts_of(results)
     tables, figures = [], []
     if len(start):
+        gradients = _table(folder, "gradients")
+        start = start.merge(shares_out_of_range(gradients), on=["depth", "arm", "seed"])
         tables.append(("Gradients before training", start_table(start)))
-        figures += start_figures(_table(folder, "gradients"))
+        figures += start_figures(gradients)
     if len(trained):
         tables.append((f"Errors after {trained.step.max():.0f} steps", error_table(trained)))
         figures += training_figures(trained, _table(folder, "curve"))
@@ -55,6 +57,19 @@ def _table(folder: Path, name: str) -> "pd.DataFrame":
     return table
 
 
+def shares_out_of_range(gradients: "pd.DataFrame") -> "pd.DataFrame":
+    """By run: the shares of layers whose gradient's norm is 0, and not finite, in float32."""
+    import numpy as np
+
+    shares = gradients.assign(
+        depth=gradients.condition.str.split().str[0].astype(int),
+        arm=gradients.arm.astype(str),
+        zero=gradients.gradient == 0,
+        overflow=~np.isfinite(gradients.gradient),
+    )
+    return shares.groupby(["depth", "arm", "seed"])[["zero", "overflow"]].mean().reset_index()
+
+
 def start_table(start: "pd.DataFrame") -> "pd.DataFrame":
     """One row a depth and network: loss, smallest gradient, spread over layers."""
     import pandas as pd
@@ -65,9 +80,11 @@ def start_table(start: "pd.DataFrame") -> "pd.DataFrame":
             "network": arm,
             "seeds": len(runs),
             "loss": f"{runs.loss.mean():.3g}",
-            "smallest gradient, log10": mean_and_sd(runs.least),
-            "largest over smallest, log10": mean_and_sd(runs.orders),
-            "first over last layer, log10": mean_and_sd(runs.first_over_last),
+            "smallest gradient, log10": depth_claims.out_of_range(runs) or mean_and_sd(runs.least),
+            "largest over smallest, log10": "-" if runs.orders.isna().all() else mean_and_sd(runs.orders),
+            "first over last layer, log10": "-"
+            if runs.first_over_last.isna().all()
+            else mean_and_sd(runs.first_over_last),
         }
         for (depth, arm), runs in start.groupby(["depth", "arm"])
     )

@@ -86,11 +86,7 @@ def findings(start: "pd.DataFrame", trained: "pd.DataFrame") -> list[str]:
     """Sentences that follow from the numbers."""
     lines = []
     for arm, part in start.groupby("arm") if len(start) else ():
-        depths = "; ".join(
-            f"{depth:.0f} layers: smallest 10^{runs.least.mean():.1f}, first over last layer "
-            f"10^{runs.first_over_last.mean():.1f}, range 10^{runs.orders.mean():.1f}"
-            for depth, runs in part.groupby("depth")
-        )
+        depths = "; ".join(f"{depth:.0f} layers: {_norms(runs)}" for depth, runs in part.groupby("depth"))
         lines.append(f"Gradient norms before training, {arm}. {depths}.")
     for arm, part in trained.groupby("arm") if len(trained) else ():
         depths = "; ".join(
@@ -100,6 +96,23 @@ def findings(start: "pd.DataFrame", trained: "pd.DataFrame") -> list[str]:
         )
         lines.append(f"Train / test error, {arm}. {depths}.")
     return lines
+
+
+def out_of_range(runs: "pd.DataFrame") -> str:
+    """What became of gradients that float32 cannot hold; empty if it holds those of some seed."""
+    if runs.least.notna().any():
+        return ""
+    return "overflow" if runs.overflow.any() else "vanish"
+
+
+def _norms(runs: "pd.DataFrame") -> str:
+    if out_of_range(runs):
+        share = runs.overflow if runs.overflow.any() else runs.zero
+        return f"they {out_of_range(runs)} in float32, in {100 * share.mean():.0f} % of the layers"
+    return (
+        f"smallest 10^{runs.least.mean():.1f}, first over last layer "
+        f"10^{runs.first_over_last.mean():.1f}, range 10^{runs.orders.mean():.1f}"
+    )
 
 
 def _kind(runs: "pd.DataFrame") -> str:

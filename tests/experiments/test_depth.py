@@ -211,3 +211,19 @@ def test_bad_options_end_in_one_line(name, tmp_path, monkeypatch, capsys):
     config = dataclasses.replace(TINY, work_dir=str(tmp_path / "work"), **{name: value})
     assert message in error_of(depth.EXPERIMENT, config, monkeypatch, capsys)
     assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("norms", "found", "said"),
+    [
+        ([0.1, 1.0], "", "10 layers: smallest 10^-1.0"),
+        ([0.0, 1.0], "vanish", "10 layers: they vanish in float32, in 50 % of the layers"),
+        ([0.0, np.inf], "overflow", "10 layers: they overflow in float32, in 50 % of the layers"),
+        ([np.nan, np.nan], "overflow", "10 layers: they overflow in float32, in 100 % of the layers"),
+    ],
+)
+def test_gradients_that_float32_cannot_hold_are_told_apart(norms, found, said):
+    layers = pd.DataFrame({"gradient": norms, "condition": "10 layers", "arm": "plain", "seed": 0})
+    start = summaries.shares_out_of_range(layers).assign(**gradients.spread(layers))
+    assert depth_claims.out_of_range(start) == found
+    assert said in depth_claims.findings(start, start.iloc[:0])[0]
