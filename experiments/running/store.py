@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.running import stored_files
 from experiments.running.experiment import Cell, RunConfig
-from tfbn.files import flush_to_disk, written_whole
+from tfbn.files import can_be_written, flush_to_disk, written_whole
 from tfbn.validation import InputError
 
 if TYPE_CHECKING:
@@ -157,8 +157,7 @@ class Store:
             table.to_parquet(temporary, index=False)
 
     def _check_writable(self) -> None:
-        existing = next(p for p in [self.folder, *self.folder.absolute().parents] if p.exists())
-        if not existing.is_dir() or not _writable(existing):
+        if not can_be_written(self.folder):
             raise InputError(
                 "Expected `work_dir` to be a folder that can be written. "
                 f"Received: work_dir={str(self.folder)!r}"
@@ -271,14 +270,3 @@ def _locked(path: Path) -> Iterator[None]:
                 f"Received: work_dir={str(path.parent)!r}, where another one is at work"
             ) from None
         yield
-
-
-def _writable(folder: Path) -> bool:
-    # os.access says yes to root everywhere, so ask by doing.
-    import tempfile
-
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False

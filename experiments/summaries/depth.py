@@ -81,13 +81,15 @@ def start_table(start: "pd.DataFrame") -> "pd.DataFrame":
             "seeds": len(runs),
             "loss": f"{runs.loss.mean():.3g}",
             "smallest gradient, log10": depth_claims.out_of_range(runs) or mean_and_sd(runs.least),
-            "largest over smallest, log10": "-" if runs.orders.isna().all() else mean_and_sd(runs.orders),
-            "first over last layer, log10": "-"
-            if runs.first_over_last.isna().all()
-            else mean_and_sd(runs.first_over_last),
+            "largest over smallest, log10": _or_dash(runs.orders),
+            "first over last layer, log10": _or_dash(runs.first_over_last),
         }
         for (depth, arm), runs in start.groupby(["depth", "arm"])
     )
+
+
+def _or_dash(values: "pd.Series") -> str:
+    return "-" if values.isna().all() else mean_and_sd(values)
 
 
 def error_table(trained: "pd.DataFrame") -> "pd.DataFrame":

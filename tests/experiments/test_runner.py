@@ -103,8 +103,9 @@ def test_a_folder_that_cannot_be_written(place, tmp_path):
 
 def test_where_and_how_fast_are_not_part_of_a_study(tmp_path):
     config = Config(seeds=1, workers=0)
-    run(config, tmp_path)
-    run(dataclasses.replace(config, workers=1, work_dir="elsewhere"), tmp_path)
+    first = run(config, tmp_path)
+    again = run(dataclasses.replace(config, workers=1, work_dir="elsewhere"), tmp_path)
+    pd.testing.assert_frame_equal(first, again)  # stored runs, their seconds included
 
 
 def test_another_process_is_kept_out_while_one_works(tmp_path):
