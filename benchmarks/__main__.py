@@ -26,6 +26,7 @@ BENCHMARKS = [
     "frozen_prefix",
     "imports",
     "workers",
+    "runner",
     "accuracy",
 ]
 

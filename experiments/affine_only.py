@@ -18,7 +18,7 @@ from experiments.summaries.affine_only import summarize
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(transfer.TransferConfig):
+class Config(transfer.ArmConfig):
     """Options of the comparison."""
 
     arms: tuple = option(tuple(AFFINE), "Arms to compare.", choices=tuple(AFFINE))
@@ -44,7 +44,7 @@ EXPERIMENT = Experiment(
     name="affine_only",
     question="Is it enough to train BatchNorm's gamma and beta, and a new layer on top?",
     config_class=Config,
-    check=transfer.check,
+    check=transfer.check_arm,
     cells=cells,
     run=run,
     summarize=summarize,

@@ -21,7 +21,7 @@ MODES = ("inference", "batch", "inference_updating", "recalibrated")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(transfer.TransferConfig):
+class Config(transfer.ArmConfig):
     """Options of the choice."""
 
     arms: tuple = option(
@@ -40,7 +40,7 @@ def check(config: Config) -> None:
         raise fail("arms", "to name at least two, to compare", config.arms)
     if len(config.shifts) > 1:
         raise fail("shifts", "to name one", config.shifts)
-    transfer.check(config)
+    transfer.check_arm(config)
 
 
 def cells(config: Config) -> list[Cell]:

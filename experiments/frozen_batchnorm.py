@@ -16,7 +16,7 @@ from experiments.summaries.frozen_batchnorm import summarize
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(transfer.TransferConfig):
+class Config(transfer.ArmConfig):
     """Options of the main job."""
 
     arms: tuple = option(tuple(arms.ARMS), "Arms to compare.", choices=tuple(arms.ARMS))
@@ -39,7 +39,7 @@ EXPERIMENT = Experiment(
     name="frozen_batchnorm",
     question="With frozen layers, what does BatchNorm do with training=True, and what with training=False?",
     config_class=Config,
-    check=transfer.check,
+    check=transfer.check_arm,
     cells=cells,
     run=run,
     summarize=summarize,

@@ -49,8 +49,7 @@ def check(config: Config) -> None:
             )
         if int(size) > config.train_images:
             raise fail("sizes", f"to be at most train_images={config.train_images}", size)
-    if config.workers == 0 and not config.scheduler:
-        raise InputError("Expected `workers` to be at least 1 for several devices. Received: workers=0")
+    devices.check_workers(config)
     transfer.check(config)
 
 
@@ -73,8 +72,7 @@ def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
 
     def trained(synchronized: bool) -> tuple[Any, Any, Any]:
         model = transfer.build(config, ARMS["batch"], cell.seed, split.classes, folder)
-        for site in statistics.built_sites(model):
-            site.layer.synchronized = synchronized
+        devices.synchronize(model, synchronized)
         start = statistics.take(model)
         training.fit(
             model, split.train_x[order], split.train_y[order],

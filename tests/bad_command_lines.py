@@ -99,6 +99,8 @@ OTHERS = {
     "convergence --dropout=1": "`dropout` to be a number in [0.01, 0.99]. Received: dropout=1.0",
     "depth --depths=8,9": "`depths` and `start_depths` to be 6n+2, as 8, 20, 56 or 110. Received: depths=9",
     "depth --depths=8,8": "`depths` to name each once. Received: depths=(8, 8)",
+    "frozen_batchnorm --strategy=multi": "`strategy` to be one of ['none', 'mirrored']",
+    "frozen_batchnorm --strategy=mirrored --batch_size=15": "`batch_size` to be a multiple of replicas=2, so",
     "keras_recipe --frozen=stage1": "`frozen` to be empty, since the recipe freezes the whole base",
     "layer_order --networks=resnet9": "`networks` to be plain or resnet with a depth of 6n+2, as plain20. Re",
     "pretrain --test_images=5000": "`test_images` to be less than 5000, the images of mnist5k. Received: tes",

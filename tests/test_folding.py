@@ -446,15 +446,18 @@ def test_it_saves_exports_and_loads_where_tfbn_is_not_installed(rng, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def check_application(name, rng, size, relative=1e-5, **arguments):
+def check_application(name, rng, size, **arguments):
     make = getattr(keras.applications, name)
     model = make(weights=None, include_top=False, input_shape=(size, size, 3), **arguments)
     scramble(model, rng)
+    for bn in batch_norms(model):  # else some networks, so scrambled, make 1e12 times more of any rounding
+        if bn.scale:
+            bn.gamma.assign(0.4 * bn.gamma)
     x = rng.uniform(0, 255 if "Efficient" in name else 1, (2, size, size, 3)).astype("float32")
     folded = fold(model, verbose=False)
     rows = plan(model)
     assert len(batch_norms(folded)) == sum(not row.into for row in rows)
-    assert_close(folded.predict(x, verbose=0), model.predict(x, verbose=0), relative)
+    assert_close(folded.predict(x, verbose=0), model.predict(x, verbose=0))
     return [row.path for row in rows if not row.into], len(rows)
 
 
@@ -477,16 +480,8 @@ APPLICATIONS = {
 del APPLICATIONS["ConvNeXtTiny"]  # it has no BatchNormalization
 
 
-@pytest.fixture
-def float64():
-    """Rounding of float32 alone is 3e-5 of the outputs in the deepest of these networks."""
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_dtype_policy("float32")
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("name", APPLICATIONS)
-def test_all_applications(rng, name, float64):
-    stay, total = check_application(name, rng, APPLICATIONS[name] or 32, relative=1e-9)
+def test_all_applications(rng, name):
+    stay, total = check_application(name, rng, APPLICATIONS[name] or 32)
     assert total - len(stay) > 0

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from tfbn.batches import Batches
+from tfbn.distribution import predict_on_batch
 from tfbn.observation import replaced
 from tfbn.statistics import Moments
 from tfbn.substitution import moments, normalize, substitutable
@@ -140,7 +141,7 @@ def _readable(batches: Batches) -> Iterator[Any]:
 
 def _observe(observer: "_Observer", x: Any, count: int) -> Any:
     try:
-        return observer.predict_on_batch(x)
+        return predict_on_batch(observer, x)
     except Exception as error:
         shapes = keras.tree.map_structure(lambda leaf: leaf.shape, x)
         raise ValueError(

@@ -3,7 +3,50 @@
 import functools
 from typing import Any
 
-from tfbn.validation import InputError
+from tfbn.validation import InputError, fail
+
+
+def check(config: Any) -> None:
+    """Raises `InputError` for devices that cannot be had, or batches that they cannot share.
+
+    Args:
+        config: With `strategy`, `replicas`, `batch_size`, `train_images`, and those of any experiment.
+    """
+    if config.strategy == "none":
+        return
+    check_workers(config)
+    for name in ("batch_size", "train_images"):
+        value = getattr(config, name)
+        if value % config.replicas:
+            raise fail(
+                name,
+                f"to be a multiple of replicas={config.replicas}, so that each has as many images",
+                value,
+            )
+
+
+def check_workers(config: Any) -> None:
+    """Raises `InputError` if runs would be in this process, which has its devices already."""
+    if config.workers == 0 and not config.scheduler:
+        raise InputError("Expected `workers` to be at least 1 for several devices. Received: workers=0")
+
+
+def strategy(config: Any) -> Any:
+    """The `tf.distribute` strategy that the options name; its `scope()` is where a model must be made.
+
+    To be called before TensorFlow is used in this process, which makes its devices then.
+    """
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy() if config.strategy == "none" else mirrored(config.replicas)
+
+
+def synchronize(model: Any, synchronized: bool) -> None:
+    """Whether every BatchNormalization's moments are those of the joint batch, or of each device's part."""
+    from tfbn.traversal import batch_normalizations
+
+    for site in batch_normalizations(model):
+        site.layer.synchronized = synchronized
 
 
 def logical(count: int) -> list[str]:
@@ -25,8 +68,8 @@ def logical(count: int) -> list[str]:
             )
         except RuntimeError:
             raise InputError(
-                "Expected `workers` to be at least 1: devices are made when a process starts. "
-                "Received: workers=0"
+                "Expected a worker process that TensorFlow has not used yet, since devices are made when it "
+                f"starts. Received: one that has fewer than replicas={count}; start the workers anew"
             ) from None
     return [f"CPU:{i}" for i in range(count)]
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments.common import judging, networks, pretraining, training
+from experiments.common import devices, judging, networks, pretraining, training
 from experiments.common.arms import ARMS, Arm
 from experiments.common.data import Source, Split, pool, source_split, target_split
 from experiments.running import checkpoints
@@ -65,6 +65,22 @@ class TransferConfig(RunConfig):
         return Source(self.source_dataset, self.source_data_dir, shape, download=self.download)
 
 
+@dataclasses.dataclass(frozen=True)
+class ArmConfig(TransferConfig):
+    """Options of experiments whose runs are those of `run_arm`."""
+
+    strategy: str = option(
+        "none",
+        "Devices of one run: none, one; mirrored, tf.distribute.MirroredStrategy over --replicas GPUs, or "
+        "as many parts of the processor.",
+        choices=("none", "mirrored"),
+    )
+    replicas: int = option(2, "Devices of a mirrored run; each has its part of every batch.", low=2)
+    synchronized: bool = option(
+        True, "BatchNorm's moments in a mirrored run: of the joint batch, or of each device's part."
+    )
+
+
 def check(config: Any) -> None:
     """Raises `InputError` if the network, the weights, the data or a shift is not to be had."""
     import tfbn
@@ -82,7 +98,13 @@ def check(config: Any) -> None:
     target_split(config.target, config.train_images, config.test_images, "none", seed=0)
 
 
-def run_arm(config: TransferConfig, arm: Arm, shift: str, seed: int, folder: Path) -> dict[str, float]:
+def check_arm(config: ArmConfig) -> None:
+    """As `check`, and raises `InputError` if the options ask for devices that cannot be had."""
+    devices.check(config)
+    check(config)
+
+
+def run_arm(config: ArmConfig, arm: Arm, shift: str, seed: int, folder: Path) -> dict[str, float]:
     """Trains and judges one arm; returns its measurements.
 
     Accuracies are shares of images, "batch" ones with every BatchNorm normalising by
@@ -95,9 +117,13 @@ def run_arm(config: TransferConfig, arm: Arm, shift: str, seed: int, folder: Pat
     import tfbn
     from experiments.common import prefix
 
+    strategy = devices.strategy(config)
     keras.utils.set_random_seed(seed)
     split = prepared_split(config, shift, seed)
-    model = build(config, arm, seed, split.classes, folder)
+    with strategy.scope():
+        model = build(config, arm, seed, split.classes, folder)
+    if config.strategy != "none":
+        devices.synchronize(model, config.synchronized)
     if arm.recalibrate:
         tfbn.recalibrate(model, split.train_x, batch_size=config.batch_size, verbose=False)
     before = judging.statistics_and_affine(model)
@@ -111,7 +137,8 @@ def run_arm(config: TransferConfig, arm: Arm, shift: str, seed: int, folder: Pat
         heat_maps=seed == 0,  # a second of drawing; the tab BatchNorm draws those of every seed
     )
     started = time.perf_counter()
-    trained, inputs = prefix.shortened(model, split)
+    with strategy.scope():
+        trained, inputs = prefix.shortened(model, split)
     checkpoint = checkpoints.of_run(config, folder, {"drift": recorder})
     split_for_fit = dataclasses.replace(split, train_x=inputs)
     fit_accuracy = fit(config, trained, split_for_fit, seed, [recorder], checkpoint)

@@ -1,6 +1,5 @@
 """`DriftRecorder`: how every BatchNormalization layer's statistics move while a model trains."""
 
-import contextlib
 import os
 import shutil
 import warnings
@@ -18,6 +17,7 @@ from tfbn.callbacks.drift_log import DriftLog
 from tfbn.callbacks.recorder_state import RecorderState
 from tfbn.callbacks.step_hook import StepHook
 from tfbn.callbacks.step_ring import StepRing
+from tfbn.distribution import scope_of
 from tfbn.mismatch import Probe
 from tfbn.performance import Performance, in_both_modes
 from tfbn.statistics import Snapshot, built_sites, take
@@ -376,7 +376,7 @@ class DriftRecorder(keras.callbacks.Callback):
                 f"{per_execution} steps (steps_per_execution={per_execution}).",
                 stacklevel=2,
             )
-        with _scope(model):
+        with scope_of(model):
             self._source = kind(layers, reference, self.every, self._steps_before, per_execution)
         if self._hook is not None:
             self._hook.after_step = self._source.record
@@ -437,12 +437,6 @@ class DriftRecorder(keras.callbacks.Callback):
                     "Expected the layers to keep their variables while they are recorded. "
                     f"Received: layer {site.path!r} with new ones"
                 )
-
-
-def _scope(model: Any) -> Any:
-    """The scope of the `tf.distribute` strategy that a model was made under, if any."""
-    strategy = getattr(model, "distribute_strategy", None)
-    return contextlib.nullcontext() if strategy is None else strategy.scope()
 
 
 def _symbolic(tensor: Any) -> Any:
