@@ -140,7 +140,7 @@ def _epoch(trained: Trained) -> float:
     for callback in trained.callbacks.callbacks:
         if isinstance(callback, tfbn.DriftRecorder):
             for batch in range(EPOCH):
-                callback._source.record()  # what runs inside the step is timed elsewhere
+                callback._recording.source.record()  # what runs inside the step is timed elsewhere
                 callback.on_train_batch_end(batch)
     return trained.end_epoch()
 
@@ -157,13 +157,13 @@ def memory(folder: Path, thousands: tuple[int, int]) -> Row:
     @tf.function
     def record_a_thousand() -> None:
         for _ in tf.range(1000):
-            recorder._source.record()
+            recorder._recording.source.record()
 
     sizes = []
     for count in range(1, thousands[1] + 1):
         record_a_thousand()
         for batch in range(1000):
-            recorder._source.batch_ended(batch)
+            recorder._recording.source.batch_ended(batch)
         trained.end_epoch()
         if count in thousands:
             sizes.append([memory_now()])

@@ -13,6 +13,8 @@ import keras
 from tfbn.traversal import sites
 
 FUNCTIONS = ("train", "test", "predict")
+# The attribute of a model in which tfbn keeps what it traced; as stale as Keras's own when flags change.
+OURS = "_tfbn_traced"
 # Lists of an optimizer, of which none is a list with one slot for each variable that trains.
 _NO_SLOTS = ("_variables", "_trainable_variables")
 
@@ -67,6 +69,7 @@ def _models_that_share(model: Any) -> Iterator[Any]:
 
 def _renew_functions(model: Any) -> bool:
     kept = [name for name in FUNCTIONS if getattr(model, f"{name}_function", None) is not None]
+    vars(model).pop(OURS, None)
     for name in kept:
         getattr(model, f"make_{name}_function")(force=True)
     for site in sites(model) if kept else ():

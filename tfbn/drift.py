@@ -45,8 +45,10 @@ class Reference:
         mean: Reference mean, shape `(all channels,)`.
         variance: Reference variance.
         epsilon: The layers' epsilon, repeated for each channel.
-        mean_scale: What `mean_l2` divides by, repeated for each channel.
-        variance_scale: Likewise for `variance_l2`.
+        spread: `1 / (variance + epsilon)`.
+        root_spread: Its square root.
+        mean_weight: What `mean_l2` multiplies by, repeated for each channel.
+        variance_weight: Likewise for `variance_l2`.
         sizes: How many channels each layer has, shape `(layers,)`.
 
     Example:
@@ -57,11 +59,13 @@ class Reference:
     ([2, 3], (5,))
     """
 
-    mean: np.ndarray
-    variance: np.ndarray
-    epsilon: np.ndarray
-    mean_scale: np.ndarray
-    variance_scale: np.ndarray
+    mean: Any
+    variance: Any
+    epsilon: Any
+    spread: Any
+    root_spread: Any
+    mean_weight: Any
+    variance_weight: Any
     sizes: np.ndarray
 
     @classmethod
@@ -71,26 +75,32 @@ class Reference:
         if not layers:
             raise fail("layers", "to have at least one element", layers)
         sizes = np.array([len(layer.mean) for layer in layers])
-        mean_scale = [np.sqrt(np.mean(layer.mean**2) + layer.epsilon) for layer in layers]
-        variance_scale = [np.sqrt(np.mean(layer.variance**2)) + layer.epsilon for layer in layers]
-        return cls(
-            np.concatenate([layer.mean for layer in layers]),
-            np.concatenate([layer.variance for layer in layers]),
-            np.repeat([layer.epsilon for layer in layers], sizes),
-            np.repeat(mean_scale, sizes),
-            np.repeat(variance_scale, sizes),
-            sizes,
-        )
+        mean_weight = [1 / np.sqrt(np.mean(layer.mean**2) + layer.epsilon) for layer in layers]
+        variance_weight = [1 / (np.sqrt(np.mean(layer.variance**2)) + layer.epsilon) for layer in layers]
+        mean = np.concatenate([layer.mean for layer in layers])
+        variance = np.concatenate([layer.variance for layer in layers])
+        epsilon = np.repeat([layer.epsilon for layer in layers], sizes)
+        spread = 1 / (variance + epsilon)
+        weights = np.repeat(mean_weight, sizes), np.repeat(variance_weight, sizes)
+        return cls(mean, variance, epsilon, spread, np.sqrt(spread), *weights, sizes)
 
-    def astype(self, dtype: str) -> "Reference":
-        """The same in another floating type, as the train step needs it."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return Reference(**{k: v if k == "sizes" else v.astype(dtype) for k, v in fields.items()})
+    def packed(self) -> np.ndarray:
+        """All but `sizes`, one a row, in float32: shape `(7, all channels)`."""
+        return np.stack([getattr(self, name) for name in _by_channel()]).astype(np.float32)
+
+    @classmethod
+    def unpacked(cls, rows: Iterable[Any], sizes: np.ndarray) -> "Reference":
+        """What was `packed`, of arrays or tensors."""
+        return cls(**dict(zip(_by_channel(), rows, strict=True)), sizes=sizes)
 
     def segment_mean(self, terms: np.ndarray) -> np.ndarray:
         """Means over each layer's channels: shape `(all channels, k)` to `(layers, k)`."""
         starts = np.cumsum(self.sizes) - self.sizes
         return np.add.reduceat(terms, starts, axis=0) / self.sizes[:, None]
+
+
+def _by_channel() -> list[str]:
+    return [field.name for field in dataclasses.fields(Reference) if field.name != "sizes"]
 
 
 def by_layer(
@@ -120,18 +130,17 @@ def by_layer(
     [[0.0, 0.0, 0.0, 0.0, 0.0]]
     """
     segment_mean = segment_mean or reference.segment_mean
-    spread = 1 / (reference.variance + reference.epsilon)
     mean_step = mean - reference.mean
     variance_step = variance - reference.variance
-    shift = xp.square(mean_step * np.sqrt(spread))
-    growth = variance_step * spread  # r - 1
-    log_ratio = _log_ratio(growth, (variance + reference.epsilon) * spread, xp)
+    shift = xp.square(mean_step * reference.root_spread)
+    growth = variance_step * reference.spread  # r - 1
+    log_ratio = _log_ratio(growth, (variance + reference.epsilon) * reference.spread, xp)
     terms = [
         shift,
         xp.abs(log_ratio),
         0.5 * (shift + growth - log_ratio),
-        xp.square(mean_step * (1 / reference.mean_scale)),
-        xp.square(variance_step * (1 / reference.variance_scale)),
+        xp.square(mean_step * reference.mean_weight),
+        xp.square(variance_step * reference.variance_weight),
     ]
     means = segment_mean(xp.stack(terms, axis=-1))
     rooted = np.array([True, False, False, True, True])

@@ -6,6 +6,7 @@ from the moving ones. Drift alone cannot see this: statistics that are held do n
 and still may have nothing to do with the batches.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -52,20 +53,21 @@ class Probe:
 
     def __init__(self, model: Any, inputs: Any):
         sites = built_sites(model)
-        shapes = [np.shape(leaf) for leaf in keras.tree.flatten(inputs)]
-        if not all(shape and shape[0] for shape in shapes):
-            raise fail("inputs", "to be a batch with at least one example", shapes)
         self.paths = [site.path for site in sites]
         self._model = model
         self._layers = [site.layer for site in sites]
-        self._inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
         self._uses: list[int] = []
         self.outputs: Any = None
-        self._run: Any = self._batch_statistics
-        if keras.backend.backend() == "tensorflow" and not model.run_eagerly:
-            import tensorflow as tf
+        self._run = traced_once(model, self._batch_statistics)
+        self.look_at(inputs)
 
-            self._run = tf.function(self._batch_statistics, autograph=False).get_concrete_function()
+    def look_at(self, inputs: Any) -> None:
+        """From now on, measures on this batch; one of the same shape needs no new trace."""
+        shapes = [np.shape(leaf) for leaf in keras.tree.flatten(inputs)]
+        if not all(shape and shape[0] for shape in shapes):
+            raise fail("inputs", "to be a batch with at least one example", shapes)
+        self._inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+        self.outputs = None
 
     def measure(self) -> np.ndarray:
         """The mismatch now.
@@ -76,7 +78,7 @@ class Probe:
             deviations. For a layer that is used several times, the mean over its uses.
             NaN for a layer that the model does not use.
         """
-        by_use, self.outputs = self._run()
+        by_use, self.outputs = self._run(self._inputs)
         totals = np.zeros((len(self._layers), len(METRICS)))
         for index, mean, variance in by_use:
             moving = take_one(self._layers[int(index)])
@@ -85,7 +87,7 @@ class Probe:
         uses = np.array(self._uses)[:, None]
         return np.where(uses > 0, totals / np.maximum(uses, 1), np.nan)
 
-    def _batch_statistics(self) -> tuple[list[tuple[Any, Any, Any]], Any]:
+    def _batch_statistics(self, inputs: Any) -> tuple[list[tuple[Any, Any, Any]], Any]:
         """(layer index, mean, variance) for each use that normalises by the batch; the outputs."""
         found = []
         uses = [0] * len(self._layers)
@@ -99,9 +101,18 @@ class Probe:
         # In a stateless scope, assignments go to the scope and not to the variables.
         with observed(self._layers, observer), keras.StatelessScope():
             takes_training = getattr(self._model, "_call_has_training_arg", True)
-            outputs = self._model(self._inputs, **({"training": True} if takes_training else {}))
+            outputs = self._model(inputs, **({"training": True} if takes_training else {}))
         self._uses = uses
         return found, outputs
+
+
+def traced_once(model: Any, function: Callable) -> Callable:
+    """The function as Keras would run it for this model: traced on TensorFlow, unless it runs eagerly."""
+    if keras.backend.backend() != "tensorflow" or model.run_eagerly:
+        return function
+    import tensorflow as tf
+
+    return tf.function(function, autograph=False)
 
 
 def normalizes_by_batch(layer: Any, training: bool | None) -> bool:

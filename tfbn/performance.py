@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from tfbn.mismatch import traced_once
+
 
 class Performance:
     """Measures a compiled model's loss and metrics on one batch, in both modes.
@@ -31,13 +33,14 @@ class Performance:
 
     def __init__(self, model: Any, inputs: Any, labels: Any):
         self._model = model
-        self._inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
-        self._labels = keras.tree.map_structure(keras.ops.convert_to_tensor, labels)
-        self._run: Any = self._forward
-        if keras.backend.backend() == "tensorflow" and not model.run_eagerly:
-            import tensorflow as tf
+        self._run = traced_once(model, self._forward)
+        self.look_at(inputs, labels)
 
-            self._run = tf.function(self._forward, autograph=False).get_concrete_function()
+    def look_at(self, inputs: Any, labels: Any) -> None:
+        """From now on, measures on this batch; one of the same shape needs no new trace."""
+        self._inputs, self._labels = (
+            keras.tree.map_structure(keras.ops.convert_to_tensor, part) for part in (inputs, labels)
+        )
 
     def measure(self, training_outputs: Any) -> dict[str, dict[str, float]]:
         """Loss and metrics now.
@@ -54,7 +57,7 @@ class Performance:
         self._build(training_outputs)
         return {
             "training": self._measures(training_outputs, training=True),
-            "inference": self._measures(self._run(), training=False),
+            "inference": self._measures(self._run(self._inputs), training=False),
         }
 
     def _build(self, outputs: Any) -> None:
@@ -63,9 +66,9 @@ class Performance:
             if part is not None and not part.built:
                 part.build(self._labels, outputs)
 
-    def _forward(self) -> Any:
+    def _forward(self, inputs: Any) -> Any:
         with keras.StatelessScope():
-            return self._model(self._inputs, training=False)
+            return self._model(inputs, training=False)
 
     def _measures(self, outputs: Any, training: bool) -> dict[str, float]:
         # In a stateless scope, assignments go to the scope and not to the variables.

@@ -76,8 +76,8 @@ def _trace(model: Any, train: tuple[Any, Any], test: tuple[Any, Any], batch_size
     """Does a step and a test, so that both are traced, and puts the model back."""
     if model.train_function is not None:
         return
-    weights = model.get_weights()
+    state = reuse.state_of(model)
     training.fit(model, *train, batch_size=batch_size, seed=0, steps=1)
     x, y = test
     training.accuracy(model, x[:batch_size], y[:batch_size], batch_size)
-    reuse.restart(model, weights)
+    reuse.restart(model, state)

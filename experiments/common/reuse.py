@@ -11,7 +11,7 @@ _kept: dict[Hashable, Any] = {}
 
 
 def model_for(key: Hashable, build: Callable[[], Any]) -> Any:
-    """What `build` gives, or a model of that key that it gave before, with the new one's weights.
+    """What `build` gives, or a model of that key that it gave before, with the new one's weights and seeds.
 
     Only the last two models are kept in a process, so runs of one key should follow each
     other, or take turns with those of another one (see `taking_turns`).
@@ -27,7 +27,7 @@ def model_for(key: Hashable, build: Callable[[], Any]) -> Any:
         _kept[key] = fresh
         return fresh
     kept = _kept[key]
-    restart(kept, fresh.get_weights())
+    restart(kept, state_of(fresh))
     return kept
 
 
@@ -48,10 +48,21 @@ def taking_turns(groups: Iterable[Sequence[T]]) -> list[T]:
     return [member for turn in turns for member in turn if member is not None]
 
 
-def restart(model: Any, weights: list[Any]) -> None:
-    """Sets a compiled model's weights, and its optimizer as if it had done no step."""
-    model.set_weights(weights)
+def state_of(model: Any) -> list[Any]:
+    """Copies of the weights, and of the seeds of Dropout and its like."""
+    return [variable.numpy() for variable in _state(model)]
+
+
+def restart(model: Any, state: list[Any]) -> None:
+    """Sets a compiled model as `state_of` found one of its form, the optimizer as before the first step."""
+    for variable, value in zip(_state(model), state, strict=True):
+        variable.assign(value)
     optimizer = model.optimizer
     for variable in optimizer.variables:
         if variable is not optimizer._learning_rate:
             variable.assign(variable * 0)
+
+
+def _state(model: Any) -> list[Any]:
+    counted = {id(variable) for variable in model.metrics_variables}
+    return [variable for variable in model.variables if id(variable) not in counted]

@@ -323,7 +323,7 @@ def test_after_a_fit_that_raised_the_model_is_as_ever(data, tmp_path):
     assert is_clean(model)
     for ours, plain in zip(model.variables, twin.variables, strict=True):
         np.testing.assert_array_equal(ours.numpy(), plain.numpy())
-    assert recorder._source.step == 3
+    assert recorder._recording.source.step == 3
     del recorder
     gc.collect()
     assert list(tmp_path.iterdir()) == []

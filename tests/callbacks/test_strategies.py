@@ -32,6 +32,14 @@ assert log["epoch"].tolist() == [0, 0, 0, 1, 1], log
 for name, value in distances(take(model)["bn"], before).items():
     np.testing.assert_allclose(log[name].iloc[-1], value, rtol=1e-5)
     assert value > 0
+
+# Another recorder of the same model uses what was traced for the first.
+before = take(model)["bn"]
+model.fit(x, x[:, :1], batch_size=16, verbose=0, callbacks=[DriftRecorder(sys.argv[1] + "/again", every=2)])
+log = read_drift(sys.argv[1] + "/again")
+assert log["step"].tolist() == [0, 2, 4], log
+for name, value in distances(take(model)["bn"], before).items():
+    np.testing.assert_allclose(log[name].iloc[-1], value, rtol=1e-5)
 """
 
 

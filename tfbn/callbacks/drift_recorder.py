@@ -2,31 +2,22 @@
 
 import os
 import shutil
-import warnings
 import weakref
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from tfbn import drift
 from tfbn.callbacks import drift_log
-from tfbn.callbacks.batch_reader import BatchReader
-from tfbn.callbacks.drift_log import DriftLog
+from tfbn.callbacks import traced as traced_parts
 from tfbn.callbacks.recorder_state import RecorderState
+from tfbn.callbacks.recording import FLUSH_SECONDS, Position, Recording, Wanted, serves
 from tfbn.callbacks.step_hook import StepHook
-from tfbn.callbacks.step_ring import StepRing
-from tfbn.distribution import scope_of
-from tfbn.mismatch import Probe
-from tfbn.performance import Performance, in_both_modes
+from tfbn.performance import in_both_modes
 from tfbn.statistics import Snapshot, built_sites, take
 from tfbn.summary import modes, writing
 from tfbn.traversal import Site
 from tfbn.validation import check_at_least, fail
-
-# What a running TensorBoard sees is at most so old; it reads every five seconds itself.
-FLUSH_SECONDS = 2.0
 
 
 class DriftRecorder(keras.callbacks.Callback):
@@ -115,29 +106,26 @@ class DriftRecorder(keras.callbacks.Callback):
     ):
         super().__init__()
         self.every = check_at_least("every", every, 1)
-        self.probe_every = None if probe_every is None else check_at_least("probe_every", probe_every, 1)
-        if probe_every is not None and probe is None:
-            raise fail("probe", "to be a batch of inputs, since probe_every is set", probe)
-        if probe_labels is not None and probe is None:
-            raise fail("probe", "to be a batch of inputs, since probe_labels is set", probe)
+        if probe_every is not None:
+            check_at_least("probe_every", probe_every, 1)
+        for name, value in {"probe_every": probe_every, "probe_labels": probe_labels}.items():
+            if value is not None and probe is None:
+                raise fail("probe", f"to be a batch of inputs, since {name} is set", probe)
         self.log_dir = Path(log_dir)
         if not overwrite and (self.log_dir / drift_log.NAME).exists():
             raise fail("log_dir", f"to hold no {drift_log.NAME} (overwrite=True replaces it)", str(log_dir))
-        self._probe_inputs, self._probe_labels = probe, probe_labels
+        self._wanted = Wanted(self.log_dir, every, probe, probe_labels, probe_every)
         self._reference: Any = reference
         self._tensorboard, self._heat_maps = tensorboard, heat_maps
         self._began_with: weakref.ref | None = None
-        self._hook: Any = None  # a StepHook, while a model has it
-        self._source: Any = None  # a StepRing or a BatchReader, while a fit is under way
-        self._log: Any = None  # a DriftLog, likewise
+        self._position = Position()
+        self._hook: StepHook | None = None  # while a model has it
+        self._traced = traced_parts.Traced(())
+        self._recording: Any = None  # a Recording, while a fit is under way
         self._summaries: writing.Writer | None = None
-        self._probe: Probe | None = None
-        self._performance: Performance | None = None
-        self._began = False
+        self._began = self._fit_begins = False
         self._restored: RecorderState | None = None
-        self._steps_before, self._last_recorded = 0, -1
-        self._epoch = self._next_epoch = self._epoch_offset = 0
-        self._fit_begins = self._first_batch = False
+        self._epoch_offset = 0
 
     def __enter__(self) -> "DriftRecorder":
         return self
@@ -149,11 +137,11 @@ class DriftRecorder(keras.callbacks.Callback):
         """Frees the model. What a fit that raised had recorded is thrown away."""
         if self._hook is not None:
             self._hook.remove()
-        if self._log is not None:
-            self._log.discard()
+        if self._recording is not None:
+            self._recording.discard()
         if self._summaries is not None:
             self._summaries.close()
-        self._hook = self._log = self._source = self._probe = self._performance = None
+        self._let_go()
 
     def save(self, folder: str | os.PathLike) -> None:
         """Writes what `restore` needs: the log so far, the TensorBoard events, where it is.
@@ -187,14 +175,16 @@ class DriftRecorder(keras.callbacks.Callback):
             raise RuntimeError("Expected a recorder that has recorded. Received: one before its first fit")
         folder = self._another_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        if self._log is not None:
-            self._flush()
-            self._log.save(folder)
+        position = self._position
+        step = position.step
+        if self._recording is not None:
+            self._recording.save(folder)
+            step = self._recording.source.step
         else:
             shutil.copyfile(self.log_dir / drift_log.NAME, folder / drift_log.NAME)
         summaries = self._summaries.save(folder) if self._summaries is not None else {}
-        step = self._source.step if self._source is not None else self._steps_before
-        RecorderState(self._reference, step, self._last_recorded, self._next_epoch, summaries).save(folder)
+        last, following = position.last_recorded, position.next_epoch
+        RecorderState(self._reference, step, last, following, summaries).save(folder)
 
     def restore(self, folder: str | os.PathLike, model: Any) -> None:
         """Records on where another recorder was when it was saved; to be called before `fit`.
@@ -226,8 +216,7 @@ class DriftRecorder(keras.callbacks.Callback):
         self.log_dir.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / drift_log.NAME, self.log_dir / drift_log.NAME)
         self._reference, self._restored, self._began = state.reference, state, True
-        self._steps_before, self._last_recorded = state.step, state.last_recorded
-        self._next_epoch = state.next_epoch
+        self._position = Position(state.step, state.last_recorded, next_epoch=state.next_epoch)
         if self._tensorboard:
             self._summaries = writing.Writer(self.log_dir, self._reference, self.every)
             if state.summaries:
@@ -249,10 +238,10 @@ class DriftRecorder(keras.callbacks.Callback):
             self._check(model, built_sites(model))
         # `fit` makes its train function after this, and calls on_train_begin after that.
         if in_step():
-            self._hook = StepHook(model)
+            self._enter_the_step(model)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._fit_begins = self._first_batch = True
+        self._fit_begins = True
         if self._hook is not None and self._built_in_the_step(self.model):
             self._hook.before_step = self._start_in_the_step
         else:
@@ -260,72 +249,82 @@ class DriftRecorder(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self._fit_begins:
-            self._epoch_offset = max(0, self._next_epoch - epoch)
+            self._epoch_offset = max(0, self._position.next_epoch - epoch)
             self._fit_begins = False
-        self._epoch = epoch + self._epoch_offset
+        self._position.epoch = epoch + self._epoch_offset
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        # Not at the batch's end: that may be the epoch's end, whose row gets a mismatch.
-        if self._source is not None and self._source.nearly_full:
-            self._flush()
-            if self._summaries is not None:
-                self._summaries.flush(FLUSH_SECONDS)
+        if self._recording is not None:
+            self._recording.batch_begins()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         _ = self.model  # on JAX, this brings the layers' variables up to date
-        source = self._source
-        before = source.at_most
-        source.batch_ended(batch)
-        if self._first_batch and source.step == before:
-            # A loop of one's own that does not go through `model.train_step`.
-            layers, reference = [s.layer for s in self._sites], drift.Reference.of(self._reference.values())
-            source = self._source = BatchReader(layers, reference, self.every, before, 1)
-            source.batch_ended(batch)
-        self._first_batch = False
-        if self.probe_every and source.at_most // self.probe_every > before // self.probe_every:
-            self._record_now()
+        self._recording.batch_ends(batch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._check_variables()
-        if self._probe is not None:
-            self._record_now()
-        else:
-            self._flush()
-        self._next_epoch = self._epoch + 1
+        self._recording.epoch_ends()
+        self._position.next_epoch = self._position.epoch + 1
         if self._summaries is not None:
-            step = self._source.step
+            step = self._recording.source.step
             self._summaries.performance(step, **in_both_modes(logs or {}))
             self._summaries.channels(step, self.model, only_if_due=True)
             self._summaries.flush(FLUSH_SECONDS)
 
     def on_train_end(self, logs: Any = None) -> None:
-        self._check_variables()
-        self._flush()
-        self._steps_before = self._source.step
+        self._recording.check_variables()
+        self._recording.flush()
         if self._summaries is not None:
-            self._summaries.channels(self._steps_before, self.model)
+            self._summaries.channels(self._recording.source.step, self.model)
             self._summaries.end(self._heat_maps)
-        self._log.publish()
+        self._recording.publish()
+        self._recording.leave_traced()
         if self._hook is not None:
             self._hook.remove()
-        self._hook = self._log = self._source = self._probe = self._performance = None
+        self._let_go()
 
     # Beginning.
 
+    def _enter_the_step(self, model: Any) -> None:
+        self._traced = traced_parts.take(model)
+        self._hook = StepHook(model)
+        if model.built and serves(self._traced, model, self.every):
+            model.train_function = self._traced.train_function
+        else:
+            self._traced.ring = None
+
     def _start(self, model: Any) -> None:
-        self._sites = built_sites(model)
-        self._watched = [(site.layer.moving_mean, site.layer.moving_variance) for site in self._sites]
         first = not self._began
         if first:
             self._begin(model)
         self._began_with = weakref.ref(model)
-        self._open(model, first)
-        if self._probe_inputs is not None:
-            self._probe = Probe(model, self._probe_inputs)
-            if self._probe_labels is not None and self._summaries is not None:
-                self._performance = Performance(model, self._probe_inputs, self._probe_labels)
+        if self._summaries is not None:
+            self._begin_summaries(model, first)
+        self._recording = Recording(
+            model, self._reference, self._wanted, self._position, self._summaries, self._hook, self._traced
+        )
         if first:
-            self._record_now()
+            self._recording.record_now()
+
+    def _begin(self, model: Any) -> None:
+        """Once, before the first step."""
+        drift_log.clear(self.log_dir)
+        writing.clear(self.log_dir)
+        self._began = True
+        self._reference = self._reference or take(model)
+        if self._tensorboard:
+            self._summaries = writing.Writer(self.log_dir, self._reference, self.every)
+
+    def _begin_summaries(self, model: Any, first: bool) -> None:
+        """Before the first step of each fit."""
+        summaries: Any = self._summaries
+        epochs, steps = (self.params or {}).get("epochs"), (self.params or {}).get("steps")
+        total = epochs * steps if epochs and steps else None
+        summaries.begin(modes(model), self._position.step, total, epochs)
+        if self._restored is not None:
+            summaries.remember(drift_log.rows_of(self.log_dir / drift_log.NAME))
+            self._restored = None
+        if first:
+            summaries.channels(0, model)
 
     def _built_in_the_step(self, model: Any) -> bool:
         """On TensorFlow, `fit` builds a subclassed model no sooner than in its first step."""
@@ -335,7 +334,7 @@ class DriftRecorder(keras.callbacks.Callback):
         """Before the first step of a model that is not built: builds it, and starts."""
         import tensorflow as tf
 
-        self._hook.before_step = None
+        self._hook.before_step = None  # type: ignore[union-attr]
         # Out of the function that is being traced.
         with tf.init_scope():
             inputs, *_ = keras.utils.unpack_x_y_sample_weight(data)
@@ -355,88 +354,21 @@ class DriftRecorder(keras.callbacks.Callback):
         if known != paths:
             raise fail("reference", f"to have the model's layers and channels {paths}", known)
 
-    def _begin(self, model: Any) -> None:
-        """Once, before the first step."""
-        drift_log.clear(self.log_dir)
-        writing.clear(self.log_dir)
-        self._began = True
-        self._reference = self._reference or take(model)
-        if self._tensorboard:
-            self._summaries = writing.Writer(self.log_dir, self._reference, self.every)
-
-    def _open(self, model: Any, first: bool) -> None:
-        """Before the first step of each fit."""
-        reference = drift.Reference.of(self._reference.values())
-        per_execution = int(getattr(model, "steps_per_execution", 1) or 1)
-        layers = [site.layer for site in self._sites]
-        kind = BatchReader if self._hook is None else StepRing
-        if self._hook is None and per_execution > 1:
-            warnings.warn(
-                f"On the {keras.backend.backend()} backend, DriftRecorder sees only the last of each "
-                f"{per_execution} steps (steps_per_execution={per_execution}).",
-                stacklevel=2,
-            )
-        with scope_of(model):
-            self._source = kind(layers, reference, self.every, self._steps_before, per_execution)
-        if self._hook is not None:
-            self._hook.after_step = self._source.record
-        self._log = DriftLog(self.log_dir, {path: len(s.mean) for path, s in self._reference.items()})
-        if self._summaries is not None:
-            epochs, steps = (self.params or {}).get("epochs"), (self.params or {}).get("steps")
-            total = epochs * steps if epochs and steps else None
-            self._summaries.begin(modes(model), self._steps_before, total, epochs)
-            if self._restored is not None:
-                self._summaries.remember(drift_log.rows_of(self.log_dir / drift_log.NAME))
-                self._restored = None
-            if first:
-                self._summaries.channels(0, model)
+    # The end.
 
     def _recover(self) -> None:
         """After a fit that raised: what it recorded is kept if recording goes on."""
         if self._hook is not None:
             self._hook.remove()
-            self._hook = None
-        if self._source is not None:
-            self._flush()
-            self._steps_before = self._source.step
-            self._log.publish()
-            self._log = self._source = None
+        if self._recording is not None:
+            self._recording.publish()
         if self._summaries is not None:
             self._summaries.close()
+        self._let_go()
 
-    # Recording.
-
-    def _flush(self) -> None:
-        steps, values = self._source.read()
-        self._emit(steps, values)
-
-    def _record_now(self) -> None:
-        """Flushes; the row of this very step is there for sure, with its mismatch."""
-        steps, values = self._source.read()
-        step = self._source.step
-        if step not in (self._last_recorded, *steps[-1:]):
-            now = drift.between(take(self.model).values(), self._reference.values())
-            steps = np.append(steps, step)
-            values = np.concatenate([values, now[None].astype(np.float32)])
-        self._emit(steps, values, self._probe.measure() if self._probe and len(steps) else None)
-        if self._performance is not None and self._probe is not None and self._summaries is not None:
-            self._summaries.performance(step, **self._performance.measure(self._probe.outputs))
-
-    def _emit(self, steps: np.ndarray, values: np.ndarray, mismatches: np.ndarray | None = None) -> None:
-        if not len(steps):
-            return
-        self._last_recorded = int(steps[-1])
-        self._log.append(steps, self._epoch, values, mismatches)
-        if self._summaries is not None:
-            self._summaries.rows(steps, values, mismatches)
-
-    def _check_variables(self) -> None:
-        for site, (mean, variance) in zip(self._sites, self._watched, strict=True):
-            if site.layer.moving_mean is not mean or site.layer.moving_variance is not variance:
-                raise RuntimeError(
-                    "Expected the layers to keep their variables while they are recorded. "
-                    f"Received: layer {site.path!r} with new ones"
-                )
+    def _let_go(self) -> None:
+        self._hook = self._recording = None
+        self._traced = traced_parts.Traced(())
 
 
 def _symbolic(tensor: Any) -> Any:

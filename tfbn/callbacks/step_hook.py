@@ -49,6 +49,12 @@ class StepHook:
         self._put("fit", self._unhooking_fit(model.fit))
         model.train_function = None
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other hook is in the model's train step."""
+        top = _hook_of(vars(self.model).get("train_step"))
+        return top is self and _hook_of(self._before["train_step"]) is None
+
     def remove(self) -> None:
         """Puts everything back; harmless if done already."""
         if not self.active:

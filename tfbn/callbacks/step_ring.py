@@ -1,5 +1,6 @@
 """Drift metrics computed inside the train step and kept on the device until they are read."""
 
+import operator
 from typing import Any
 
 import keras
@@ -19,6 +20,8 @@ class StepRing:
     The ring holds more rows than can come up between two calls of `batch_ended`; if
     nobody calls that, `read` raises instead of leaving rows out.
 
+    The reference is a variable, so that what was traced serves another recording too.
+
     Args:
         layers: The BatchNormalization layers.
         reference: Where drift is measured from, the layers in the same order.
@@ -37,12 +40,26 @@ class StepRing:
     ):
         import tensorflow as tf
 
-        self._layers, self._reference, self._every = layers, reference.astype("float32"), every
+        self._layers, self._sizes, self._every = layers, reference.sizes, every
+        self._variables = _variables(layers)
         self._stride = steps_per_execution
         self._capacity = max(CAPACITY, 2 * -(-steps_per_execution // every) + 2)
         shape = (self._capacity, len(layers), len(drift.METRICS))
         self._step = _local_variable(tf.constant(first_step, "int64"), "recorder_step")
         self._rows = _local_variable(tf.zeros(shape), "recorder_rows")
+        self._reference = _local_variable(tf.constant(reference.packed()), "recorder_reference")
+        self._read_to = self._at_most = first_step
+
+    def serves(self, layers: list[Any], every: int, steps_per_execution: int) -> bool:
+        """Whether it was made for the same, the layers' variables included."""
+        variables = _variables(layers)
+        same = len(variables) == len(self._variables) and all(map(operator.is_, variables, self._variables))
+        return same and (every, steps_per_execution) == (self._every, self._stride)
+
+    def restart(self, reference: drift.Reference, first_step: int) -> None:
+        """Forgets what was recorded, and goes on as a new one would."""
+        self._reference.assign(reference.packed())
+        self._step.assign(first_step)
         self._read_to = self._at_most = first_step
 
     @property
@@ -106,17 +123,22 @@ class StepRing:
 
         mean, variance = current_statistics(self._layers)
         # Not segment_sum: XLA cannot compile that one.
-        ids = np.repeat(np.arange(len(self._layers), dtype=np.int32), self._reference.sizes)
-        sizes = self._reference.sizes[:, None].astype(np.float32)
+        ids = np.repeat(np.arange(len(self._layers), dtype=np.int32), self._sizes)
+        sizes = self._sizes[:, None].astype(np.float32)
 
         def segment_mean(terms: Any) -> Any:
             return tf.math.unsorted_segment_sum(terms, ids, len(self._layers)) / sizes
 
-        values = drift.by_layer(mean, variance, self._reference, segment_mean, xp=keras.ops)
+        reference = drift.Reference.unpacked(tf.unstack(self._reference), self._sizes)
+        values = drift.by_layer(mean, variance, reference, segment_mean, xp=keras.ops)
         # The raw operation, since tf.Variable.scatter_update does not serve under a strategy.
         tf.raw_ops.ResourceScatterUpdate(
             resource=self._rows.handle, indices=self._place(step), updates=values
         )
+
+
+def _variables(layers: list[Any]) -> list[Any]:
+    return [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
 
 
 def _local_variable(value: Any, name: str) -> Any:

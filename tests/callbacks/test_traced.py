@@ -1,0 +1,152 @@
+"""What is traced for one recorder serves the next one of the same model, and never a moment too long."""
+
+import keras
+import numpy as np
+import pytest
+
+import tfbn
+from tests.callbacks.test_drift_recorder import ByHand, check_against, data, train
+from tfbn.callbacks import DriftRecorder, read_drift
+from tfbn.callbacks.recording import serves
+from tfbn.compiled import OURS
+from tfbn.mismatch import Probe
+
+assert data  # a fixture
+
+
+class Counting(keras.layers.Layer):
+    """Counts how often Python comes by: once for each trace."""
+
+    traces = 0
+
+    def call(self, x):
+        self.traces += 1
+        return x * 1.0
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(1)
+    norm = tfbn.BatchNormalization(momentum=0.8, name="norm")
+    layers = [keras.layers.Dense(6), Counting(name="counting"), norm, keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((5,)), *layers])
+    model.compile("adam", "mse", jit_compile=False)
+    return model
+
+
+def recorded(model, data, folder, **arguments):
+    """Fits, holds the log against statistics read by hand; returns how many traces that took."""
+    by_hand, before = ByHand(), model.get_layer("counting").traces
+    recorder = DriftRecorder(folder, tensorboard=False, **arguments)
+    train(model, data, [by_hand, recorder])
+    every = arguments.get("every", 1)
+    steps = list(range(0, len(by_hand.snapshots), every))
+    check_against(read_drift(folder), by_hand.snapshots, steps, 1e-3)
+    return model.get_layer("counting").traces - before
+
+
+def test_the_second_recorder_traces_nothing(model, data, tmp_path):
+    assert recorded(model, data, tmp_path / "first") > 0
+    assert recorded(model, data, tmp_path / "second") == 0
+
+
+def test_with_a_probe_neither(model, data, tmp_path):
+    x, y = data
+    logs = []
+    for name, batch in (("first", slice(0, 8)), ("second", slice(8, 16))):
+        before = model.get_layer("counting").traces
+        probe = {"probe": x[batch], "probe_labels": y[batch], "heat_maps": False}
+        train(model, data, [DriftRecorder(tmp_path / name, **probe)])
+        logs.append((model.get_layer("counting").traces - before, read_drift(tmp_path / name)))
+    of_modes = 2  # audited for TensorBoard, each time: the flags may be others
+    assert logs[0][0] > of_modes
+    assert logs[1][0] == of_modes
+    ours = logs[1][1]["mismatch"].iloc[-1]
+    assert ours == pytest.approx(Probe(model, x[8:16]).measure()[0, 0], rel=1e-6)
+    assert ours != pytest.approx(Probe(model, x[:8]).measure()[0, 0], rel=1e-3)
+
+
+def test_one_recorder_in_several_fits(model, data, tmp_path):
+    recorder, by_hand = DriftRecorder(tmp_path, tensorboard=False), ByHand()
+    train(model, data, [by_hand, recorder])
+    before = model.get_layer("counting").traces
+    train(model, data, [by_hand, recorder])
+    assert model.get_layer("counting").traces == before
+    snapshots = by_hand.snapshots[:6] + by_hand.snapshots[7:]
+    check_against(read_drift(tmp_path), snapshots, list(range(len(snapshots))), 1e-3)
+
+
+def test_a_fit_between_without_a_recorder_is_not_recorded(model, data, tmp_path):
+    recorded(model, data, tmp_path / "first")
+    traces = model.get_layer("counting").traces
+    train(model, data)
+    assert model.get_layer("counting").traces > traces  # its own, without the recorder in it
+    assert recorded(model, data, tmp_path / "second") == 0
+
+
+def compile_anew(model):
+    model.compile(model.optimizer, "mae", jit_compile=False)
+
+
+def freeze(model):
+    tfbn.freeze(model, "norm", training=True)
+
+
+def unfold_steps(model):
+    model.steps_per_execution = 1
+    model.run_eagerly = True
+
+
+@pytest.mark.parametrize("change", [compile_anew, freeze, unfold_steps])
+def test_not_after_a_change(change, model, data, tmp_path):
+    recorded(model, data, tmp_path / "first")
+    gamma = np.array(model.get_layer("norm").gamma)
+    change(model)
+    assert recorded(model, data, tmp_path / "second") > 0
+    moved = not np.array_equal(gamma, model.get_layer("norm").gamma)
+    assert moved == (change is not freeze)
+
+
+def test_not_with_another_stride(model, data, tmp_path):
+    recorded(model, data, tmp_path / "first")
+    assert recorded(model, data, tmp_path / "second", every=2) > 0
+
+
+def test_not_with_new_variables(model, data, tmp_path):
+    recorded(model, data, tmp_path / "first")
+    norm = model.get_layer("norm")
+    vars(norm)["moving_mean"] = keras.Variable(np.ones(6), trainable=False, name="other")
+    assert not serves(vars(model)[OURS], model, every=1)
+
+
+def test_not_what_two_recorders_had_together(model, data, tmp_path):
+    together = [DriftRecorder(tmp_path / name, tensorboard=False) for name in "ab"]
+    train(model, data, together)
+    assert recorded(model, data, tmp_path / "alone") > 0
+    for name in "ab":
+        assert read_drift(tmp_path / name)["step"].max() == 5
+
+
+def test_nothing_is_kept_after_a_fit_that_failed(model, data, tmp_path):
+    class Fails(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    recorder = DriftRecorder(tmp_path / "failed", tensorboard=False)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, data, [recorder, Fails()])
+    recorder.close()
+    assert OURS not in vars(model)
+
+
+def test_it_is_not_saved_with_the_model(model, data, tmp_path):
+    recorded(model, data, tmp_path / "log")
+    assert OURS in vars(model)
+    model.save(tmp_path / "model.keras")
+    custom = {"Counting": Counting}
+    loaded = keras.models.load_model(tmp_path / "model.keras", custom_objects=custom)
+    assert OURS not in vars(loaded)
+    np.testing.assert_array_equal(loaded.predict(data[0], verbose=0), model.predict(data[0], verbose=0))
+    model.export(tmp_path / "exported", verbose=False)
+    exported = b"".join(p.read_bytes() for p in (tmp_path / "exported").rglob("*") if p.is_file())
+    assert b"recorder_rows" not in exported
