@@ -9,7 +9,7 @@ that was never pretrained. The default runs offline in about five minutes on two
 import dataclasses
 from pathlib import Path
 
-from experiments.common import transfer
+from experiments.common import reuse, transfer
 from experiments.common.arms import AFFINE
 from experiments.running import binary
 from experiments.running.experiment import Cell, Experiment, grid
@@ -30,7 +30,7 @@ class Config(transfer.ArmConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    return grid(config.shifts, config.arms, config.seeds)
+    return reuse.taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
 
 
 def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:

@@ -9,7 +9,7 @@ The default, on the data that come with the package, takes about two minutes on 
 import dataclasses
 from pathlib import Path
 
-from experiments.common import transfer
+from experiments.common import reuse, transfer
 from experiments.common.arms import ARMS
 from experiments.running import binary
 from experiments.running.experiment import Cell, Experiment, grid
@@ -44,7 +44,7 @@ def check(config: Config) -> None:
 
 
 def cells(config: Config) -> list[Cell]:
-    return grid(config.shifts, config.arms, config.seeds)
+    return reuse.taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
 
 
 def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:

@@ -8,7 +8,7 @@ and with a converged head. The default runs offline in about three minutes on tw
 import dataclasses
 from pathlib import Path
 
-from experiments.common import arms, transfer
+from experiments.common import arms, reuse, transfer
 from experiments.running import binary
 from experiments.running.experiment import Cell, Experiment, grid
 from experiments.running.options import option
@@ -28,7 +28,7 @@ class Config(transfer.ArmConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    return grid(config.shifts, config.arms, config.seeds)
+    return reuse.taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
 
 
 def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:

@@ -1,11 +1,12 @@
 """One run of transfer learning: a pretrained network, a small target, a head to train."""
 
 import dataclasses
+import functools
 import time
 from pathlib import Path
 from typing import Any
 
-from experiments.common import devices, judging, networks, pretraining, training
+from experiments.common import devices, judging, networks, pretraining, reuse, training
 from experiments.common.arms import ARMS, Arm
 from experiments.common.data import Source, Split, pool, source_split, target_split
 from experiments.running import checkpoints
@@ -121,7 +122,8 @@ def run_arm(config: ArmConfig, arm: Arm, shift: str, seed: int, folder: Path) ->
     keras.utils.set_random_seed(seed)
     split = prepared_split(config, shift, seed)
     with strategy.scope():
-        model = build(config, arm, seed, split.classes, folder)
+        build_it = functools.partial(build, config, arm, seed, split.classes, folder)
+        model = reuse.model_for((config, arm, split.classes), build_it)
     if config.strategy != "none":
         devices.synchronize(model, config.synchronized)
     if arm.recalibrate:
