@@ -24,6 +24,8 @@ BACKENDS := .venv-backends
 test-backends: requirements.txt setup.cfg  ## The contract on JAX and PyTorch.
 	test -x $(BACKENDS)/bin/python || $(PYTHON) -m venv $(BACKENDS)
 	$(BACKENDS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .[backends]
+	# Its LLVM ends a process in which TensorFlow's is; PyTorch needs it on a GPU only.
+	$(BACKENDS)/bin/python -m pip uninstall --quiet --yes triton
 	for backend in jax torch; do KERAS_BACKEND=$$backend $(BACKENDS)/bin/python -m pytest -q tests/backends || exit 1; done
 
 keras-versions: $(READY)  ## The contract on other versions of Keras, each in a folder of its own.

@@ -11,7 +11,9 @@ import pytest
 
 import tfbn
 from tests.layers.oracle import Oracle
+from tfbn import drift
 from tfbn.layers import BatchNormalization
+from tfbn.statistics import take
 from tfbn.traversal import batch_normalizations
 
 CHANNELS, MOMENTUM, EPSILON, RATE = 3, 0.8, 1e-3, 0.05
@@ -147,6 +149,45 @@ def test_recalibrate(rng):
     with tfbn.batch_statistics(model):
         outputs = model.predict(x, batch_size=50, verbose=0)
     np.testing.assert_allclose(outputs.mean(0), 0, atol=1e-4)
+
+
+def test_a_recorder_sees_every_step(tmp_path, rng):
+    model = small_model()
+    tfbn.convert(model, training=True)
+    before = take(model)
+    recorder = tfbn.DriftRecorder(tmp_path, probe=np.ones((4, 6), "float32"), heat_maps=False)
+    x, y = np.float32(rng.normal(1, 2, (20, 6))), np.float32(rng.normal(size=(20, 2)))
+    model.fit(x, y, batch_size=8, epochs=2, verbose=0, callbacks=[recorder])
+    log = tfbn.callbacks.read_drift(tmp_path)
+    assert log["step"].tolist() == list(range(7))
+    assert log["mismatch"].notna().tolist() == [True, False, False, True, False, False, True]
+    [path] = before
+    for name, value in drift.distances(take(model)[path], before[path]).items():
+        assert value > 0
+        np.testing.assert_allclose(log[name].iloc[-1], value, rtol=1e-4)
+
+
+def test_cached_features_and_folding(rng):
+    model = small_model()
+    x, y = np.float32(rng.normal(1, 2, (20, 6))), np.float32(rng.normal(size=(20, 2)))
+    moved_by_fit(model, rng)
+    np.testing.assert_allclose(
+        tfbn.fold(model, verbose=False).predict(x, verbose=0),
+        model.predict(x, verbose=0),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+    tfbn.convert(model)
+    tfbn.freeze(model, "base", training=False)
+    twin = keras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    twin.compile(keras.optimizers.SGD(0.1), "mse")
+    features = tfbn.cache_features(model, x, y, verbose=False)
+    assert features.up_to.startswith("base")
+    features.rest.fit(features.data.batch(5), epochs=2, shuffle=False, verbose=0)
+    twin.fit(x, y, batch_size=5, epochs=2, shuffle=False, verbose=0)
+    for ours, theirs in zip(model.weights, twin.weights, strict=True):
+        np.testing.assert_allclose(numpy(ours), numpy(theirs), rtol=1e-4, atol=1e-5, err_msg=ours.path)
 
 
 def test_audit_says_what_fit_then_does(rng):

@@ -37,7 +37,8 @@ class DriftRecorder(keras.callbacks.Callback):
       TensorBoard's own tabs (see `tfbn.summary.tags`): drift by layer and step, every
       channel at the end of each epoch, loss and metrics in both modes, heat maps.
 
-    Memory is bounded, however long the training is.
+    Memory is bounded, however long the training is. What is traced for a recorder stays with
+    the model: its next recorded fit, by whatever recorder, traces nothing anew.
 
     The same recorder may be used in several fits of one model: steps and epochs count
     on, the reference stays. In a training loop of your own, use

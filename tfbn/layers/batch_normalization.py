@@ -139,7 +139,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if training:
             self.__dict__["_traced_as"] = self._trace_key
         if self._use_fused(inputs, mask):
-            return self._call_fused(inputs, mode)
+            return self._call_fused(inputs, mode, bool(training))
         if mode.normalizes_by == "moving" and not mode.updates:
             return super().call(inputs, training=False, mask=mask)
         if mode == modes.Mode("batch", updates=True, trains=True):
@@ -158,7 +158,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             )
         return obstacle is None
 
-    def _call_fused(self, inputs: Any, mode: modes.Mode) -> Any:
+    def _call_fused(self, inputs: Any, mode: modes.Mode, training: bool) -> Any:
         gamma = self.gamma if self.scale else ops.ones_like(self.moving_mean)
         beta = self.beta if self.center else ops.zeros_like(self.moving_mean)
         affine = ops.convert_to_tensor(gamma), ops.convert_to_tensor(beta)
@@ -172,7 +172,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
         elif mode.normalizes_by == "batch":
             outputs = fused_ops.normalize_by_batch(inputs, *affine, self.epsilon)
         if mode.normalizes_by == "moving":
-            outputs = fused_ops.normalize_by_moving(inputs, *affine, *moving, self.epsilon)
+            held = training and not mode.trains
+            by_moving = fused_ops.normalize_by_held if held else fused_ops.normalize_by_moving
+            outputs = by_moving(inputs, *affine, *moving, self.epsilon)
         if updates:  # not before the old values are used
             self.moving_mean.assign(updated[0])
             self.moving_variance.assign(updated[1])
