@@ -235,7 +235,7 @@ def _copy_weights(old: Any, new: Any) -> None:
     for one, other in pairs:
         store: dict[str, Any] = {}
         one.save_own_variables(store)
-        # Copies: on JAX two variables may not share an array, since Keras's train step frees what it is given.
+        # Copies: on JAX two variables may not share an array, since Keras's step frees what it is given.
         store = {name: np.array(keras.ops.convert_to_numpy(value)) for name, value in store.items()}
         if store:
             other.load_own_variables(store)
