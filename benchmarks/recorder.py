@@ -132,7 +132,41 @@ def compare(case: Case, folder: Path) -> list[Row]:
             what += f", steps_per_execution={case.steps_per_execution}"
         target = ways[name][1]
         rows.append(row(what, "no recorder", name, (plain, values + share * written), target=target))
+        if target is not None:
+            alone = alone_in_a_graph(trained[name]) + written / EPOCH
+            steps = plain / (case.steps * case.steps_per_execution)
+            pair = steps, np.full_like(steps, alone)
+            rows.append(
+                row(
+                    what,
+                    "the whole step",
+                    "what the recorder does in it, by itself",
+                    pair,
+                    target=round(target - 1, 3),
+                )
+            )
     return rows
+
+
+def alone_in_a_graph(trained: Trained, times: int = 80) -> float:
+    """Seconds of what the recorder has in a train step, with nothing beside it.
+
+    The difference of two steps of 100 ms is lost in the noise of most machines; this is not.
+    """
+    import tensorflow as tf
+
+    [recorder] = [c for c in trained.callbacks.callbacks if isinstance(c, tfbn.DriftRecorder)]
+
+    @tf.function
+    def record() -> None:
+        for _ in tf.range(times):
+            recorder._recording.source.record()
+
+    seconds = interleaved({"record": record}, rounds=10)["record"]
+    for batch in range(12 * times):
+        recorder._recording.source.batch_ended(batch)
+    recorder._recording.flush()
+    return float(np.median(seconds)) / times
 
 
 def _epoch(trained: Trained) -> float:

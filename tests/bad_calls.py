@@ -232,6 +232,17 @@ CALLS: dict = {
         lambda m: tfbn.DriftRecorder("log", every=0),
         "`every` to be a whole number of at least 1",
     ),
+    "DriftRecorder: a number": (
+        lambda m: tfbn.DriftRecorder(3),
+        "`log_dir` to be a folder that can be written",
+    ),
+    "DriftRecorder: none": (lambda m: tfbn.DriftRecorder(None), "Received: log_dir=None"),
+    "DriftRecorder: a file": (lambda m: tfbn.DriftRecorder("file"), "Received: log_dir='file'"),
+    "DriftRecorder: read-only": (lambda m: tfbn.DriftRecorder("/proc/new"), "Received: log_dir='/proc/new'"),
+    "DriftRecorder: labels": (
+        lambda m: tfbn.DriftRecorder("new", probe=X, probe_labels=X[:3]),
+        "`probe_labels` to be the targets of the probe, which has",
+    ),
     "read_drift": (lambda m: callbacks.read_drift("nowhere"), "drift.parquet"),
     "writer: a file": (
         lambda m: summary.writer("file", m),

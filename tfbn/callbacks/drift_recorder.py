@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from tfbn.callbacks import drift_log
 from tfbn.callbacks import traced as traced_parts
 from tfbn.callbacks.recorder_state import RecorderState
 from tfbn.callbacks.recording import FLUSH_SECONDS, Position, Recording, Wanted, serves
 from tfbn.callbacks.step_hook import StepHook
+from tfbn.files import can_be_written
 from tfbn.performance import in_both_modes
 from tfbn.statistics import Snapshot, built_sites, take
 from tfbn.summary import modes, writing
@@ -72,8 +74,9 @@ class DriftRecorder(keras.callbacks.Callback):
         overwrite: Whether a log that is in `log_dir` may be replaced.
 
     Raises:
-        ValueError: `log_dir` holds a log and `overwrite` is False; `every` or
-            `probe_every` is not positive. In `fit`: the model has no BatchNormalization
+        ValueError: `log_dir` cannot be written, or holds a log and `overwrite` is False;
+            `every` or `probe_every` is not positive; `probe_labels` are not as many as the
+            probe. In `fit`: the model has no BatchNormalization
             layer; `reference` has other layers; the recorder was used with another model.
         RuntimeError: In `fit`: the variables of a layer were replaced while it was
             recorded.
@@ -112,6 +115,11 @@ class DriftRecorder(keras.callbacks.Callback):
         for name, value in {"probe_every": probe_every, "probe_labels": probe_labels}.items():
             if value is not None and probe is None:
                 raise fail("probe", f"to be a batch of inputs, since {name} is set", probe)
+        if probe_labels is not None and len(set(map(_examples, (probe, probe_labels)))) > 1:
+            what = f"to be the targets of the probe, which has {_examples(probe)} examples"
+            raise fail("probe_labels", what, np.shape(probe_labels))
+        if not isinstance(log_dir, (str, os.PathLike)) or not can_be_written(log_dir):
+            raise fail("log_dir", "to be a folder that can be written", log_dir)
         self.log_dir = Path(log_dir)
         if not overwrite and (self.log_dir / drift_log.NAME).exists():
             raise fail("log_dir", f"to hold no {drift_log.NAME} (overwrite=True replaces it)", str(log_dir))
@@ -370,6 +378,11 @@ class DriftRecorder(keras.callbacks.Callback):
     def _let_go(self) -> None:
         self._hook = self._recording = None
         self._traced = traced_parts.Traced(())
+
+
+def _examples(batch: Any) -> int | None:
+    shape = np.shape(keras.tree.flatten(batch)[0])
+    return shape[0] if shape else None
 
 
 def _symbolic(tensor: Any) -> Any:
