@@ -13,7 +13,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 import keras
 import numpy as np
 import tfbn
-from tfbn.distribution import predict_on_batch
+from tfbn.distribution import predictor
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 x = np.float32(np.random.default_rng(0).normal(2, 3, (11, 4)))
@@ -30,7 +30,7 @@ one = build()
 with strategy.scope():
     inside = build()
 
-np.testing.assert_allclose(predict_on_batch(inside, x), predict_on_batch(one, x), rtol=1e-5)
+np.testing.assert_allclose(predictor(inside)(x), predictor(one)(x), rtol=1e-5)
 
 for model in (one, inside):
     with model.distribute_strategy.scope():

@@ -1,6 +1,7 @@
 """Models that were made under a `tf.distribute` strategy, and what is computed of them once."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -19,36 +20,30 @@ def scope_of(model: Any) -> contextlib.AbstractContextManager:
     return contextlib.nullcontext() if strategy is None else strategy.scope()
 
 
-def predict_on_batch(model: Any, x: Any) -> Any:
+def predictor(model: Any) -> Callable[[Any], Any]:
     """`model.predict_on_batch`, which under a strategy of n replicas would give each output n times.
 
     Args:
         model: A built model.
-        x: One batch.
 
     Returns:
-        The outputs as NumPy arrays.
+        A function of one batch that gives the outputs as NumPy arrays.
 
     Example:
 
-    >>> predict_on_batch(keras.Sequential([keras.Input((2,)), keras.layers.ReLU()]), np.ones((3, 2))).shape
+    >>> predictor(keras.Sequential([keras.Input((2,)), keras.layers.ReLU()]))(np.ones((3, 2))).shape
     (3, 2)
     """
     strategy = getattr(model, "distribute_strategy", None)
     if strategy is None or strategy.num_replicas_in_sync == 1:
-        return model.predict_on_batch(x)
-    return keras.tree.map_structure(keras.ops.convert_to_numpy, _traced(model)(_tensors(x)))
-
-
-def _traced(model: Any) -> Any:
-    """The model's inference function outside of any replica, kept with the model."""
+        return model.predict_on_batch
     import tensorflow as tf
 
-    state = vars(model)
-    if "_tfbn_forward" not in state:
-        state["_tfbn_forward"] = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
-    return state["_tfbn_forward"]
+    tree = keras.tree
+    once = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
 
+    def predict(x: Any) -> Any:
+        outputs = once(tree.map_structure(keras.ops.convert_to_tensor, x))
+        return tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
-def _tensors(x: Any) -> Any:
-    return keras.tree.map_structure(keras.ops.convert_to_tensor, x)
+    return predict

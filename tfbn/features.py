@@ -1,7 +1,6 @@
 """Outputs of a frozen prefix, computed once, so that only the rest of a model has to run in training."""
 
 import dataclasses
-import functools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from tfbn import frozen_prefix
 from tfbn.batches import Batches, is_arrays
-from tfbn.distribution import predict_on_batch, scope_of
+from tfbn.distribution import predictor, scope_of
 from tfbn.folding import fold
 from tfbn.traversal import batch_normalizations, sites
 from tfbn.validation import check_at_least, fail
@@ -128,7 +127,7 @@ def cache_features(
             prefix = fold(prefix, verbose=False)
         if model.compiled:
             _compile_like(rest, model)
-    store = _Store(read, functools.partial(predict_on_batch, prefix), memory_limit, folder)
+    store = _Store(read, predictor(prefix), memory_limit, folder)
     path = next(site.path for site in sites(model) if site.layer is cut.operation)
     features = Features(store.data, rest, prefix, path, store.examples, store.nbytes, store.on_disk)
     if verbose:

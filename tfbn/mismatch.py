@@ -28,8 +28,8 @@ class Probe:
     The model runs forward in training mode, as in `fit`. Nothing in it changes, not the
     moving statistics and not the states of random seeds: variables are not assigned.
 
-    On TensorFlow the run is traced once, here, as `fit` traces its step once: make a new
-    probe after flags were changed.
+    On TensorFlow the run is traced once, when it is first measured, as `fit` traces its step
+    once: make a new probe after flags were changed.
 
     Args:
         model: A built model.

@@ -13,7 +13,7 @@ class Performance:
 
     Nothing in the model changes: not the moving statistics, not the metrics' states.
 
-    On TensorFlow the run in inference mode is traced once, here.
+    On TensorFlow the run in inference mode is traced once, when it is first measured.
 
     Args:
         model: A built, compiled model.

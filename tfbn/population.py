@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from tfbn.batches import Batches
-from tfbn.distribution import predict_on_batch
+from tfbn.distribution import predictor
 from tfbn.observation import replaced
 from tfbn.statistics import Moments
 from tfbn.substitution import moments, normalize, substitutable
@@ -141,7 +141,7 @@ def _readable(batches: Batches) -> Iterator[Any]:
 
 def _observe(observer: "_Observer", x: Any, count: int) -> Any:
     try:
-        return predict_on_batch(observer, x)
+        return observer.observe(x)
     except Exception as error:
         shapes = keras.tree.map_structure(lambda leaf: leaf.shape, x)
         raise ValueError(
@@ -167,6 +167,7 @@ class _Observer(keras.Model):
         self.means = [self.add_weight(shape=layer.moving_mean.shape, **held) for layer in layers]
         self.variances = [self.add_weight(shape=layer.moving_mean.shape, **held) for layer in layers]
         self.built = True
+        self.observe = predictor(self)
 
     def _substitutable(self) -> list[Any]:
         # Asked for anew each time, since Keras would track a list of layers kept here.
