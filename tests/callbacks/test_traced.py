@@ -92,19 +92,25 @@ def freeze(model):
     tfbn.freeze(model, "norm", training=True)
 
 
-def unfold_steps(model):
-    model.steps_per_execution = 1
+def run_eagerly(model):
     model.run_eagerly = True
 
 
-@pytest.mark.parametrize("change", [compile_anew, freeze, unfold_steps])
+def let_it_be_held(model):
+    model.get_layer("norm").training = False
+
+
+@pytest.mark.parametrize("change", [compile_anew, freeze, run_eagerly, let_it_be_held])
 def test_not_after_a_change(change, model, data, tmp_path):
     recorded(model, data, tmp_path / "first")
-    gamma = np.array(model.get_layer("norm").gamma)
+    norm = model.get_layer("norm")
+    before = np.array(norm.gamma), np.array(norm.moving_mean)
     change(model)
-    assert recorded(model, data, tmp_path / "second") > 0
-    moved = not np.array_equal(gamma, model.get_layer("norm").gamma)
-    assert moved == (change is not freeze)
+    traces = model.get_layer("counting").traces
+    train(model, data, [DriftRecorder(tmp_path / "second", tensorboard=False)])
+    assert model.get_layer("counting").traces > traces
+    assert np.array_equal(before[0], norm.gamma) == (change is freeze)
+    assert np.array_equal(before[1], norm.moving_mean) == (change is let_it_be_held)
 
 
 def test_not_with_another_stride(model, data, tmp_path):

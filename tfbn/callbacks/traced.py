@@ -1,6 +1,7 @@
 """What of a recorder is traced: kept with a model, so that its next recorded fit traces nothing anew."""
 
 import dataclasses
+import operator
 from typing import Any
 
 from tfbn.callbacks.step_hook import StepHook
@@ -8,6 +9,7 @@ from tfbn.callbacks.step_ring import StepRing
 from tfbn.compiled import OURS
 from tfbn.mismatch import Probe
 from tfbn.performance import Performance
+from tfbn.traversal import sites
 
 
 @dataclasses.dataclass
@@ -15,8 +17,9 @@ class Traced:
     """The traced parts of one recorder.
 
     Attributes:
-        compiled: What `compile` made, and how the train step was traced; another one makes
-            all of this stale.
+        compiled: What `compile` made, and how the train step was traced.
+        flags: Every layer's, as they were then. If these or `compiled` are others, all of
+            this is stale.
         train_function: The model's train function with `ring` in it.
         ring: Where that puts its rows.
         probe: The `Probe`, if there was one.
@@ -24,6 +27,7 @@ class Traced:
     """
 
     compiled: tuple[Any, ...]
+    flags: list[Any] = dataclasses.field(default_factory=list)
     train_function: Any = None
     ring: StepRing | None = None
     probe: Probe | None = None
@@ -32,11 +36,10 @@ class Traced:
 
 def take(model: Any) -> Traced:
     """What an earlier recorder left, which then belongs to the caller; an empty one if it does not serve."""
-    now = _compiled(model)
     kept = vars(model).pop(OURS, None)
-    if kept is None or not all(a is b for a, b in zip(kept.compiled, now, strict=True)):
-        return Traced(now)
-    return kept
+    now = Traced(_compiled(model), _flags(model))
+    same = kept is not None and all(map(operator.is_, kept.compiled, now.compiled))
+    return kept if same and kept.flags == now.flags else now
 
 
 def leave(model: Any, traced: Traced, hook: StepHook | None) -> None:
@@ -45,7 +48,7 @@ def leave(model: Any, traced: Traced, hook: StepHook | None) -> None:
     if not is_in_step:
         traced.ring = None
     traced.train_function = model.train_function if is_in_step else None
-    traced.compiled = _compiled(model)
+    traced.compiled, traced.flags = _compiled(model), _flags(model)
     vars(model)[OURS] = traced  # past Keras's own __setattr__, which tracks what models are given
 
 
@@ -53,3 +56,10 @@ def _compiled(model: Any) -> tuple[Any, ...]:
     # `compile` makes a new loss tracker each time, also where the optimizer is the same.
     names = ("optimizer", "_loss_tracker", "jit_compile", "run_eagerly", "steps_per_execution")
     return tuple(getattr(model, name, None) for name in names)
+
+
+def _flags(model: Any) -> list[Any]:
+    # Stock Keras ignores what is set on a layer until `compile`; a recorded fit need not.
+    return [
+        (site.path, site.layer.trainable, getattr(site.layer, "_trace_key", None)) for site in sites(model)
+    ]
