@@ -1,5 +1,7 @@
 """What every test shares: seeds, and the names that docstring examples may use."""
 
+import gc
+
 import experiments  # noqa: F401, I001  first: it makes TensorFlow quiet
 import keras
 import numpy as np
@@ -29,8 +31,11 @@ def _seeded():
 
 @pytest.fixture(autouse=True, scope="module")
 def _cleared():
+    """Forgets a module's models; what is left is not looked through for garbage again and again."""
     yield
     keras.backend.clear_session()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
