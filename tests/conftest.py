@@ -1,8 +1,8 @@
 """What every test shares: seeds, and the names that docstring examples may use."""
 
-import gc
+import gc  # noqa: I001  the next one makes TensorFlow quiet, before anything imports it
 
-import experiments  # noqa: F401, I001  first: it makes TensorFlow quiet
+import experiments  # noqa: F401
 import keras
 import numpy as np
 import pytest
