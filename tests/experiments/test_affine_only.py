@@ -29,6 +29,7 @@ def study(tmp_path_factory):
     return summary, pd.read_parquet(folder / "results.parquet").set_index("arm")
 
 
+@pytest.mark.long
 def test_what_moves_is_what_the_arm_says(study):
     _, results = study
     assert (results.affine_moved > 0).to_dict() == {
@@ -39,6 +40,7 @@ def test_what_moves_is_what_the_arm_says(study):
     }  # fmt: skip
 
 
+@pytest.mark.long
 def test_the_claims_need_the_arms_they_compare(study):
     summary, _ = study
     said = [claim.claim for claim in summary.claims]

@@ -48,6 +48,7 @@ def test_one_seed_recommends_nothing():
     )
 
 
+@pytest.mark.long
 def test_it_runs(tmp_path, capsys):
     values = {f.name: getattr(TINY, f.name) for f in dataclasses.fields(choose.Config) if f.name != "arms"}
     config = choose.Config(

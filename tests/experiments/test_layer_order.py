@@ -119,6 +119,7 @@ def test_times_are_taken_by_turns():
     assert min(seconds.values()) >= 0
 
 
+@pytest.mark.long
 def test_the_study_has_all_it_promises(study):
     summary, results = study
     assert set(results.condition) == {EFFECT, COST, "plain8"}

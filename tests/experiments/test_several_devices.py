@@ -12,6 +12,7 @@ from tfbn.validation import InputError
 SMALL = several_devices.Config(seeds=1, workers=1, sizes=("8",), train_images=64, test_images=50, epochs=1)
 
 
+@pytest.mark.long
 def test_synchronized_ones_agree_and_separate_ones_do_not(tmp_path):
     summary, path = binary.answer(
         several_devices.EXPERIMENT, dataclasses.replace(SMALL, work_dir=str(tmp_path))
