@@ -113,6 +113,18 @@ def test_not_after_a_change(change, model, data, tmp_path):
     assert np.array_equal(before[1], norm.moving_mean) == (change is let_it_be_held)
 
 
+@pytest.mark.parametrize("change", [freeze, let_it_be_held])
+def test_not_after_a_change_in_the_middle_of_fit(change, model, data, tmp_path):
+    meanwhile = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batch or change(model))
+    train(model, data, [DriftRecorder(tmp_path / "first", tensorboard=False), meanwhile])
+    norm, traces = model.get_layer("norm"), model.get_layer("counting").traces
+    before = np.array(norm.gamma), np.array(norm.moving_mean)
+    train(model, data, [DriftRecorder(tmp_path / "second", tensorboard=False)])
+    assert model.get_layer("counting").traces > traces
+    assert np.array_equal(before[0], norm.gamma) == (change is freeze)
+    assert np.array_equal(before[1], norm.moving_mean) == (change is let_it_be_held)
+
+
 def test_not_with_another_stride(model, data, tmp_path):
     recorded(model, data, tmp_path / "first")
     assert recorded(model, data, tmp_path / "second", every=2) > 0
