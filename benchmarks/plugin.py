@@ -16,9 +16,9 @@ from urllib.parse import urlencode
 import numpy as np
 
 from benchmarks.common import Row, row
-from tfbn import drift
-from tfbn.modes import Mode
-from tfbn.statistics import Statistics
+from tfbn.layers.modes import Mode
+from tfbn.statistics import drift
+from tfbn.statistics.snapshots import Statistics
 from tfbn.summary import Writer
 from tfbn.tensorboard_plugin.serving import serving
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import Row
-from tfbn.files import written_whole
+from tfbn.utils.files import written_whole
 
 FOLDER = Path(__file__).parent
 PACKAGES = ("tfbn", "tensorflow", "keras", "numpy")

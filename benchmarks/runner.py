@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import Row, row
-from experiments.running import runner
-from experiments.running.experiment import Cell, Experiment, RunConfig, grid
+from experiments.lab import runner
+from experiments.lab.experiment import Cell, Experiment, RunConfig, grid
 
 
 def run_cell(config: RunConfig, cell: Cell, folder: Path) -> dict[str, float]:

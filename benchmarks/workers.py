@@ -8,8 +8,8 @@ from benchmarks.common import Row, Way, compare
 
 
 def run(quick: bool) -> list[Row]:
-    from experiments import frozen_batchnorm
-    from experiments.running import runner
+    from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
+    from experiments.lab import runner
 
     def study(workers: int) -> None:
         arms = ("inference", "batch", "recalibrated", "all_trained")

@@ -5,8 +5,8 @@ from pathlib import Path
 from matplotlib import rcParams
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from experiments.findings import plots
-from tfbn.modes import Mode, NormalizesBy
+from experiments.lab import plots
+from tfbn.layers.modes import Mode, NormalizesBy
 
 IMAGES = Path(__file__).parent / "images"
 BATCH, MOVING, AFFINE = plots.COLOURS[0], plots.COLOURS[1], plots.COLOURS[2]

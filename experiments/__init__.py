@@ -1,3 +1,3 @@
-"""Experiments: each file is a binary that answers one question."""
+"""Experiments: each folder with a `__main__.py` is a binary that answers one question."""
 
-from experiments import quiet_tensorflow  # noqa: F401  before anything else imports it
+from . import quiet_tensorflow  # noqa: F401  before anything else imports it

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tfbn.traversal import batch_normalizations
+from tfbn.graph.traversal import batch_normalizations
 
 # Name -> least input size that the network takes.
 SIZES = {
@@ -55,8 +55,8 @@ def build(name: str) -> keras.Model:
         **({} if include_top else {"pooling": "avg"}),
     )
     rng = np.random.default_rng(0)
-    for site in batch_normalizations(model):
-        for variable in site.layer.weights:
+    for named in batch_normalizations(model):
+        for variable in named.layer.weights:
             low, high = (-0.2, 0.2) if variable.name in ("beta", "moving_mean") else (0.5, 1.5)
             variable.assign(rng.uniform(low, high, variable.shape))
     return model

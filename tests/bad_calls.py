@@ -9,19 +9,14 @@ import keras
 import numpy as np
 
 import tfbn
-from tfbn import (
-    batches,
-    callbacks,
-    datasets,
-    drift,
-    folding,
-    mismatch,
-    models,
-    selection,
-    statistics,
-    summary,
-)
-from tfbn.statistics import Statistics, moments
+from tfbn import callbacks, datasets, models, summary
+from tfbn.graph import selection
+from tfbn.statistics import drift, mismatch
+from tfbn.statistics import snapshots as statistics
+from tfbn.statistics.moments import moments
+from tfbn.statistics.snapshots import Statistics
+from tfbn.transforms import folding
+from tfbn.utils import batches
 
 layers = keras.layers
 X = np.random.default_rng(0).random((8, 6, 6, 2)).astype("float32")

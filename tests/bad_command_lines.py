@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from experiments import frozen_batchnorm
-from experiments.running.store import manifest_of
+from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
+from experiments.lab.store import manifest_of
 
 WHOLE, AT_LEAST = "to be a whole number of at least", "to be a finite number of at least"
 SMALL = "--data_dir=two --train_images=2 --test_images=2"

@@ -20,14 +20,14 @@ VERSIONS = {"oldest": "3.8.0", "3.10": "3.10.0", "3.12": "3.12.4", "pinned": "3.
 CONTRACT = (
     "tests/layers",
     "tests/backends",
-    "tests/test_conversion.py",
-    "tests/test_freezing.py",
-    "tests/test_auditing.py",
-    "tests/test_keras_versions.py",
-    "tests/test_reception.py",
-    "tests/test_call_sites.py",
-    "tests/test_recalibration.py",
-    "tests/test_folding.py",
+    "tests/transforms/test_conversion.py",
+    "tests/transforms/test_freezing.py",
+    "tests/auditing/test_audit.py",
+    "tests/graph/test_keras_versions.py",
+    "tests/graph/test_symbolic_calls.py",
+    "tests/graph/test_call_sites.py",
+    "tests/statistics/test_recalibration.py",
+    "tests/transforms/test_folding.py",
 )
 
 

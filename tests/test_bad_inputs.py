@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from absl import flags
 
-from experiments.running import binary, catalogue, dispatch
-from experiments.running import flags as config_flags
+from experiments.lab import binary, catalogue, dispatch
+from experiments.lab import flags as config_flags
 from tests import bad_calls, bad_command_lines
-from tfbn.traversal import sites
+from tfbn.graph.traversal import named_layers
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def end_of(command_line: str, monkeypatch, capsys) -> str:
     monkeypatch.setattr(flags, "FLAGS", values)
     monkeypatch.setattr(config_flags, "read", lambda config_class: read(config_class, values))
     monkeypatch.setattr(dispatch, "run_all", lambda *arguments, **options: pytest.fail("a run was started"))
-    monkeypatch.setattr("experiments.running.cluster.TIMEOUT", 1)
+    monkeypatch.setattr("experiments.lab.cluster.TIMEOUT", 1)
     with pytest.raises(SystemExit) as end:
         binary._main(experiment, binary._parse([name, *arguments]))
     assert end.value.code == 2
@@ -92,7 +92,7 @@ def test_a_folder_in_which_another_process_works(command_line_world, monkeypatch
 
 def state_of_model(model) -> list:
     """All that a call could change in a model: variables, flags, classes."""
-    layers = [model, *(site.layer for site in sites(model))]
+    layers = [model, *(named.layer for named in named_layers(model))]
     flags_ = [(type(each), each.trainable, vars(each).get("_training_flag")) for each in layers]
     return [flags_, [np.array(variable, copy=True) for variable in model.variables]]
 

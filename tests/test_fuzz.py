@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import tfbn
-from experiments.running.store import Store
+from experiments.lab.store import Store
 from tests.experiments.small import Config
 from tests.layers.oracle import Oracle
-from tfbn.drift import METRICS, distances
-from tfbn.statistics import Statistics
-from tfbn.validation import InputError
+from tfbn.statistics.drift import METRICS, distances
+from tfbn.statistics.snapshots import Statistics
+from tfbn.utils.validation import InputError
 
 quick = settings(
     max_examples=60,
@@ -146,7 +146,7 @@ def test_any_manifest_that_is_not_ours_is_refused(content, tmp_path):
 
 def test_a_file_with_code_in_it_runs_none(tmp_path):
     """A Lambda layer of somebody else's: the file is refused, the code does not run."""
-    from experiments.common import networks
+    from experiments.training import networks
 
     path = tmp_path / "theirs.keras"
     inputs = keras.Input((8, 8, 1))

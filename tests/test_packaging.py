@@ -41,7 +41,7 @@ def test_every_file_is_in_the_wheel(installed, package):
 
 def test_packaged_weights_load_elsewhere(installed, tmp_path):
     program = (  # the report, since its template is a file too
-        "import tfbn, experiments.running.report\nfrom tfbn.models.weights import packaged\n"
+        "import tfbn, experiments.lab.report\nfrom tfbn.models.weights import packaged\n"
         "weights = sorted(packaged('resnet8'))[0]\n"
         "print(tfbn.__file__, tfbn.models.build('resnet8', weights=weights, input_shape=(28, 28, 1)).name)"
     )

@@ -76,7 +76,7 @@ def test_binaries_answer_for_help():
 
 
 def test_the_table_names_every_experiment():
-    from experiments.running import catalogue
+    from experiments.lab import catalogue
 
     table = README.partition("| experiment | what it asks |")[2].partition("\n\n")[0]
     first_cells = re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)

@@ -1,40 +1,56 @@
-"""tfbn: BatchNormalization with `training` apart from `trainable`, and what follows from it.
+"""tfbn: BatchNormalization with `training` separate from `trainable`, for transfer learning.
 
-The parts that need more than Keras load when they are used.
+`import tfbn` is cheap: Keras and everything that needs it loads with the first name that is
+used. The layers register with Keras as soon as Keras is imported, so that a saved model loads.
 """
 
 import importlib
 from typing import Any
 
-from tfbn import layers
-from tfbn.layers import BatchNormalization
+import wrapt
 
-# Public name -> the module it lives in.
-_LAZY = {
+# Public name -> the module that defines it.
+_NAMES = {
+    "BatchNormalization": "tfbn.layers",
     "DriftRecorder": "tfbn.callbacks",
-    "audit": "tfbn.auditing",
-    "cache_features": "tfbn.features",
-    "convert": "tfbn.conversion",
-    "freeze": "tfbn.freezing",
-    "revert": "tfbn.conversion",
-    "unfreeze": "tfbn.freezing",
-    "fold": "tfbn.folding",
-    "batch_statistics": "tfbn.recalibration",
-    "population_statistics": "tfbn.recalibration",
-    "recalibrate": "tfbn.recalibration",
+    "audit": "tfbn.auditing.audit",
+    "batch_statistics": "tfbn.statistics.replaced_statistics",
+    "cache_features": "tfbn.transforms.features",
+    "convert": "tfbn.transforms.conversion",
+    "fold": "tfbn.transforms.folding",
+    "freeze": "tfbn.transforms.freezing",
+    "population_statistics": "tfbn.statistics.recalibration",
+    "recalibrate": "tfbn.statistics.recalibration",
+    "revert": "tfbn.transforms.conversion",
+    "unfreeze": "tfbn.transforms.freezing",
 }
-_MODULES = ("callbacks", "datasets", "drift", "models", "statistics", "summary", "traversal")
+# Public modules, by the names under which users know them.
+_MODULES = {
+    "callbacks": "tfbn.callbacks",
+    "datasets": "tfbn.datasets",
+    "drift": "tfbn.statistics.drift",
+    "layers": "tfbn.layers",
+    "models": "tfbn.models",
+    "statistics": "tfbn.statistics",
+    "summary": "tfbn.summary",
+    "traversal": "tfbn.graph.traversal",
+}
 
-__all__ = ["BatchNormalization", "layers", *sorted(_LAZY), *_MODULES]
+__all__ = [*sorted({*_NAMES, *_MODULES})]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
     if name in _MODULES:
-        return importlib.import_module(f"tfbn.{name}")
+        return importlib.import_module(_MODULES[name])
     raise AttributeError(f"module 'tfbn' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+@wrapt.when_imported("keras")
+def _register_layers(_: Any) -> None:
+    importlib.import_module("tfbn.layers")

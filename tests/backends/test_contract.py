@@ -11,10 +11,9 @@ import pytest
 
 import tfbn
 from tests.layers.oracle import Oracle
-from tfbn import drift
+from tfbn.graph.traversal import batch_normalizations
 from tfbn.layers import BatchNormalization
-from tfbn.statistics import take
-from tfbn.traversal import batch_normalizations
+from tfbn.statistics import drift, take
 
 CHANNELS, MOMENTUM, EPSILON, RATE = 3, 0.8, 1e-3, 0.05
 SHAPE = (4, 5, CHANNELS)
@@ -133,7 +132,7 @@ def test_convert_keeps_outputs_and_saves(tmp_path, rng):
     np.testing.assert_array_equal(model.predict(x, verbose=0), outputs)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert [site.layer.training for site in batch_normalizations(loaded)] == [False]
+    assert [named.layer.training for named in batch_normalizations(loaded)] == [False]
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), outputs)
     np.testing.assert_array_equal(tfbn.revert(loaded).predict(x, verbose=0), outputs)
 

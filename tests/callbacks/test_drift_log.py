@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from tfbn import drift
 from tfbn.callbacks import drift_log
 from tfbn.callbacks.drift_log import DriftLog, read_drift
+from tfbn.statistics import drift
 
 CHANNELS = {"stem/bn": 4, "head/bn": 2}
 

@@ -9,9 +9,8 @@ import pytest
 
 import tfbn
 from tests import drift_oracle
-from tfbn import drift
 from tfbn.callbacks import DriftRecorder, read_drift, step_ring
-from tfbn.statistics import take
+from tfbn.statistics import drift, take
 
 BATCH, STEPS = 8, 5  # the last batch is smaller
 WAYS = {
@@ -204,7 +203,7 @@ def test_probe_rows(every, data, tmp_path):
     last = log.loc[10].set_index("layer")
     np.testing.assert_allclose(
         last[["mismatch", "mismatch_mean_shift"]].to_numpy(),
-        tfbn.mismatch.Probe(model, x).measure(),
+        tfbn.statistics.mismatch.Probe(model, x).measure(),
         rtol=1e-6,
     )
     assert np.all(last["mismatch"] > 0)

@@ -14,8 +14,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 import keras
 import numpy as np
 from tfbn.callbacks import DriftRecorder, read_drift
-from tfbn.drift import distances
-from tfbn.statistics import take
+from tfbn.statistics.drift import distances
+from tfbn.statistics.snapshots import take
 
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     bn = keras.layers.BatchNormalization(synchronized=True, name="bn")

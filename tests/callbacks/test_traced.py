@@ -8,8 +8,8 @@ import tfbn
 from tests.callbacks.test_drift_recorder import ByHand, check_against, data, train
 from tfbn.callbacks import DriftRecorder, read_drift
 from tfbn.callbacks.recording import serves
-from tfbn.compiled import OURS
-from tfbn.mismatch import Probe
+from tfbn.statistics.mismatch import Probe
+from tfbn.transforms.retracing import OURS
 
 assert data  # a fixture
 

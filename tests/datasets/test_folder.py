@@ -5,7 +5,7 @@ import PIL.Image
 import pytest
 
 from tfbn.datasets import load_folder
-from tfbn.validation import InputError
+from tfbn.utils.validation import InputError
 
 SIZE = 6
 

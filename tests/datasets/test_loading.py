@@ -10,7 +10,7 @@ import pytest
 
 from tests.datasets import sets
 from tfbn.datasets import builder, load, uci_digits
-from tfbn.validation import InputError
+from tfbn.utils.validation import InputError
 
 
 @pytest.fixture

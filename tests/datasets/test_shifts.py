@@ -5,7 +5,7 @@ import pytest
 import scipy.ndimage
 
 from tfbn.datasets import shifts
-from tfbn.validation import InputError
+from tfbn.utils.validation import InputError
 
 
 @pytest.fixture

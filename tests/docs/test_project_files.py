@@ -56,7 +56,7 @@ def test_folders_that_contributing_names_exist():
 
 
 def test_the_figure_of_modes_shows_all_eight():
-    from tfbn.modes import Mode
+    from tfbn.layers.modes import Mode
 
     image = (ROOT / "docs" / "images" / "modes.svg").read_text()
     words = " ".join(re.sub(r"<[^>]+>", " ", image).split())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.running import binary
+from experiments.lab import binary
 
 
 def error_of(experiment, config, monkeypatch, capsys):

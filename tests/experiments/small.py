@@ -5,10 +5,10 @@ import time
 
 import numpy as np
 
-from experiments import frozen_batchnorm
-from experiments.running import binary
-from experiments.running.experiment import Cell, Experiment, RunConfig, Summary
-from experiments.running.options import option
+from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
+from experiments.lab import binary
+from experiments.lab.experiment import Cell, Experiment, RunConfig, Summary
+from experiments.lab.options import option
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import affine_only
-from experiments.common import transfer
-from experiments.common.arms import AFFINE
-from experiments.findings.claims import FAILS, HOLDS, ONLY_IF
-from experiments.running import binary
-from experiments.summaries.affine_only import Changes, claims
+from experiments.affine_only import __main__ as affine_only
+from experiments.affine_only.summary import Changes, claims
+from experiments.lab import binary
+from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF
+from experiments.training import transfer
+from experiments.training.arms import AFFINE
 from tests.experiments.small import TINY
-from tfbn.traversal import batch_normalizations
-from tfbn.validation import InputError
+from tfbn.graph.traversal import batch_normalizations
+from tfbn.utils.validation import InputError
 
 SHARED = {f.name: getattr(TINY, f.name) for f in dataclasses.fields(TINY) if f.name not in ("arms", "audit")}
 SMALL = affine_only.Config(**SHARED, arms=("affine_held", "affine_updated", "head_held", "affine_random"))
@@ -57,8 +57,8 @@ def test_which_variables_train(arm, tmp_path):
     kind = arm.partition("_")[0]
     assert kinds == {"affine": {"gamma", "beta"}, "head": set()}.get(kind, {"kernel", "gamma", "beta"})
     assert sum(v.path.startswith("head/") for v in model.trainable_variables) == 2
-    for site in batch_normalizations(model):
-        assert site.layer.mode.updates == (not arm.endswith("held"))
+    for named in batch_normalizations(model):
+        assert named.layer.mode.updates == (not arm.endswith("held"))
     parameters = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert parameters == {"affine": 480 + 650, "head": 650}.get(kind, 75_002)
 
@@ -68,7 +68,7 @@ def test_only_what_is_named_is_frozen(tmp_path):
     model = transfer.build(config, AFFINE["affine_held"], 0, 10, tmp_path)
     kernels = {v.path.split("_")[0] for v in model.trainable_variables if v.path.endswith("kernel")}
     assert kernels == {"stage2", "stage3", "head/kernel"}
-    flags = {site.path.split("_")[0]: site.layer.training for site in batch_normalizations(model)}
+    flags = {named.path.split("_")[0]: named.layer.training for named in batch_normalizations(model)}
     assert flags == {"stem": False, "stage1": False, "stage2": None, "stage3": None}
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import batch_size
-from experiments.common import small_networks
-from experiments.findings import claims
-from experiments.running import binary
-from experiments.summaries import batch_size_claims
+from experiments.batch_size import __main__ as batch_size
+from experiments.batch_size import claims as batch_size_claims
+from experiments.lab import binary
+from experiments.lab import verdicts as claims
+from experiments.training import small_networks
 from tests.experiments.exits import error_of
 
 TINY = batch_size.Config(

@@ -8,11 +8,11 @@ import sys
 import pytest
 from absl import flags
 
-from experiments import frozen_batchnorm
-from experiments.running import binary, options, report
-from experiments.running import flags as config_flags
+from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
+from experiments.lab import binary, options, report
+from experiments.lab import flags as config_flags
 from tests.experiments.small import EXPERIMENT, TINY, Config
-from tfbn.validation import InputError
+from tfbn.utils.validation import InputError
 
 
 def test_flags_give_the_config_back():

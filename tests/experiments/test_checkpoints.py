@@ -11,15 +11,18 @@ import pytest
 import tensorflow as tf
 
 import tfbn
-from experiments import claims, depth, frozen_batchnorm, sweep
-from experiments.common import training
-from experiments.running import binary, checkpoints, runner
-from experiments.running.checkpoints import Checkpoint
-from experiments.running.dispatch import FailedRunsError
-from experiments.running.store import Store
+from experiments.claims import __main__ as claims
+from experiments.depth import __main__ as depth
+from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
+from experiments.lab import binary, checkpoints, runner
+from experiments.lab.checkpoints import Checkpoint
+from experiments.lab.dispatch import FailedRunsError
+from experiments.lab.store import Store
+from experiments.sweep import __main__ as sweep
+from experiments.training import training
 from tests.experiments import small
 from tests.faults.harness import TIMES, tables_of_runs
-from tfbn.validation import InputError
+from tfbn.utils.validation import InputError
 
 EPOCHS, BATCH = 5, 8
 RNG = np.random.default_rng(5)

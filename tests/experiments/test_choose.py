@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import choose
-from experiments.running import binary
-from experiments.summaries.choose import recommend
+from experiments.choose import __main__ as choose
+from experiments.choose.summary import recommend
+from experiments.lab import binary
 from tests.experiments.small import TINY
 
 ARMS = ["inference", "batch", "recalibrated"]

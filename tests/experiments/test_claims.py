@@ -7,15 +7,14 @@ import re
 import pandas as pd
 import pytest
 
-from experiments import claims
-from experiments.findings import plots
-from experiments.findings.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED, Claim, judged, no_worse, verdict_of
-from experiments.findings.statistics import interval, paired
-from experiments.running import binary, catalogue, options
-from experiments.running.dispatch import FailedRunsError
-from experiments.running.experiment import Summary
+from experiments.claims import __main__ as claims
+from experiments.lab import binary, catalogue, options, plots
+from experiments.lab.dispatch import FailedRunsError
+from experiments.lab.experiment import Summary
+from experiments.lab.intervals import interval, paired
+from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED, Claim, judged, no_worse, verdict_of
 from tests.experiments import small
-from tfbn.validation import InputError
+from tfbn.utils.validation import InputError
 
 ABOVE, BELOW, UNCLEAR = interval([4.0, 5.0, 6.0]), interval([-4.0, -5.0, -6.0]), interval([-0.5, 0.5, 0.1])
 

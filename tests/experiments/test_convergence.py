@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import convergence
-from experiments.findings import claims
-from experiments.running import binary
-from experiments.summaries import convergence_claims
-from experiments.summaries.convergence import at_best_rate
+from experiments.convergence import __main__ as convergence
+from experiments.convergence import claims as convergence_claims
+from experiments.convergence.summary import at_best_rate
+from experiments.lab import binary
+from experiments.lab import verdicts as claims
 from tests.experiments.exits import error_of
 
 TINY = convergence.Config(

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 import tfbn
-from experiments import depth
-from experiments.common import gradients
-from experiments.findings import claims
-from experiments.running import binary
-from experiments.summaries import depth as summaries
-from experiments.summaries import depth_claims
+from experiments.depth import __main__ as depth
+from experiments.depth import claims as depth_claims
+from experiments.depth import gradients
+from experiments.depth import summary as summaries
+from experiments.lab import binary
+from experiments.lab import verdicts as claims
 from tests.experiments.exits import error_of
 
 TINY = depth.Config(

@@ -8,12 +8,12 @@ import time
 import pandas as pd
 import pytest
 
-from experiments.running import runner
-from experiments.running.experiment import Experiment
-from experiments.running.options import option
+from experiments.lab import runner
+from experiments.lab.experiment import Experiment
+from experiments.lab.options import option
 from tests.experiments import small
 from tests.experiments.test_runner import run, snapshot
-from tfbn.validation import InputError
+from tfbn.utils.validation import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,7 @@ def test_workers_that_die_again_and_again_end_in_an_error(tmp_path, monkeypatch)
     ],
 )
 def test_schedulers_that_cannot_serve(scheduler, message, tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.running.cluster.TIMEOUT", 1)
+    monkeypatch.setattr("experiments.lab.cluster.TIMEOUT", 1)
     with pytest.raises(InputError, match=message):
         run(small.Config(seeds=1, scheduler=scheduler), tmp_path / "work")
 
@@ -86,7 +86,7 @@ def test_schedulers_that_cannot_serve(scheduler, message, tmp_path, monkeypatch)
 def test_workers_end_with_their_parent(tmp_path):
     import multiprocessing
 
-    from experiments.running.workers import prepare_worker
+    from experiments.lab.workers import prepare_worker
 
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe()

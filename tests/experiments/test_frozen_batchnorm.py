@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import frozen_batchnorm
-from experiments.common import data, prefix, transfer
-from experiments.common.arms import ARMS
-from experiments.running import binary, runner
+from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
+from experiments.lab import binary, runner
+from experiments.training import data, prefix, transfer
+from experiments.training.arms import ARMS
 from tests.experiments.small import TINY
 
 TIMING = ["seconds", "fit_seconds"]

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import frozen_batchnorm
-from experiments.common.arms import ARMS
-from experiments.findings.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED
-from experiments.summaries.frozen_claims import claims
+from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
+from experiments.frozen_batchnorm.claims import claims
+from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED
+from experiments.training.arms import ARMS
 
 SHIFTS = ("none", "noise=0.3")
 UPDATING = ("batch", "batch_slow", "inference_updating", "all_trained")

@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 
 import tfbn
-from experiments import keras_recipe
-from experiments.common import recipes
-from experiments.common.recipes import RECIPES, Head
-from experiments.findings.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED, judged_facts
-from experiments.running import binary
-from experiments.summaries import keras_recipe as summaries
-from experiments.summaries.keras_recipe_modes import INFERENCE, MIXED, TRAINING, Modes, mode
-from tfbn import keras_versions
-from tfbn.validation import InputError
+from experiments.keras_recipe import __main__ as keras_recipe
+from experiments.keras_recipe import recipes
+from experiments.keras_recipe import summary as summaries
+from experiments.keras_recipe.modes import INFERENCE, MIXED, TRAINING, Modes, mode
+from experiments.keras_recipe.recipes import RECIPES, Head
+from experiments.lab import binary
+from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED, judged_facts
+from tfbn.graph import keras_versions
+from tfbn.utils.validation import InputError
 
 STEPS = ("frozen", "unfrozen")
 TINY = keras_recipe.Config(

@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 import tfbn
-from experiments import layer_order
-from experiments.common import twins
-from experiments.findings.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED
-from experiments.running import binary
-from experiments.summaries import layer_order as summaries
-from experiments.summaries.layer_order_tables import COST, EFFECT, MEASURES, MODES, is_usual, is_zero
+from experiments.lab import binary
+from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED
+from experiments.layer_order import __main__ as layer_order
+from experiments.layer_order import identical_networks as identical_networks
+from experiments.layer_order import summary as summaries
+from experiments.layer_order.tables import COST, EFFECT, MEASURES, MODES, is_usual, is_zero
 from tfbn.models.blocks import ORDERS
-from tfbn.validation import InputError
+from tfbn.utils.validation import InputError
 
 TINY = layer_order.Config(
     seeds=2,
@@ -48,7 +48,7 @@ def batch(rng):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_twins_differ_in_the_bias_alone_and_it_is_far_from_zero(order):
-    pair = twins.twins("resnet8", 3, "float64", order=order, **SHAPE)
+    pair = identical_networks.identical_networks("resnet8", 3, "float64", order=order, **SHAPE)
     assert len(pair.biased) == 7
     other = {v.path: np.array(v) for v in pair.with_bias.weights}
     for variable in pair.without.weights:
@@ -62,10 +62,10 @@ def test_twins_differ_in_the_bias_alone_and_it_is_far_from_zero(order):
 @pytest.mark.parametrize("network", ["resnet8", "plain8"])
 @pytest.mark.parametrize("order", ORDERS)
 def test_by_the_batch_a_bias_just_before_has_no_effect_and_otherwise_it_has(order, network, batch):
-    pair = twins.twins(network, 1, "float64", order=order, **SHAPE)
-    by_batch = twins.compare(pair, *batch, training=True)
+    pair = identical_networks.identical_networks(network, 1, "float64", order=order, **SHAPE)
+    by_batch = identical_networks.compare(pair, *batch, training=True)
     assert is_zero(by_batch) == (order != "conv-relu-bn"), by_batch
-    moving = twins.compare(pair, *batch, training=False)
+    moving = identical_networks.compare(pair, *batch, training=False)
     assert min(moving.values()) > 1e-3, moving
 
 
@@ -84,9 +84,9 @@ def test_a_plain_network_in_pre_activation_order_is_the_usual_one():
 
 def test_the_gradient_is_that_of_finite_differences(batch):
     x, y = batch
-    pair = twins.twins("plain8", 1, "float64", order="conv-relu-bn", **SHAPE)
+    pair = identical_networks.identical_networks("plain8", 1, "float64", order="conv-relu-bn", **SHAPE)
     model = pair.with_bias
-    _, gradients = twins._step(model, x, y)
+    _, gradients = identical_networks._step(model, x, y)
     bias, step = model.get_layer("stem_conv").bias, 1e-6
     losses = []
     for sign in (1, -1):
@@ -104,16 +104,18 @@ def test_the_gradient_is_that_of_finite_differences(batch):
 
 
 def test_comparing_moves_no_statistic(batch):
-    pair = twins.twins("plain8", 1, "float32", order="conv-bn-relu", **SHAPE)
+    pair = identical_networks.identical_networks("plain8", 1, "float32", order="conv-bn-relu", **SHAPE)
     before = [np.array(w, copy=True) for w in pair.with_bias.get_weights()]
-    twins.compare(pair, *batch, training=True)
+    identical_networks.compare(pair, *batch, training=True)
     for old, new in zip(before, pair.with_bias.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
 def test_times_are_taken_by_turns():
     calls = []
-    seconds = twins.paired_seconds({n: lambda n=n: calls.append(n) for n in "ab"}, rounds=2, warm_up=2)
+    seconds = identical_networks.paired_seconds(
+        {n: lambda n=n: calls.append(n) for n in "ab"}, rounds=2, warm_up=2
+    )
     assert "".join(calls) == "baabbaab"
     assert set(seconds) == {"a", "b"}
     assert min(seconds.values()) >= 0

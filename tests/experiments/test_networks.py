@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from experiments import frozen_batchnorm
-from experiments.common import networks, transfer
-from experiments.common.arms import ARMS
-from experiments.running import binary
+from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
+from experiments.lab import binary
+from experiments.training import networks, transfer
+from experiments.training.arms import ARMS
 from tests.experiments.small import TINY
-from tfbn.traversal import batch_normalizations
-from tfbn.validation import InputError
+from tfbn.graph.traversal import batch_normalizations
+from tfbn.utils.validation import InputError
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.running import runner
-from experiments.running.dispatch import FailedRunsError
-from experiments.running.experiment import Cell
-from experiments.running.store import Store
+from experiments.lab import runner
+from experiments.lab.dispatch import FailedRunsError
+from experiments.lab.experiment import Cell
+from experiments.lab.store import Store
 from tests.experiments.small import EXPERIMENT, Config
-from tfbn.validation import InputError
+from tfbn.utils.validation import InputError
 
 
 def snapshot(folder):

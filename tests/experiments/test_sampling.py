@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tfbn
-from experiments.common import sampling
+from experiments.batch_size import sampling
 
 
 def one_layer(shape):

@@ -5,9 +5,10 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from experiments import frozen_batchnorm, several_devices
-from experiments.running import binary, runner
-from tfbn.validation import InputError
+from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
+from experiments.lab import binary, runner
+from experiments.several_devices import __main__ as several_devices
+from tfbn.utils.validation import InputError
 
 SMALL = several_devices.Config(seeds=1, workers=1, sizes=("8",), train_images=64, test_images=50, epochs=1)
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments.findings import sentences
-from experiments.findings.statistics import interval, mean_and_sd, paired
+from experiments.lab import sentences
+from experiments.lab.intervals import interval, mean_and_sd, paired
 
 
 def test_interval_equals_scipys_paired_test(rng):

@@ -7,11 +7,11 @@ import types
 import pandas as pd
 import pytest
 
-from experiments import sweep
-from experiments.running import binary, catalogue, grids, plan
+from experiments.lab import binary, catalogue, grids, plan
+from experiments.sweep import __main__ as sweep
 from tests.experiments import small
 from tests.experiments.test_runner import run as run_small
-from tfbn.validation import InputError
+from tfbn.utils.validation import InputError
 
 
 @pytest.fixture(autouse=True)

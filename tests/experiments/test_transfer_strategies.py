@@ -8,17 +8,18 @@ import pandas as pd
 import pytest
 from absl import flags
 
-from experiments import transfer_strategies
-from experiments.common import learning_curve, reuse, strategies, training, transfer
-from experiments.common.strategies import ARMS
-from experiments.findings.claims import FAILS, HOLDS, ONLY_IF, UNDECIDED
-from experiments.running import binary, grids
-from experiments.running import flags as config_flags
-from experiments.running.experiment import Cell
-from experiments.summaries import transfer_claims
-from experiments.summaries.transfer_strategies import labelled
-from tfbn.traversal import batch_normalizations
-from tfbn.validation import InputError
+from experiments.lab import binary, grids
+from experiments.lab import flags as config_flags
+from experiments.lab.experiment import Cell
+from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED
+from experiments.training import reuse, training, transfer
+from experiments.transfer_strategies import __main__ as transfer_strategies
+from experiments.transfer_strategies import claims as transfer_claims
+from experiments.transfer_strategies import learning_curve, strategies
+from experiments.transfer_strategies.strategies import ARMS
+from experiments.transfer_strategies.summary import labelled
+from tfbn.graph.traversal import batch_normalizations
+from tfbn.utils.validation import InputError
 
 TINY = transfer_strategies.Config(
     seeds=2,
@@ -66,7 +67,7 @@ def test_what_trains_and_what_batchnorm_does(arm, tmp_path):
     trains = {v.path.split("/")[0].split("_")[0] for v in model.trainable_variables}
     expected = {"last": {"stage3", "head"}, "head": {"head"}}
     assert trains == expected.get(strategies.strategy_of(arm), {"stem", "stage1", "stage2", "stage3", "head"})
-    flags = {site.layer.training for site in batch_normalizations(model)}
+    flags = {named.layer.training for named in batch_normalizations(model)}
     assert flags == {arm.endswith("batch")}
 
 

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 import tfbn
-from experiments import untrained_inference
-from experiments.common import signal_scale, warming
-from experiments.findings.claims import FAILS, HOLDS, ONLY_IF
-from experiments.running import binary
-from experiments.summaries import untrained_inference as summaries
-from experiments.summaries.untrained_tables import steps_text, steps_until
-from tfbn.validation import InputError
+from experiments.lab import binary
+from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF
+from experiments.untrained_inference import __main__ as untrained_inference
+from experiments.untrained_inference import signal_scale
+from experiments.untrained_inference import summary as summaries
+from experiments.untrained_inference import warm_up as warm_up
+from experiments.untrained_inference.tables import steps_text, steps_until
+from tfbn.utils.validation import InputError
 
 TINY = untrained_inference.Config(
     seeds=2,
@@ -95,12 +96,12 @@ def test_momenta_share_weights_and_batches(study):
 def test_the_way_of_statistics_by_hand():
     model = keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization(name="bn")])
     population = {"bn": tfbn.statistics.Moments(np.array([2.0, -4.0]), np.array([3.0, 9.0]), 5)}
-    assert warming.way_gone(model, population) == 0
+    assert warm_up.way_gone(model, population) == 0
     model.layers[0].moving_mean.assign([1.0, -2.0])
     model.layers[0].moving_variance.assign([3.0, 9.0])
-    assert warming.way_gone(model, population) == pytest.approx(0.75)
-    warming.start_statistics(model)
-    assert warming.way_gone(model, population) == 0
+    assert warm_up.way_gone(model, population) == pytest.approx(0.75)
+    warm_up.start_statistics(model)
+    assert warm_up.way_gone(model, population) == 0
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_usable_means_at_this_look_and_at_all_later_ones(gaps, step):
     table = pd.DataFrame(
         {"step": [0, 2, 4], "accuracy_batch": 0.9, "accuracy_inference": 0.9 - np.array(gaps)}
     )
-    assert warming.usable_from(table, margin=0.05) == pytest.approx(step, nan_ok=True)
+    assert warm_up.usable_from(table, margin=0.05) == pytest.approx(step, nan_ok=True)
 
 
 def test_text_of_steps():

@@ -6,9 +6,9 @@ import sys
 
 import keras
 
-from experiments.common import training
-from experiments.frozen_batchnorm import EXPERIMENT, Config
-from experiments.running import binary
+from experiments.frozen_batchnorm.__main__ import EXPERIMENT, Config
+from experiments.lab import binary
+from experiments.training import training
 
 FLAGS = {"seeds": 1, "workers": 0, "epochs": 4, "train_images": 80, "test_images": 40, "batch_size": 16}
 LISTS = {"arms": ("batch",), "shifts": ("noise=0.3",)}

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from tensorboard.compat.proto.summary_pb2 import Summary
 
-from experiments.running import binary
+from experiments.lab import binary
 from tests.experiments import small
 from tests.experiments.test_runner import snapshot
 from tests.faults.harness import leftovers, measured, tables_of_runs

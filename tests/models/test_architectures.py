@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfbn import models
-from tfbn.traversal import batch_normalizations
+from tfbn.graph.traversal import batch_normalizations
 
 
 def parameters(model):
@@ -144,7 +144,7 @@ def test_number_of_batch_normalizations(depth, order):
 def test_momentum_and_epsilon_reach_every_layer():
     for arguments, expected in (({}, (0.9, 1.001e-5)), ({"momentum": 0.5, "epsilon": 0.1}, (0.5, 0.1))):
         found = batch_normalizations(models.ResNet50(width=2, **arguments))
-        assert {(site.layer.momentum, site.layer.epsilon) for site in found} == {expected}
+        assert {(named.layer.momentum, named.layer.epsilon) for named in found} == {expected}
         assert len(found) == 53
 
 
@@ -174,8 +174,8 @@ def test_saved_network_comes_back(name, arguments, tmp_path, rng):
     model = models.build(
         name, width=2, input_shape=(33, 29, 1), classes=3, classifier_activation=None, **arguments
     )
-    for site in batch_normalizations(model):
-        for weight in site.layer.weights:
+    for named in batch_normalizations(model):
+        for weight in named.layer.weights:
             weight.assign(rng.uniform(0.5, 1.5, weight.shape))
     path = tmp_path / "network.keras"
     model.save(path)

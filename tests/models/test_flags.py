@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfbn import models
-from tfbn.traversal import batch_normalizations
+from tfbn.graph.traversal import batch_normalizations
 
 STAGES = ["stem", "stage1", "stage2", "stage3", "head"]
 
@@ -35,7 +35,7 @@ def build(**arguments):
 def test_flags_land_on_the_frozen_stages_only(frozen, flags):
     chosen = STAGES if frozen is None else [frozen] if isinstance(frozen, str) else list(frozen)
     model = build(frozen=frozen, **flags)
-    normalizations = {id(site.layer) for site in batch_normalizations(model)}
+    normalizations = {id(named.layer) for named in batch_normalizations(model)}
     assert len(normalizations) == 7
     for stage, layers in models.stages(model).items():
         for layer in layers:
@@ -54,7 +54,7 @@ def test_without_flags_nothing_is_set():
 
 def test_preactivation_freezes_its_last_batch_normalization_with_the_last_stage():
     model = build(order="bn-relu-conv", frozen=["stage3"], training=False)
-    frozen = [site.path for site in batch_normalizations(model) if site.layer.training is False]
+    frozen = [named.path for named in batch_normalizations(model) if named.layer.training is False]
     assert frozen == ["stage3_block1_bn1", "stage3_block1_bn2", "stage3_bn"]
 
 
@@ -73,8 +73,8 @@ def test_preactivation_freezes_its_last_batch_normalization_with_the_last_stage(
 def test_train_step_moves_what_the_flags_say(flags, moving, affine, kernels, rng):
     frozen = ("stem", "stage1", "stage2")
     model = build(frozen=frozen, **flags)
-    for site in batch_normalizations(model):
-        for weight in site.layer.weights:
+    for named in batch_normalizations(model):
+        for weight in named.layer.weights:
             weight.assign(rng.uniform(0.5, 2.0, weight.shape))
     before = {weight.path: np.array(weight, copy=True) for weight in model.weights}
     model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)

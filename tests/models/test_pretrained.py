@@ -6,8 +6,8 @@ import pytest
 
 import tfbn
 from tests import applications
+from tfbn.graph.traversal import batch_normalizations
 from tfbn.models import application_names, preprocess_input, pretrained
-from tfbn.traversal import batch_normalizations
 
 SMALL = {"weights": None, "input_shape": (32, 32, 3), "classes": 3}
 
@@ -86,14 +86,14 @@ def test_preprocessing_travels_and_the_model_saves(name, tmp_path, rng):
     ],
 )
 def test_bad_input(name, arguments, message):
-    with pytest.raises(tfbn.validation.InputError, match=message):
+    with pytest.raises(tfbn.utils.validation.InputError, match=message):
         pretrained(name, **arguments)
 
 
 def test_a_file_that_does_not_fit(tmp_path):
     path = tmp_path / "other.weights.h5"
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save_weights(path)
-    with pytest.raises(tfbn.validation.InputError, match="weights that fit mobilenet"):
+    with pytest.raises(tfbn.utils.validation.InputError, match="weights that fit mobilenet"):
         pretrained("MobileNetV2", weights=path, input_shape=(32, 32, 3))
 
 
@@ -102,5 +102,7 @@ def test_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch, tmp_path):
         raise OSError("URL fetch failure on somewhere: no network")
 
     monkeypatch.setattr("keras.src.applications.mobilenet_v2.file_utils.get_file", no_network)
-    with pytest.raises(tfbn.validation.InputError, match=r"could not fetch them .*A file or None works"):
+    with pytest.raises(
+        tfbn.utils.validation.InputError, match=r"could not fetch them .*A file or None works"
+    ):
         pretrained("MobileNetV2", input_shape=(96, 96, 3))

@@ -10,13 +10,13 @@ from tensorboard.plugins.hparams import metadata
 
 import tfbn
 from tests.summary.reading import points, read, tags
-from tfbn import drift, mismatch
-from tfbn.modes import Mode
-from tfbn.statistics import Statistics
+from tfbn.layers.modes import Mode
+from tfbn.statistics import drift, mismatch
+from tfbn.statistics.snapshots import Statistics
 from tfbn.summary.heat_map import heat_map
 from tfbn.summary.verdict import verdict
 from tfbn.summary.writing import Writer
-from tfbn.validation import InputError
+from tfbn.utils.validation import InputError
 
 LAYERS = ["stem/bn", "<b>head</b>/bn"]
 REFERENCE = {layer: Statistics(np.zeros(3), np.ones(3), 1e-3) for layer in LAYERS}

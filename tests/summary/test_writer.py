@@ -9,9 +9,9 @@ import pytest
 import tfbn
 from tests import drift_oracle
 from tests.summary.reading import points, read, tags
-from tfbn.modes import Mode
-from tfbn.statistics import Statistics
-from tfbn.validation import InputError
+from tfbn.layers.modes import Mode
+from tfbn.statistics.snapshots import Statistics
+from tfbn.utils.validation import InputError
 
 
 def model_of(training=None, name="bn"):

@@ -3,8 +3,8 @@
 import numpy as np
 
 import tfbn
-from tfbn.modes import Mode
-from tfbn.statistics import Statistics
+from tfbn.layers.modes import Mode
+from tfbn.statistics.snapshots import Statistics
 
 LAYERS = ["stem/bn", '<img src=x onerror="alert(1)">', 'it\'s "quoted" & 層/../bn']
 HOSTILE_RUN = 'arm <script>alert(1)</script> & "it\'s" ärm'

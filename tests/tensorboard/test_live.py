@@ -8,7 +8,7 @@ import tfbn
 from tests.tensorboard.conftest import PROVIDERS, Asking
 from tests.tensorboard.logs import LAYERS, MODES, reference
 from tests.tensorboard.test_routes import matrix
-from tfbn import drift
+from tfbn.statistics import drift
 from tfbn.tensorboard_plugin.reading import CACHED, RowsCache
 
 

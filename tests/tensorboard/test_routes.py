@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.tensorboard.logs import EPSILON, HOSTILE_RUN, LAYERS
-from tfbn import drift
+from tfbn.statistics import drift
 from tfbn.tensorboard_plugin import static_files
 from tfbn.tensorboard_plugin.plugin import VIEWS, BatchNormPlugin
 

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfbn import drift
 from tfbn.callbacks.step_ring import current_statistics
+from tfbn.statistics import drift
 
 ROWS = 256
 

@@ -6,7 +6,7 @@
 | `epoch` | int32 | epoch of that step, counted on over several fits |
 | `layer` | dictionary of strings | path of the layer; the dictionary is in the model's order |
 | `mean_shift`, `log_variance_ratio`, `kl`, `mean_l2`, `variance_l2` | float32 | see `tfbn.drift` |
-| `mismatch`, `mismatch_mean_shift` | float32 or null | see `tfbn.mismatch`; null where not probed |
+| `mismatch`, `mismatch_mean_shift` | float32 or null | `tfbn.statistics.mismatch`; null if not probed |
 
 The file's schema carries JSON under the key `tfbn.drift`: the version of this format,
 the layers, their numbers of channels, the units.
@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from tfbn import drift, mismatch
-from tfbn.files import written_whole
-from tfbn.validation import fail
+from tfbn.statistics import drift, mismatch
+from tfbn.utils.files import written_whole
+from tfbn.utils.validation import fail
 
 NAME = "drift.parquet"
 VERSION = 1
@@ -185,7 +185,7 @@ def read_drift(folder: str | os.PathLike) -> Any:
     >>> read_drift(folder / "nothing")
     Traceback (most recent call last):
     ...
-    tfbn.validation.InputError: Expected `folder` to hold a drift.parquet. Received: folder='...nothing'
+    tfbn.utils.validation.InputError: Expected `folder` to hold a drift.parquet. Received: folder='...nothing'
     """
     import pyarrow.parquet as pq
 

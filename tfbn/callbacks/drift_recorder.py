@@ -12,14 +12,14 @@ import numpy as np
 from tfbn.callbacks import drift_log
 from tfbn.callbacks import traced as traced_parts
 from tfbn.callbacks.recorder_state import RecorderState
-from tfbn.callbacks.recording import FLUSH_SECONDS, Position, Recording, Wanted, serves
+from tfbn.callbacks.recording import FLUSH_SECONDS, Position, Recording, RecordingOptions, serves
 from tfbn.callbacks.step_hook import StepHook
-from tfbn.files import can_be_written
-from tfbn.performance import in_both_modes
-from tfbn.statistics import Snapshot, built_sites, take
+from tfbn.graph.traversal import NamedLayer, built_batch_normalizations
+from tfbn.statistics.snapshots import Snapshot, take
+from tfbn.statistics.two_modes import in_both_modes
 from tfbn.summary import modes, writing
-from tfbn.traversal import Site
-from tfbn.validation import check_at_least, fail
+from tfbn.utils.files import can_be_written
+from tfbn.utils.validation import check_at_least, fail
 
 
 class DriftRecorder(keras.callbacks.Callback):
@@ -60,7 +60,7 @@ class DriftRecorder(keras.callbacks.Callback):
         every: Record the steps whose number is a multiple of this. Step 0, before
             training, is always recorded.
         probe: One batch of the model's inputs. If given, the mismatch between what `fit`
-            normalises by and what `predict` will (`tfbn.mismatch`) is recorded too: at
+            normalises by and what `predict` will (`tfbn.statistics.mismatch`) is recorded too: at
             the beginning and at each epoch's end. The step is then recorded, whatever
             `every` says.
         probe_labels: The targets of that batch. If given and the model is compiled, its
@@ -123,7 +123,7 @@ class DriftRecorder(keras.callbacks.Callback):
         self.log_dir = Path(log_dir)
         if not overwrite and (self.log_dir / drift_log.NAME).exists():
             raise fail("log_dir", f"to hold no {drift_log.NAME} (overwrite=True replaces it)", str(log_dir))
-        self._wanted = Wanted(self.log_dir, every, probe, probe_labels, probe_every)
+        self._options = RecordingOptions(self.log_dir, every, probe, probe_labels, probe_every)
         self._reference: Any = reference
         self._tensorboard, self._heat_maps = tensorboard, heat_maps
         self._began_with: weakref.ref | None = None
@@ -219,7 +219,7 @@ class DriftRecorder(keras.callbacks.Callback):
         state = RecorderState.load(folder)
         if drift_log.layers_in(folder) != list(state.reference):
             raise fail("folder", "to hold a log and a reference of the same layers", str(folder))
-        self._check_layers(state.reference, built_sites(model))
+        self._check_layers(state.reference, built_batch_normalizations(model))
         drift_log.clear(self.log_dir)
         writing.clear(self.log_dir)
         self.log_dir.mkdir(parents=True, exist_ok=True)
@@ -244,7 +244,7 @@ class DriftRecorder(keras.callbacks.Callback):
             return
         self._recover()
         if not self._built_in_the_step(model):
-            self._check(model, built_sites(model))
+            self._check(model, built_batch_normalizations(model))
         # `fit` makes its train function after this, and calls on_train_begin after that.
         if in_step():
             self._enter_the_step(model)
@@ -309,7 +309,7 @@ class DriftRecorder(keras.callbacks.Callback):
         if self._summaries is not None:
             self._begin_summaries(model, first)
         self._recording = Recording(
-            model, self._reference, self._wanted, self._position, self._summaries, self._hook, self._traced
+            model, self._reference, self._options, self._position, self._summaries, self._hook, self._traced
         )
         if first:
             self._recording.record_now()
@@ -348,17 +348,17 @@ class DriftRecorder(keras.callbacks.Callback):
         with tf.init_scope():
             inputs, *_ = keras.utils.unpack_x_y_sample_weight(data)
             self.model(keras.tree.map_structure(_symbolic, inputs))
-            self._check(self.model, built_sites(self.model))
+            self._check(self.model, built_batch_normalizations(self.model))
             self._start(self.model)
 
-    def _check(self, model: Any, sites: list[Site]) -> None:
+    def _check(self, model: Any, named_layers: list[NamedLayer]) -> None:
         if self._began_with is not None and self._began_with() is not model:
             raise fail("model", "to be the one this recorder began with; use a new recorder", model.name)
         if self._reference is not None:
-            self._check_layers(self._reference, sites)
+            self._check_layers(self._reference, named_layers)
 
-    def _check_layers(self, reference: Snapshot, sites: list[Site]) -> None:
-        paths = {site.path: tuple(site.layer.moving_mean.shape) for site in sites}
+    def _check_layers(self, reference: Snapshot, named_layers: list[NamedLayer]) -> None:
+        paths = {named.path: tuple(named.layer.moving_mean.shape) for named in named_layers}
         known = {path: s.mean.shape for path, s in reference.items()}
         if known != paths:
             raise fail("reference", f"to have the model's layers and channels {paths}", known)

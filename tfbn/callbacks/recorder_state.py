@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfbn.statistics import Snapshot, Statistics
+from tfbn.statistics.snapshots import Snapshot, Statistics
 
 NAME = "recorder.npz"
 VERSION = 1

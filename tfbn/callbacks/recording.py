@@ -9,18 +9,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfbn import drift
 from tfbn.callbacks import traced as traced_parts
 from tfbn.callbacks.batch_reader import BatchReader
 from tfbn.callbacks.drift_log import DriftLog
 from tfbn.callbacks.step_hook import StepHook
 from tfbn.callbacks.step_ring import StepRing
 from tfbn.callbacks.traced import Traced
-from tfbn.distribution import scope_of
-from tfbn.mismatch import Probe
-from tfbn.performance import Performance
-from tfbn.statistics import Snapshot, built_sites, take
+from tfbn.graph.traversal import built_batch_normalizations
+from tfbn.statistics import drift
+from tfbn.statistics.mismatch import Probe
+from tfbn.statistics.snapshots import Snapshot, take
+from tfbn.statistics.two_modes import Performance
 from tfbn.summary.writing import Writer
+from tfbn.utils.distribution import scope_of
 
 # What a running TensorBoard sees is at most so old; it reads every five seconds itself.
 FLUSH_SECONDS = 2.0
@@ -44,7 +45,7 @@ class Position:
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
+class RecordingOptions:
     """What a recorder was asked for; see `DriftRecorder`."""
 
     folder: Path
@@ -74,16 +75,16 @@ class Recording:
         self,
         model: Any,
         reference: Snapshot,
-        wanted: Wanted,
+        wanted: RecordingOptions,
         position: Position,
         summaries: Writer | None,
         hook: StepHook | None,
         traced: Traced,
     ):
-        self._model, self._reference, self._wanted = model, reference, wanted
+        self._model, self._reference, self._options = model, reference, wanted
         self._position, self._summaries, self._hook, self._traced = position, summaries, hook, traced
-        self._sites = built_sites(model)
-        self._watched = [(site.layer.moving_mean, site.layer.moving_variance) for site in self._sites]
+        self._sites = built_batch_normalizations(model)
+        self._watched = [(named.layer.moving_mean, named.layer.moving_variance) for named in self._sites]
         self._first_batch = True
         self.source: Any = self._reader() if hook is None else self._ring(hook)
         self._probe: Probe | None = None
@@ -114,12 +115,12 @@ class Recording:
         return ring
 
     def _make(self, kind: Any, per_execution: int) -> Any:
-        layers = [site.layer for site in self._sites]
+        layers = [named.layer for named in self._sites]
         reference = drift.Reference.of(self._reference.values())
-        return kind(layers, reference, self._wanted.every, self._position.step, per_execution)
+        return kind(layers, reference, self._options.every, self._position.step, per_execution)
 
     def _open_probe(self) -> None:
-        inputs, labels, traced = self._wanted.probe, self._wanted.probe_labels, self._traced
+        inputs, labels, traced = self._options.probe, self._options.probe_labels, self._traced
         if traced.probe is None:
             traced.probe = Probe(self._model, inputs)
         else:
@@ -150,7 +151,7 @@ class Recording:
             self.source = self._make(BatchReader, 1)
             self.source.batch_ended(batch)
         self._first_batch = False
-        every = self._wanted.probe_every
+        every = self._options.probe_every
         if every and self.source.at_most // every > before // every:
             self.record_now()
 
@@ -192,11 +193,11 @@ class Recording:
 
     def check_variables(self) -> None:
         """Raises `RuntimeError` if a layer's variables are others than at the beginning."""
-        for site, (mean, variance) in zip(self._sites, self._watched, strict=True):
-            if site.layer.moving_mean is not mean or site.layer.moving_variance is not variance:
+        for named, (mean, variance) in zip(self._sites, self._watched, strict=True):
+            if named.layer.moving_mean is not mean or named.layer.moving_variance is not variance:
                 raise RuntimeError(
                     "Expected the layers to keep their variables while they are recorded. "
-                    f"Received: layer {site.path!r} with new ones"
+                    f"Received: layer {named.path!r} with new ones"
                 )
 
     # The end.
@@ -220,7 +221,7 @@ class Recording:
 
 def serves(traced: Traced, model: Any, every: int) -> bool:
     """Whether a train function that was traced for an earlier recording can be this one's."""
-    layers = [site.layer for site in built_sites(model)]
+    layers = [named.layer for named in built_batch_normalizations(model)]
     ring = traced.ring
     return ring is not None and ring.serves(layers, every, _steps_per_execution(model))
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfbn import drift
+from tfbn.statistics import drift
 
 # Rows kept between two reads. At 100 layers this is 2 MB.
 CAPACITY = 1024

@@ -6,10 +6,10 @@ from typing import Any
 
 from tfbn.callbacks.step_hook import StepHook
 from tfbn.callbacks.step_ring import StepRing
-from tfbn.compiled import OURS
-from tfbn.mismatch import Probe
-from tfbn.performance import Performance
-from tfbn.traversal import sites
+from tfbn.graph.traversal import named_layers
+from tfbn.statistics.mismatch import Probe
+from tfbn.statistics.two_modes import Performance
+from tfbn.transforms.retracing import TRACED_ATTRIBUTE
 
 
 @dataclasses.dataclass
@@ -36,7 +36,7 @@ class Traced:
 
 def take(model: Any) -> Traced:
     """What an earlier recorder left, which then belongs to the caller; an empty one if it does not serve."""
-    kept = vars(model).pop(OURS, None)
+    kept = vars(model).pop(TRACED_ATTRIBUTE, None)
     now = Traced(_compiled(model), _flags(model))
     same = kept is not None and all(map(operator.is_, kept.compiled, now.compiled))
     return kept if same and kept.flags == now.flags else now
@@ -49,7 +49,7 @@ def leave(model: Any, traced: Traced, hook: StepHook | None) -> None:
         traced.ring = None
     traced.train_function = model.train_function if is_in_step else None
     traced.compiled, traced.flags = _compiled(model), _flags(model)
-    vars(model)[OURS] = traced  # past Keras's own __setattr__, which tracks what models are given
+    vars(model)[TRACED_ATTRIBUTE] = traced  # past Keras's own __setattr__, which tracks what models are given
 
 
 def _compiled(model: Any) -> tuple[Any, ...]:
@@ -61,5 +61,6 @@ def _compiled(model: Any) -> tuple[Any, ...]:
 def _flags(model: Any) -> list[Any]:
     # Stock Keras ignores what is set on a layer until `compile`; a recorded fit need not.
     return [
-        (site.path, site.layer.trainable, getattr(site.layer, "_trace_key", None)) for site in sites(model)
+        (named.path, named.layer.trainable, getattr(named.layer, "_trace_key", None))
+        for named in named_layers(model)
     ]

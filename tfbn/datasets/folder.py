@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfbn.datasets.images import Form, Images, collected
-from tfbn.validation import fail
+from tfbn.utils.validation import fail
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 

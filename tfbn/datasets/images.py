@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tfbn.validation import InputError, check_at_least, fail
+from tfbn.utils.validation import InputError, check_at_least, fail
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfbn.datasets.images import Form, Images, collected
-from tfbn.validation import InputError, fail, near_names
+from tfbn.utils.validation import InputError, fail, near_names
 
 # Their data come inside packages, so that they can be prepared without a network.
 EMBEDDED = ("mnist5k", "uci_digits")

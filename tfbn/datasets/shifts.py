@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tfbn.validation import check_between, check_choice, fail
+from tfbn.utils.validation import check_between, check_choice, fail
 
 Transform = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 

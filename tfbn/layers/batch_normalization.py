@@ -6,9 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfbn import modes
 from tfbn.layers import fused as fused_ops
-from tfbn.validation import check_between, check_flag
+from tfbn.layers import modes
+from tfbn.utils.validation import check_between, check_flag
 
 
 @keras.saving.register_keras_serializable(package="tfbn")
@@ -57,7 +57,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             before keeps the old value until the next `compile`; `tfbn.freeze` sees
             to that by itself.
         update_statistics: Likewise.
-        mode: The `tfbn.modes.Mode` of the layer in a training call.
+        mode: The `tfbn.layers.modes.Mode` of the layer in a training call.
 
     Raises:
         ValueError: `training`, `update_statistics` or `fused` is not True, False or

@@ -1,5 +1,6 @@
 """Builders of residual and plain networks, with `training` and `trainable` as two flags."""
 
+from tfbn.graph.recursion import deep_graphs
 from tfbn.models.arguments import Arguments
 from tfbn.models.cifar import plain_cifar, resnet_cifar
 from tfbn.models.imagenet import (
@@ -12,7 +13,6 @@ from tfbn.models.imagenet import (
     resnet_imagenet,
 )
 from tfbn.models.pretrained import application_names, preprocess_input, pretrained
-from tfbn.models.recursion import deep_graphs
 from tfbn.models.registry import build, names
 from tfbn.models.stages import stages
 

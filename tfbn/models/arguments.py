@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from tfbn.models.blocks import BatchNormSettings, Wiring
-from tfbn.validation import check_at_least, check_flag, fail
+from tfbn.utils.validation import check_at_least, check_flag, fail
 
 Builder = TypeVar("Builder", bound=Callable)
 

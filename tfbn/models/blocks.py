@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from tfbn.layers import BatchNormalization
-from tfbn.validation import check_between, check_choice, check_flag
+from tfbn.utils.validation import check_between, check_choice, check_flag
 
 ORDERS = ("conv-bn-relu", "conv-relu-bn", "bn-relu-conv")
 

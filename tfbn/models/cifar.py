@@ -7,7 +7,7 @@ import keras
 from tfbn.models.arguments import Arguments, takes_arguments
 from tfbn.models.blocks import basic, padded_identity
 from tfbn.models.network import Architecture, build_network
-from tfbn.validation import check_at_least, fail
+from tfbn.utils.validation import check_at_least, fail
 
 
 @takes_arguments

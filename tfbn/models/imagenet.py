@@ -7,7 +7,7 @@ import keras
 from tfbn.models.arguments import Arguments, takes_arguments
 from tfbn.models.blocks import basic, bottleneck, projection
 from tfbn.models.network import Architecture, build_network
-from tfbn.validation import fail
+from tfbn.utils.validation import fail
 
 # The blocks of each stage by depth (table 1 of the paper).
 BLOCKS = {

@@ -6,12 +6,12 @@ from typing import Any
 
 import keras
 
+from tfbn.graph.recursion import deep_graphs
 from tfbn.models.arguments import Arguments
 from tfbn.models.blocks import Conv, Shortcut, Wiring, block
-from tfbn.models.recursion import deep_graphs
 from tfbn.models.stages import check_stages, set_flags, stages
 from tfbn.models.weights import find_weights, load
-from tfbn.validation import fail
+from tfbn.utils.validation import fail
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from tfbn.validation import InputError, fail, near_names
+from tfbn.utils.validation import InputError, fail, near_names
 
 SUFFIXES = (".weights.h5", ".h5", ".keras")
 
@@ -83,7 +83,7 @@ def pretrained(
         update_statistics: Whether its moving statistics update.
         trainable: Whether the frozen part's weights train.
         frozen: Patterns of the layers to which these three apply, see
-            `tfbn.selection.select`; None: every layer but the head.
+            `tfbn.graph.selection.select`; None: every layer but the head.
         momentum: Of every BatchNormalization; None: the network's own.
         fused: As in `tfbn.convert`.
 
@@ -102,9 +102,9 @@ def pretrained(
     >>> [layer.name for layer in model.layers if layer.trainable and layer.weights]
     ['predictions']
     """
-    from tfbn.conversion import convert
-    from tfbn.freezing import freeze
-    from tfbn.traversal import batch_normalizations
+    from tfbn.graph.traversal import batch_normalizations
+    from tfbn.transforms.conversion import convert
+    from tfbn.transforms.freezing import freeze
 
     path = _check_weights(weights)
     arguments: dict[str, Any] = {"include_top": include_top, "input_shape": input_shape, "pooling": pooling}
@@ -115,8 +115,8 @@ def pretrained(
         _load(model, path)
     convert(model, fused=fused)
     if momentum is not None:
-        for site in batch_normalizations(model):
-            site.layer.momentum = momentum
+        for named in batch_normalizations(model):
+            named.layer.momentum = momentum
     chosen = frozen if frozen is not None else [layer.name for layer in _without_head(model, include_top)]
     freeze(model, chosen, training=training, update_statistics=update_statistics, trainable=trainable)
     model.preprocess_input = preprocess_input(name)

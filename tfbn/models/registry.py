@@ -8,7 +8,7 @@ import keras
 
 from tfbn.models.cifar import plain_cifar, resnet_cifar
 from tfbn.models.imagenet import BLOCKS, plain_imagenet, resnet_imagenet
-from tfbn.validation import fail, near_names
+from tfbn.utils.validation import fail, near_names
 
 # Lower case is the CIFAR form, upper case the ImageNet form.
 _FORMS: dict[str, Callable[..., keras.Model]] = {

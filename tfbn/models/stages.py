@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from tfbn.traversal import sites
-from tfbn.validation import fail, near_names
+from tfbn.graph.traversal import named_layers
+from tfbn.utils.validation import fail, near_names
 
 # The builders name every layer after its stage: "stem_conv", "stage2_block1_bn1", "head_dense".
 _STAGE = re.compile(r"(stem|stage\d+|head)_")
@@ -35,10 +35,10 @@ def stages(model: keras.Model) -> dict[str, list[Any]]:
     ['stem_conv', 'stem_bn', 'stem_relu']
     """
     found: dict[str, list[Any]] = {}
-    for site in sites(model):
-        match = _STAGE.match(site.layer.name)
+    for named in named_layers(model):
+        match = _STAGE.match(named.layer.name)
         if match:
-            found.setdefault(match[1], []).append(site.layer)
+            found.setdefault(match[1], []).append(named.layer)
     if not found:
         raise fail("model", "to have layers named after stages, as the builders name them", model.name)
     return found

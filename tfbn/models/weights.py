@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from tfbn.validation import InputError, fail
+from tfbn.utils.validation import InputError, fail
 
 PACKAGED = Path(__file__).parent / "pretrained_weights"
 SUFFIXES = (".weights.h5", ".keras")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfbn.modes import Mode
-from tfbn.statistics import Snapshot
+from tfbn.layers.modes import Mode
+from tfbn.statistics.snapshots import Snapshot
 from tfbn.summary import tags
 
 
@@ -19,7 +19,7 @@ def about_fit(reference: Snapshot, modes: Mapping[str, Mode], first_step: int, e
 
     Example:
 
-    >>> from tfbn.statistics import Statistics
+    >>> from tfbn.statistics.snapshots import Statistics
     >>> about = about_fit({"bn": Statistics(np.zeros(2), np.ones(2), 1e-3)}, {}, first_step=0, every=1)
     >>> about["layers"][0]["channels"], about["layers"][0]["updates"]
     (2, None)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tfbn.statistics import Snapshot, built_sites
+from tfbn.graph.traversal import built_batch_normalizations
+from tfbn.statistics.snapshots import Snapshot
 from tfbn.summary import tags
 from tfbn.summary.plugin_values import summary, tensor_value
 from tfbn.summary.thinning import Thinning
@@ -33,7 +34,7 @@ def channel_values(model: Any) -> ChannelValues:
     >>> channel_values(keras.Sequential([keras.Input((1,)), bn]))["bn"].tolist()
     [[0.0], [1.0], [nan], [0.0]]
     """
-    return {site.path: _of_layer(site.layer) for site in built_sites(model)}
+    return {named.path: _of_layer(named.layer) for named in built_batch_normalizations(model)}
 
 
 def _of_layer(layer: Any) -> np.ndarray:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfbn.validation import fail
+from tfbn.utils.validation import fail
 
 _numbers = itertools.count()
 

@@ -8,7 +8,7 @@ from typing import Any
 from tfbn.summary.event_file import EventFile
 from tfbn.summary.plugin_values import summary
 from tfbn.summary.stock_tabs import scalar
-from tfbn.validation import fail
+from tfbn.utils.validation import fail
 
 FILE_SUFFIX = ".tfbn_hparams"
 PREFIX = "result"

@@ -3,9 +3,9 @@
 import dataclasses
 from typing import Any
 
+from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.layers import BatchNormalization
-from tfbn.modes import Mode, resolve
-from tfbn.statistics import built_sites
+from tfbn.layers.modes import Mode, resolve
 
 
 def modes(model: Any) -> dict[str, Mode]:
@@ -18,7 +18,7 @@ def modes(model: Any) -> dict[str, Mode]:
         model: A built Keras model or layer.
 
     Returns:
-        `{path: tfbn.modes.Mode}`, in the model's order.
+        `{path: tfbn.layers.modes.Mode}`, in the model's order.
 
     Raises:
         ValueError: The model has no BatchNormalization layer, or is not built.
@@ -29,13 +29,13 @@ def modes(model: Any) -> dict[str, Mode]:
     >>> print(modes(keras.Sequential([keras.Input((2,)), bn]))["bn"])
     batch statistics, updating, gamma and beta frozen
     """
-    sites = built_sites(model)
-    if not all(_decides(site.layer) for site in sites):
-        from tfbn.auditing import audit
+    named_layers = built_batch_normalizations(model)
+    if not all(_decides(named.layer) for named in named_layers):
+        from tfbn.auditing.audit import audit
 
         return {row.path: row.fit for row in audit(model).rows}
     trained = {id(variable) for variable in model.trainable_variables}
-    return {site.path: _mode(site.layer, trained) for site in sites}
+    return {named.path: _mode(named.layer, trained) for named in named_layers}
 
 
 def _decides(layer: Any) -> bool:

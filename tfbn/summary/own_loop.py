@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tfbn.modes import Mode
-from tfbn.statistics import Snapshot, take
+from tfbn.layers.modes import Mode
+from tfbn.statistics.snapshots import Snapshot, take
 from tfbn.summary.layer_modes import modes as modes_of
 from tfbn.summary.writing import Writer
-from tfbn.validation import check_at_least
+from tfbn.utils.validation import check_at_least
 
 
 def writer(
@@ -25,7 +25,7 @@ def writer(
         model: A built Keras model with BatchNormalization layers, or, for any other
             framework, a snapshot of its statistics: `{path: tfbn.statistics.Statistics}` in
             data-flow order. Drift is measured from what it is now.
-        modes: What each layer does while training, `{path: tfbn.modes.Mode}`. `None`: for
+        modes: What each layer does while training, `{path: tfbn.layers.modes.Mode}`. `None`: for
             a model they are found out, as `tfbn.summary.modes` does; else not known.
         every: Steps between two calls of `drift`.
         steps: How many steps will be trained, if known; then the thinning is even.
@@ -49,8 +49,8 @@ def writer(
 
     Without Keras, as in JAX, from arrays:
 
-    >>> from tfbn.statistics import Statistics
-    >>> from tfbn.modes import Mode
+    >>> from tfbn.statistics.snapshots import Statistics
+    >>> from tfbn.layers.modes import Mode
     >>> state = {"stem/bn": Statistics(np.zeros(3), np.ones(3), epsilon=1e-5)}
     >>> mode = {"stem/bn": Mode("batch", updates=True, trains=True)}
     >>> with tfbn.summary.writer(folder / "jax", state, modes=mode) as log:

@@ -5,7 +5,7 @@ For the stock tabs, `<layer>` being a layer's path:
 | tag | tab | |
 |---|---|---|
 | `bn_overview/<metric>/largest`, `.../median` | scalars | over layers |
-| `bn_<metric>/<layer>` | scalars | each metric of `tfbn.drift` and `tfbn.mismatch` |
+| `bn_<metric>/<layer>` | scalars | each metric of `tfbn.drift` and `tfbn.statistics.mismatch` |
 | `bn_performance/<measure>/<source>` | scalars | loss and metrics in both modes, see `SOURCES` |
 | `bn_moving_mean/<layer>`, `bn_moving_variance/<layer>` | histograms | over channels |
 | `bn_heat_map/<metric>` | images | layers by steps |
@@ -25,7 +25,7 @@ each tag and always the last one, so what must not be lost has a tag of its own:
 where `<series>` is `drift` or `mismatch`, and a group has at most `SNAPSHOTS_PER_TAG` points.
 """
 
-from tfbn import drift, mismatch
+from tfbn.statistics import drift, mismatch
 
 PLUGIN = "tfbn"
 VERSION = 1

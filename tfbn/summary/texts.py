@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tfbn.summary import stock_tabs
 from tfbn.summary.event_file import EventFile
-from tfbn.validation import fail
+from tfbn.utils.validation import fail
 
 
 def text(log_dir: str | os.PathLike, tag: str, markdown: str, step: int = 0) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tfbn.modes import Mode
+from tfbn.layers.modes import Mode
 from tfbn.summary import tags
 
 LISTED = 5

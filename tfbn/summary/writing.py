@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tfbn import drift
-from tfbn.modes import Mode
-from tfbn.statistics import Snapshot, Statistics, take
+from tfbn.layers.modes import Mode
+from tfbn.statistics import drift
+from tfbn.statistics.snapshots import Snapshot, Statistics, take
 from tfbn.summary import stock_tabs, tags
 from tfbn.summary.about import about_fit
 from tfbn.summary.blocks import Blocks
@@ -22,7 +22,7 @@ from tfbn.summary.event_file import EventFile
 from tfbn.summary.plugin_values import json_value, summary
 from tfbn.summary.thinning import Thinning
 from tfbn.summary.verdict import verdict
-from tfbn.validation import check_at_least, fail
+from tfbn.utils.validation import check_at_least, fail
 
 FILE_SUFFIX = ".tfbn_drift"
 
@@ -135,7 +135,7 @@ class Writer:
             self.mismatch(int(steps[-1]), mismatches)
 
     def mismatch(self, step: int, values: np.ndarray) -> None:
-        """Records the mismatch of every layer, shape `(layers, 2)`, as `tfbn.mismatch.Probe` measures it."""
+        """Records the mismatch of every layer, shape `(layers, 2)`, see `tfbn.statistics.mismatch`."""
         shape = (len(self._layers), len(tags.SERIES["mismatch"]))
         if np.shape(values) != shape:
             raise fail("values", f"to be of shape {shape}, layers by metrics", np.shape(values))

@@ -9,7 +9,7 @@ import numpy as np
 from tensorboard.data import provider as providers
 
 from tfbn.summary import tags
-from tfbn.validation import check_choice, fail, near_names
+from tfbn.utils.validation import check_choice, fail, near_names
 
 # Series of rows kept in memory; of 200 layers one has about 8 MB.
 CACHED = 24

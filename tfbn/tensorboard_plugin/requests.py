@@ -9,7 +9,7 @@ import numpy as np
 from tensorboard.backend import http_util
 from werkzeug import wrappers
 
-from tfbn.validation import InputError, check_choice, fail
+from tfbn.utils.validation import InputError, check_choice, fail
 
 
 class Arguments:
@@ -23,7 +23,7 @@ class Arguments:
     >>> Arguments({"columns": "0"}).number("columns", default=400, low=2, high=2000)
     Traceback (most recent call last):
     ...
-    tfbn.validation.InputError: Expected `columns` to be a whole number in [2, 2000]. Received: columns='0'
+    tfbn.utils.validation.InputError: Expected `columns` to be ... in [2, 2000]. Received: columns='0'
     """
 
     def __init__(self, given: Mapping[str, str]):

@@ -1,0 +1,57 @@
+"""Is it enough to train BatchNorm's gamma and beta, and a new layer on top?
+
+Of every convolution's weights, none train; gamma and beta do, with the moving statistics
+held in inference mode or normalising by the batch and updating. Beside it the two
+extremes, everything and only the new layer, in both modes; and gamma and beta of a network
+that was never pretrained. The default runs offline in about five minutes on two cores.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from ..lab import binary
+from ..lab.experiment import Cell, Experiment, grid
+from ..lab.options import option
+from ..training import reuse, transfer
+from ..training.arms import AFFINE
+from .summary import summarize
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(transfer.ArmConfig):
+    """Options of the comparison."""
+
+    arms: tuple = option(tuple(AFFINE), "Arms to compare.", choices=tuple(AFFINE))
+    shifts: tuple = option(
+        ("none", "contrast=0.3"),
+        "Shifts of the target, as contrast=0.3, noise=0.3, blur=1.5, inversion or none.",
+    )
+    tuning_rate: float = option(1e-3, "Learning rate of Adam where pretrained kernels train.", low=0)
+
+
+def cells(config: Config) -> list[Cell]:
+    return reuse.taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
+
+
+def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
+    arm = AFFINE[cell.arm]
+    if arm.trainable:
+        config = dataclasses.replace(config, learning_rate=config.tuning_rate)
+    return transfer.run_arm(config, arm, cell.condition, cell.seed, folder)
+
+
+EXPERIMENT = Experiment(
+    name="affine_only",
+    question="Is it enough to train BatchNorm's gamma and beta, and a new layer on top?",
+    config_class=Config,
+    check=transfer.check_arm,
+    cells=cells,
+    run=run,
+    summarize=summarize,
+    arms={name: arm.says for name, arm in AFFINE.items()},
+    metrics=("test_accuracy", "converged_accuracy"),
+    resumable=True,
+)
+
+if __name__ == "__main__":
+    binary.run(EXPERIMENT)

@@ -1,0 +1,1 @@
+"""Which BatchNorm mode should I choose for my frozen network and my data?"""

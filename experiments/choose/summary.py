@@ -1,0 +1,74 @@
+"""One recommendation from paired trials, or the word that there is none."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..frozen_batchnorm import summary as tables
+from ..lab import plots, sentences
+from ..lab.experiment import Summary
+from ..lab.intervals import CONFIDENCE, paired
+from ..training.arms import ARMS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+    """The `Summary` of `choose`."""
+    results = tables.with_percentages(results)
+    arms, shift = list(config.arms), config.shifts[0]
+    return Summary(
+        findings=[recommend(results, shift, arms), *_held_in_fit(results, shift, arms)],
+        tables=[
+            ("Modes", tables.arms_table(arms, results)),
+            (
+                f"Test accuracy in inference mode: {config.target.name}",
+                tables.accuracy_table(results, shift, arms, arms[0]),
+            ),
+            ("What BatchNorm did", tables.behaviour_table(results, shift, arms)),
+        ],
+        figures=[
+            (
+                "Test accuracy in inference mode",
+                "Small marks are seeds, large marks their mean.",
+                plots.by_arm(
+                    results,
+                    {tables.SHORT: "short budget", tables.CONVERGED: "converged head"},
+                    arms,
+                    "test accuracy, %",
+                ),
+            )
+        ],
+        limits=tables.limits(config),
+    )
+
+
+def recommend(results: "pd.DataFrame", shift: str, arms: list[str]) -> str:
+    """Names the mode with the best mean, if its lead over the first is more than chance.
+
+    The rule: of the modes whose paired difference to the first one has an interval above
+    zero, at the short budget, the one with the highest mean. As several are compared with
+    one, the intervals are widened (Bonferroni): each at confidence `1 - 0.05 / comparisons`.
+    """
+    first, others = arms[0], arms[1:]
+    confidence = 1 - (1 - CONFIDENCE) / max(1, len(others))
+    changes = {arm: paired(results, tables.SHORT, shift, arm, first, confidence) for arm in others}
+    better = {arm: change for arm, change in changes.items() if change.sign > 0}
+    if better:
+        best = max(better, key=lambda arm: better[arm].mean)
+        return (
+            f"Choose {best} ({ARMS[best].says}): test accuracy in inference mode is "
+            f"{sentences.difference(better[best])} than with {first}."
+        )
+    worse = [arm for arm, change in changes.items() if change.sign < 0]
+    said = "No difference that these runs can show" if len(worse) < len(others) else "All others are worse"
+    listed = "; ".join(f"{arm} {change.text()}" for arm, change in changes.items())
+    return f"{said}: keep {first} ({ARMS[first].says}). Differences to it in points: {listed}."
+
+
+def _held_in_fit(results: "pd.DataFrame", shift: str, arms: list[str]) -> list[str]:
+    """A caution for modes that look good only while they train."""
+    part = results[results.condition == shift]
+    gaps = part.groupby("arm").gap.mean()
+    wide = [f"{arm} by {gaps[arm]:.0f} points" for arm in arms if gaps[arm] > 10]
+    return [f"Better in fit than in inference mode on the same images: {', '.join(wide)}."] if wide else []

@@ -1,0 +1,128 @@
+"""One table of what all experiments say of claims."""
+
+import collections
+import dataclasses
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfbn.utils.files import written_whole
+
+from ..lab.experiment import Summary
+from ..lab.verdicts import FAILS, ONLY_IF, VERDICTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMOKE = "This is a smoke run: so few seeds and steps that its verdicts mean nothing."
+COLUMNS = ["claim", "source", "measured", "verdict", "why", "experiment"]
+
+
+def summarize(config: Any, summaries: dict[str, Summary], folder: Path) -> Summary:
+    """The `Summary` of `claims`; also writes `claims.parquet` and `claims.md`."""
+    table = claims_table(summaries)
+    said = [*([SMOKE] if config.quick else []), count(table)]
+    with written_whole(folder / "claims.parquet") as temporary:
+        table.to_parquet(temporary, index=False)
+    with written_whole(folder / "claims.md") as temporary:
+        temporary.write_text(markdown(config, said, table), encoding="utf-8")
+    return Summary(
+        findings=[*said, *_notable(table)],
+        tables=[("Claims", _shown(table))],
+        figures=_figures(summaries, table),
+        limits=[
+            *([SMOKE] if config.quick else []),
+            "A verdict is of these runs: small networks on small grey digits, at budgets of minutes. What "
+            "each experiment cannot show stands in its own report.",
+            "Intervals of 95 %: of twenty comparisons where nothing differs, one excludes zero by chance.",
+        ],
+    )
+
+
+def claims_table(summaries: dict[str, Summary]) -> "pd.DataFrame":
+    """One row a claim, in the order of the experiments."""
+    import pandas as pd
+
+    rows = [
+        {**dataclasses.asdict(claim), "experiment": name}
+        for name, summary in summaries.items()
+        for claim in summary.claims
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def markdown(config: Any, said: list[str], table: "pd.DataFrame") -> str:
+    """The table for a README: with the command, the date and the versions that made it."""
+    from ..lab.store import manifest_of
+
+    manifest = manifest_of("claims", config)
+    versions = ", ".join(f"{name} {manifest['versions'][name]}" for name in ("tensorflow", "keras"))
+    lines = [
+        f"<!-- made by: {command(config)} -->",
+        f"`{command(config)}`, {datetime.date.today()}, {versions}, {manifest['machine']}.",
+        *said,
+        "",
+        "| claim | measured | verdict | why | shown by |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {' | '.join(map(_cell, (r.claim, r.measured, f'**{r.verdict}**', r.why)))} | `{r.experiment}` |"
+        for r in _shown(table).itertuples()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def command(config: Any) -> str:
+    """What gives this table again."""
+    changed = [
+        field
+        for field in dataclasses.fields(config)
+        if field.name not in ("work_dir", "workers", "open_report", "scheduler", "results", "dry_run")
+        and getattr(config, field.name) != field.default
+    ]
+    values = {field.name: getattr(config, field.name) for field in changed}
+    flags = [f"--{name}={','.join(v) if isinstance(v, tuple) else v}" for name, v in values.items()]
+    return " ".join(["python -m experiments.claims", *flags])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ") or " "
+
+
+def _shown(table: "pd.DataFrame") -> "pd.DataFrame":
+    """With who says so behind the claim."""
+    sourced = table.claim.where(table.source == "", table.claim + " (" + table.source + ")")
+    return table.assign(claim=sourced).drop(columns="source")
+
+
+def count(table: "pd.DataFrame") -> str:
+    """How many claims got which verdict."""
+    counts = collections.Counter(table.verdict)
+    listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    return f"{len(table)} claims put to the test: {listed or 'none'}."
+
+
+def _notable(table: "pd.DataFrame") -> list[str]:
+    """The claims that do not hold, or only if."""
+    return [
+        f"{word}: {row.claim}{f' ({row.why})' if row.why else ''}"
+        for verdict, word in ((FAILS, "Does not hold"), (ONLY_IF, "Only if"))
+        for row in table[table.verdict == verdict].itertuples()
+    ]
+
+
+def _figures(summaries: dict[str, Summary], table: "pd.DataFrame") -> list[tuple[str, str, Any]]:
+    """The first plot of each experiment, with a link to its own report and what it decides."""
+    from markupsafe import Markup
+
+    figures: list[tuple[str, str, Any]] = []
+    for name, summary in summaries.items():
+        if not summary.figures:
+            continue
+        title, caption, figure = summary.figures[0]
+        decided = "; ".join(
+            f"{row.claim.rstrip('.')}: {row.verdict}" for row in table[table.experiment == name].itertuples()
+        )
+        link = Markup('{} <a href="{}/report.html">The whole report of {}</a>. {}')
+        figures.append((f"{name}: {title}", link.format(caption, name, name, decided), figure))
+    return figures

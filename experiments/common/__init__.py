@@ -1,1 +1,0 @@
-"""What experiments share: data, networks, ways to train and to measure."""

@@ -1,0 +1,1 @@
+"""Does BatchNorm speed up training, allow larger learning rates, and replace dropout?"""

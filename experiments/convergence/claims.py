@@ -1,0 +1,81 @@
+"""Findings and claims about convergence, by rules that are stated here."""
+
+from typing import TYPE_CHECKING
+
+from ..lab import sentences
+from ..lab.intervals import Interval, interval, mean_and_sd, paired
+from ..lab.verdicts import Claim, judged
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MARGIN = 1.0  # points of accuracy that count as no loss
+PAPER = "Ioffe and Szegedy, 2015"
+
+
+def claims(results: "pd.DataFrame", best: "pd.DataFrame") -> list[Claim]:
+    """Every claim that these runs bear on; arms that did not run are left out."""
+    arms, found = set(results.arm), []
+    if {"batchnorm", "neither"} <= arms:
+        claim = "BatchNorm speeds up convergence (fewer steps)."
+        found.append(judged(claim, fewer_steps(results, best), unit="steps", digits=0, source=PAPER))
+        claim = "BatchNorm allows larger learning rates."
+        found.append(judged(claim, larger_rate(results), unit="powers of ten", source=PAPER))
+    if {"batchnorm", "dropout", "both"} <= arms:
+        changes = {
+            f"against {other} at best rates": paired(best, "test_accuracy", "best rate", "batchnorm", other)
+            for other in ("dropout", "both")
+        }
+        claim = "BatchNorm replaces dropout (test accuracy no lower)."
+        found.append(judged(claim, changes, margin=MARGIN, source=PAPER))
+    return found
+
+
+def fewer_steps(results: "pd.DataFrame", best: "pd.DataFrame") -> dict[str, Interval]:
+    """Steps without BatchNorm minus with it, at each rate where a run got there, and at best rates.
+
+    A run that did not get there counts with a bit more than all its steps, so the difference
+    is then a lower bound.
+    """
+    compared = results[results.arm.isin(["batchnorm", "neither"])]
+    changes = {
+        condition: paired(compared, "steps_to_target", condition, "neither", "batchnorm")
+        for condition, runs in compared.groupby("condition", sort=False)
+        if runs.reached.any()
+    }
+    return changes | {"best rates": paired(best, "steps_to_target", "best rate", "neither", "batchnorm")}
+
+
+def larger_rate(results: "pd.DataFrame") -> dict[str, Interval]:
+    """log10 of the largest rate that trains, with BatchNorm minus without, by seed.
+
+    Where none trains, the smallest rate tried stands in, so that no seed is left out; against
+    a network that trains the difference is then a lower bound.
+    """
+    import numpy as np
+
+    tried = np.log10(results.rate.where(results.trains, results.rate.min()))
+    largest = tried.groupby([results.arm, results.seed]).max()
+    return {"largest rate that trains": interval(largest["batchnorm"] - largest["neither"])}
+
+
+def findings(results: "pd.DataFrame", best: "pd.DataFrame", target: float) -> list[str]:
+    """Sentences that follow from the numbers."""
+    lines = []
+    for arm, runs in results.groupby("arm", sort=False):
+        trains = runs[runs.trains].rate
+        limit = f"the largest rate that trains is {trains.max():g}" if len(trains) else "no rate trains it"
+        limit += " or more" if len(trains) and trains.max() == results.rate.max() else ""
+        own = best[best.arm == arm]
+        lines.append(
+            f"{arm}: {limit}; best at {own.rate.iloc[0]:g}: {mean_and_sd(own.steps_to_target, 0)} steps to "
+            f"{target:.0%}, {own.fit_seconds.median():.1f} s for all steps, test accuracy "
+            f"{mean_and_sd(own.test_accuracy)} %, "
+            f"{(own.train_accuracy - own.test_accuracy).mean():+.1f} points more on training images."
+        )
+    if {"batchnorm", "both"} <= set(results.arm):
+        change = paired(best, "test_accuracy", "best rate", "both", "batchnorm")
+        lines.append(
+            f"Dropout beside BatchNorm, at best rates, test accuracy: {sentences.difference(change)}."
+        )
+    return lines

@@ -1,0 +1,1 @@
+"""Do deep networks need shortcuts, or BatchNorm, to be trained?"""

@@ -1,1 +1,0 @@
-"""From measurements to statements: intervals, sentences, verdicts, plots."""

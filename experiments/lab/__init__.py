@@ -1,0 +1,1 @@
+"""Runs a study: flags, cells, workers, storage, statistics, report. Knows nothing of BatchNormalization."""

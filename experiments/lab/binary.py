@@ -1,0 +1,146 @@
+"""From a command line to a result: the `main` that every experiment's binary shares."""
+
+import functools
+import importlib
+import signal
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from absl import app, flags, logging
+
+from tfbn.utils.validation import InputError
+
+from . import checkpoints, executor, options, plan
+from . import flags as config_flags
+from .dispatch import FailedRunsError
+from .experiment import Cell, Experiment, Summary
+from .store import Store, folder_of
+
+EXIT_RUNS_FAILED, EXIT_USER_ERROR, EXIT_STOPPED = 1, 2, 130
+
+
+def run(experiment: Experiment) -> None:
+    """Reads the flags, runs the experiment, shows and writes the report.
+
+    A user's mistake ends in one line on standard error and exit status 2.
+    """
+    experiment = _importable(experiment)
+    logging.set_verbosity(logging.WARNING)
+    signal.signal(signal.SIGTERM, _stop)
+    config_flags.define(experiment.config_class)
+    main_module = sys.modules["__main__"]
+    arms = "".join(f"\n  {name}: {says}" for name, says in experiment.arms.items())
+    main_module.__doc__ = f"{main_module.__doc__}\nArms:{arms}\n" if arms else main_module.__doc__
+    app.run(lambda argv: _main(experiment, argv), flags_parser=_parse)
+
+
+def _importable(experiment: Experiment) -> Experiment:
+    """The same experiment under its module's own name, so that any worker can import its functions."""
+    spec = sys.modules["__main__"].__spec__
+    return importlib.import_module(spec.name).EXPERIMENT if spec is not None else experiment
+
+
+def _parse(argv: list[str]) -> list[str]:
+    if any(argument.lstrip("-").startswith("help") for argument in argv):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--help | head` ends quietly
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, ValueError) as error:  # the latter where --no<flag> is given a value
+        raise _exit_with(f"{str(error).removesuffix(' ?')}. See --help.") from None
+    except SystemExit:  # the help was printed; absl would make that a failure
+        raise SystemExit(0) from None
+
+
+def _main(experiment: Experiment, argv: list[str]) -> None:
+    try:
+        if len(argv) > 1:
+            raise InputError(f"Expected flags only. Received: {' '.join(argv[1:])}")
+        config: Any = config_flags.read(experiment.config_class)
+        options.check(config)
+        asked = {"dry_run": functools.partial(plan.describe, experiment), "audit": experiment.audit}
+        for name, tell in asked.items():
+            if tell is not None and getattr(config, name, False):
+                experiment.check(config)
+                print(tell(config))
+                return
+        answer(experiment, config)
+    except InputError as error:
+        raise _exit_with(str(error)) from None
+    except FailedRunsError as error:
+        print(error.details(), end="", file=sys.stderr)
+        raise _exit_with(str(error), EXIT_RUNS_FAILED) from None
+    except OSError as error:
+        raise _exit_with(f"{error}. What was finished is kept; the same command continues.") from None
+    except KeyboardInterrupt:
+        print("Stopped. The same command continues where it stopped.", file=sys.stderr)
+        raise SystemExit(EXIT_STOPPED) from None
+
+
+def _stop(signal_number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
+    """Checks the config, runs what is missing and reports.
+
+    An experiment made of others has them answered first; one whose runs failed keeps no
+    other from its report.
+
+    Returns:
+        What the results say, and the report's path.
+    """
+    check(experiment, config)
+    executor.check(config)
+    return _answered(experiment, config)
+
+
+def check(experiment: Experiment, config: Any) -> None:
+    """Raises `InputError` if the config cannot run, or that of an experiment it is made of."""
+    options.check(config)
+    checkpoints.check(experiment, config)
+    experiment.check(config)
+    for part, part_config in experiment.parts(config):
+        check(part, part_config)
+        Store(folder_of(part.name, part_config)).check(part.name, part_config)
+
+
+def _answered(experiment: Experiment, config: Any, is_part: bool = False) -> tuple[Summary, Path]:
+    from tfbn.summary import text as summary_text
+
+    from . import report, runner
+
+    folder = folder_of(experiment.name, config)
+    parts = experiment.parts(config)
+    results, failures = _answers(parts) if parts else (runner.run(experiment, config, folder), {})
+    summary = experiment.summarize(config, results, folder)
+    if not is_part:
+        report.to_terminal(experiment, summary)
+    path = report.to_html(experiment, config, summary, folder)
+    print(f"{'' if is_part else chr(10)}Report: {path}")
+    if next(folder.glob("runs/**/*.tfevents.*"), None):
+        summary_text(folder / "runs", "verdict", "\n".join(f"* {line}" for line in summary.findings))
+        print(f"TensorBoard: tensorboard --logdir {folder / 'runs'}")
+    if config.open_report:
+        webbrowser.open(path.absolute().as_uri())
+    if failures:
+        raise FailedRunsError(failures)
+    return summary, path
+
+
+def _answers(parts: list[tuple[Experiment, Any]]) -> tuple[dict[str, Summary], dict[Cell, Exception]]:
+    """The summaries by name, and what failed."""
+    summaries: dict[str, Summary] = {}
+    failures: dict[Cell, Exception] = {}
+    for part, config in parts:
+        try:
+            summaries[part.name] = _answered(part, config, is_part=True)[0]
+        except FailedRunsError as error:
+            failures |= error.failures
+    return summaries, failures
+
+
+def _exit_with(message: str, status: int = EXIT_USER_ERROR) -> SystemExit:
+    print(f"Error: {' '.join(message.split())}", file=sys.stderr)
+    return SystemExit(status)

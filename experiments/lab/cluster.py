@@ -1,0 +1,144 @@
+"""Runs on a Dask cluster: workers that a scheduler knows, on this machine or on many.
+
+A scheduler that is running is named by its address, as `tcp://host:8786`; `local:4` starts
+one here with four worker processes. Workers must have one thread each (Keras's state is a
+process's own) and the same version of tfbn.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Executor
+from importlib import metadata
+from typing import Any
+
+from tfbn.utils.validation import InputError
+
+from .workers import LostWorkerError, use_one_thread
+
+TIMEOUT = 20  # seconds to reach a scheduler
+
+
+@contextlib.contextmanager
+def executor(scheduler: str) -> Iterator[Executor]:
+    """A `concurrent.futures` executor over the workers of a scheduler.
+
+    Raises:
+        InputError: Dask is not installed, the scheduler does not answer, or its workers
+            cannot take runs.
+    """
+    distributed = _distributed()
+    with contextlib.ExitStack() as stack:
+        address = scheduler
+        if (workers := _local_workers(scheduler)) is not None:
+            address = stack.enter_context(_local_cluster(distributed, workers)).scheduler_address
+        client = stack.enter_context(_client(distributed, address, scheduler))
+        try:
+            _check_workers(client, scheduler)
+            client.register_plugin(_one_thread_plugin(distributed))
+        except Exception as error:
+            if is_loss(error):
+                raise LostWorkerError(str(error)) from None
+            raise
+        yield client.get_executor(pure=False)
+
+
+def check(scheduler: str) -> None:
+    """Asks a scheduler whether it is there, before anything is written.
+
+    Raises:
+        InputError: As `executor`, but its workers are not looked at.
+    """
+    distributed = _distributed()
+    if _local_workers(scheduler) is None:
+        with _client(distributed, scheduler, scheduler):
+            pass
+
+
+def is_loss(error: BaseException) -> bool:
+    """Whether an error says that a worker or the scheduler was lost, not that the run failed."""
+    kinds = ("KilledWorker", "CommClosedError", "FutureCancelledError", "NoSchedulerError")
+    return isinstance(error, CancelledError) or type(error).__name__ in kinds
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise InputError(
+            "Expected Dask to be installed for `scheduler`: pip install tfbn[distributed]. "
+            "Received: no module named distributed"
+        ) from None
+    # Workers that come and go are what it is for; what becomes of their runs is told by the runner.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    return distributed
+
+
+def _client(distributed: Any, address: str, scheduler: str) -> Any:
+    try:
+        return distributed.Client(address, timeout=TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"Expected `scheduler` to be one that answers. Received: scheduler={scheduler!r} ({error})"
+        ) from None
+
+
+def _local_workers(scheduler: str) -> int | None:
+    """How many workers to start here, or None for an address."""
+    if not scheduler.startswith("local:"):
+        return None
+    workers = scheduler.removeprefix("local:")
+    if not workers.isdigit() or int(workers) < 1:
+        raise InputError(
+            f"Expected `scheduler` to be an address or local:<workers>. Received: scheduler={scheduler!r}"
+        )
+    return int(workers)
+
+
+def _local_cluster(distributed: Any, workers: int) -> Any:
+    import dask
+
+    # A run that was unlucky with its workers is no bad run: the runner decides when to give up.
+    dask.config.set({"distributed.scheduler.allowed-failures": 10})
+    return distributed.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def _check_workers(client: Any, scheduler: str) -> None:
+    client.wait_for_workers(1, timeout=TIMEOUT)
+    threads = {worker["nthreads"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()}
+    if threads != {1}:
+        raise InputError(
+            "Expected workers of one thread each (dask worker --nthreads 1). "
+            f"Received: scheduler={scheduler!r}, whose workers have {sorted(threads)}"
+        )
+    ours, theirs = _version(), set(client.run(_version, on_error="ignore").values())
+    if theirs != {ours}:
+        raise InputError(
+            f"Expected workers with tfbn {ours}. Received: scheduler={scheduler!r}, whose workers have "
+            f"{sorted(map(str, theirs))}"
+        )
+
+
+def _version() -> str | None:
+    try:
+        return metadata.version("tfbn")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _one_thread_plugin(distributed: Any) -> Any:
+    class OneThread(distributed.WorkerPlugin):
+        """Also prepares workers that join later."""
+
+        name = "tfbn-one-thread"
+
+        def setup(self, worker: Any) -> None:
+            use_one_thread()
+
+    return OneThread()

@@ -1,0 +1,75 @@
+"""Where runs happen: in this process, in worker processes, or on a cluster.
+
+All speak `concurrent.futures`, so the runner does not know which it has.
+"""
+
+import contextlib
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from . import cluster
+from .experiment import RunConfig
+from .workers import LostWorkerError, prepare_worker
+
+
+class InProcess(Executor):
+    """Runs each call at once in the process that submits it."""
+
+    def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
+        future: Future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def check(config: RunConfig) -> None:
+    """Raises `InputError` if the options name workers that cannot take runs; starts none."""
+    if config.scheduler:
+        cluster.check(config.scheduler)
+
+
+def make(config: RunConfig) -> contextlib.AbstractContextManager[Executor]:
+    """An executor as the options say: `scheduler` if there is one, else `workers` processes.
+
+    Raises:
+        InputError: The scheduler cannot be reached, or its workers cannot take runs.
+    """
+    if config.scheduler:
+        return cluster.executor(config.scheduler)
+    return contextlib.nullcontext(InProcess()) if config.workers == 0 else _processes(config.workers)
+
+
+def result_of(future: Future) -> Any:
+    """The result of a future that is done.
+
+    Raises:
+        LostWorkerError: Its worker died.
+        Exception: Whatever the call raised.
+    """
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise LostWorkerError(str(error)) from None
+    except BaseException as error:
+        if cluster.is_loss(error):
+            raise LostWorkerError(str(error)) from None
+        raise
+
+
+@contextlib.contextmanager
+def _processes(workers: int) -> Iterator[Executor]:
+    # Spawned, not forked: TensorFlow does not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=prepare_worker) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise

@@ -1,0 +1,130 @@
+"""What an experiment is: a question, its runs, and what its results say."""
+
+import dataclasses
+import urllib.parse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .options import option
+from .verdicts import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Options that every experiment has."""
+
+    work_dir: str = option("", "Folder for results, logs and the report; runs/<experiment> if empty.")
+    seeds: int = option(5, "How many seeds; every arm runs with each of them.", low=1)
+    workers: int = option(2, "Worker processes; 0 runs in this process.", low=0)
+    scheduler: str = option(
+        "", "Dask scheduler to run on instead, as tcp://host:8786, or local:4 for workers here."
+    )
+    results: str = option(
+        "folder",
+        "How results come back: folder (workers share work_dir), return (as bytes).",
+        choices=("folder", "return"),
+    )
+    checkpoint_every: int = option(
+        0,
+        "Epochs after which a run that is killed can continue; 0: it starts anew. Not with results=return.",
+        low=0,
+    )
+    dry_run: bool = option(False, "Say how many runs there are and how long they would take, and stop.")
+    open_report: bool = option(False, "Open the report in the web browser at the end.")
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Cell:
+    """One run: an arm under a condition, with a seed.
+
+    Attributes:
+        condition: What the arms are compared under, as the shift of the target.
+        arm: The name of the arm.
+        seed: Decides the split, the order of the batches and the initial head; the
+            same for every arm, so that arms can be compared in pairs.
+    """
+
+    condition: str
+    arm: str
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """A folder name of its own below the runs' folder."""
+        condition, arm = (urllib.parse.quote(part, safe="=,+ ") for part in (self.condition, self.arm))
+        return f"{condition}/{arm}/seed{self.seed}"
+
+
+def grid(conditions: Iterable[str], arms: Iterable[str], seeds: int) -> list[Cell]:
+    """Every arm under every condition with every seed."""
+    conditions = list(conditions)
+    return [Cell(condition, arm, seed) for arm in arms for condition in conditions for seed in range(seeds)]
+
+
+@dataclasses.dataclass
+class Summary:
+    """What the results say, ready to be shown.
+
+    Attributes:
+        findings: Plain sentences, made from the numbers.
+        tables: Title and table, in order.
+        figures: Title, caption and figure, in order.
+        limits: What these runs cannot show.
+        claims: What they say of claims that are made elsewhere.
+    """
+
+    findings: list[str]
+    tables: "list[tuple[str, pd.DataFrame]]"
+    figures: "list[tuple[str, str, Figure]]"
+    limits: list[str]
+    claims: list[Claim] = dataclasses.field(default_factory=list)
+
+
+def no_parts(config: Any) -> "list[tuple[Experiment, Any]]":
+    """An experiment that stands alone is made of no others."""
+    return []
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One question and how to answer it.
+
+    Attributes:
+        name: Also the name of the binary.
+        question: What it answers, for `--help` and the report.
+        config_class: A dataclass derived from `RunConfig`.
+        check: Raises `InputError` if the config cannot run, before anything is done.
+        cells: Every run that the config asks for, in the order to start them.
+        run: Does one run in a folder of its own and returns its measurements. It is
+            called in worker processes, so it must be a function of a module.
+        audit: What `--audit` prints, for experiments that have it.
+        arms: What each arm does, by name, for `--help` and the report.
+        summarize: Turns the table of results (one row a cell) into a `Summary`. It also
+            gets the work folder, where the runs' own tables lie, put together.
+        metrics: The measurements that say most, for a table across a grid of options.
+        tables: Tables that a run may leave in its folder as `<name>.parquet`; those of
+            all runs are put together into one file of that name in the work folder, with
+            the columns condition, arm and seed in front.
+        parts: Other experiments that this one is made of, each with its config. Then there
+            are no cells, and `summarize` gets the parts' summaries, by name, as results.
+        resumable: Whether its runs heed `checkpoint_every`, see `experiments.lab.checkpoints`.
+    """
+
+    name: str
+    question: str
+    config_class: type
+    check: Callable[[Any], None]
+    cells: Callable[[Any], list[Cell]]
+    run: Callable[[Any, Cell, Path], dict[str, float]]
+    summarize: "Callable[[Any, pd.DataFrame, Path], Summary]"
+    audit: Callable[[Any], str] | None = None
+    arms: dict[str, str] = dataclasses.field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ("drift",)
+    parts: "Callable[[Any], list[tuple[Experiment, Any]]]" = no_parts
+    resumable: bool = False

@@ -1,0 +1,45 @@
+"""What a study would do, from what has been seen: how many runs, and how long."""
+
+from typing import Any
+
+from .experiment import Experiment
+from .store import Store, folder_of
+
+
+def describe(experiment: Experiment, config: Any) -> str:
+    """How many runs there are and are stored, and how long the others take; changes nothing.
+
+    The time is that of the stored runs, arm by arm, and for arms not yet seen their mean.
+
+    Raises:
+        InputError: The work folder cannot take the study.
+    """
+    parts = experiment.parts(config)
+    if parts:
+        return "\n".join(describe(*part) for part in parts)
+    folder = folder_of(experiment.name, config)
+    store = Store(folder)
+    store.check(experiment.name, config)
+    cells = experiment.cells(config)
+    rows = [row for cell in cells if (row := store.result(cell)) is not None]
+    missing = [cell for cell in cells if store.result(cell) is None]
+    lines = [
+        f"{experiment.name}: {len(cells)} runs in {folder}",
+        f"  {len(dict.fromkeys(c.condition for c in cells))} conditions x "
+        f"{len(dict.fromkeys(c.arm for c in cells))} arms x {config.seeds} seeds",
+        f"  stored: {len(rows)}, to do: {len(missing)}",
+    ]
+    return "\n".join([*lines, f"  time: {_time(rows, [cell.arm for cell in missing], config)}"])
+
+
+def _time(rows: list[dict[str, Any]], arms: list[str], config: Any) -> str:
+    if not rows:
+        return "not known before the first run is stored"
+    seconds: dict[str, list[float]] = {}
+    for row in rows:
+        seconds.setdefault(row["arm"], []).append(row["seconds"])
+    means = {arm: sum(each) / len(each) for arm, each in seconds.items()}
+    usual = sum(means.values()) / len(means)
+    total = sum(means.get(arm, usual) for arm in arms)
+    workers = max(1, config.workers)
+    return f"about {total / workers / 60:.1f} minutes on {workers} worker(s), as the stored runs took"

@@ -1,0 +1,1 @@
+"""Which weights do the transfer-learning experiments start from?"""

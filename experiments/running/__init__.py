@@ -1,1 +1,0 @@
-"""How an experiment is run: options, cells, workers, what is stored, the report."""

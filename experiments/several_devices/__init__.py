@@ -1,0 +1,1 @@
+"""On several devices, are BatchNorm's statistics those of the joint batch?"""

@@ -1,0 +1,1 @@
+"""How does an experiment's answer change over a grid of its options?"""

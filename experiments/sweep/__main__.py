@@ -1,0 +1,89 @@
+"""How does an experiment's answer change over a grid of its options?
+
+    python -m experiments.sweep --experiment=frozen_batchnorm --grid=momentum=0.9,0.99 --grid=batch_size=8,32
+
+Every combination of the grid's values is run as the experiment would be alone, with
+--set=epochs=5 for options that all share, in one work folder with one table and one report.
+How long it takes depends on the grid: --dry_run tells, once some runs are stored.
+"""
+
+import dataclasses
+from pathlib import Path
+
+from tfbn.utils.validation import InputError, fail
+
+from ..lab import binary, catalogue, checkpoints, grids, options
+from ..lab.experiment import Cell, Experiment, RunConfig, no_parts
+from ..lab.options import option
+from .summary import summarize
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(RunConfig):
+    """Options of a sweep."""
+
+    experiment: str = option("frozen_batchnorm", "The experiment to run at each point of the grid.")
+    grid: tuple = option(
+        (), "An option and its values, as momentum=0.9,0.99; repeat for more.", repeated=True
+    )
+    set: tuple = option((), "An option for all points, as epochs=5; repeat for more.", repeated=True)
+
+    def points(self) -> dict[str, RunConfig]:
+        """The experiment's config at every point, by the point's label."""
+        passed = {"seeds": self.seeds, "checkpoint_every": self.checkpoint_every}
+        shared = catalogue.load(self.experiment).config_class(**passed)
+        return dict(grids.points(grids.with_options(shared, self.set), self.grid))
+
+
+def check(config: Config) -> None:
+    if config.experiment == "sweep" or catalogue.load(config.experiment).parts is not no_parts:
+        raise fail("experiment", "to be another one, with runs of its own", config.experiment)
+    if not config.grid:
+        raise InputError("Expected `grid` to name at least one option and its values. Received: grid=()")
+    own = {"audit", *(field.name for field in dataclasses.fields(RunConfig))}
+    in_grid, in_set = ({text.partition("=")[0] for text in texts} for texts in (config.grid, config.set))
+    if in_grid & in_set:
+        raise fail("set", f"to leave {', '.join(sorted(in_grid & in_set))} to the grid", config.set)
+    if (named := in_grid | in_set) & own:
+        raise InputError(
+            f"Expected {', '.join(sorted(named & own))} as a flag of the sweep itself. "
+            f"Received: grid={config.grid}, set={config.set}"
+        )
+    experiment = catalogue.load(config.experiment)
+    for point in config.points().values():
+        options.check(point)
+        checkpoints.check(experiment, point)
+        experiment.check(point)
+
+
+def cells(config: Config) -> list[Cell]:
+    experiment = catalogue.load(config.experiment)
+    return [
+        dataclasses.replace(cell, condition=f"{label},{cell.condition}")
+        for label, point in config.points().items()
+        for cell in experiment.cells(point)
+    ]
+
+
+def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
+    """Does the run as the experiment would at its point of the grid."""
+    label, point = next(
+        (label, point) for label, point in config.points().items() if cell.condition.startswith(f"{label},")
+    )
+    inner = dataclasses.replace(cell, condition=cell.condition.removeprefix(f"{label},"))
+    return catalogue.load(config.experiment).run(point, inner, folder)
+
+
+EXPERIMENT = Experiment(
+    name="sweep",
+    question="How does an experiment's answer change over a grid of its options?",
+    config_class=Config,
+    check=check,
+    cells=cells,
+    run=run,
+    summarize=summarize,
+    resumable=True,
+)
+
+if __name__ == "__main__":
+    binary.run(EXPERIMENT)

@@ -1,0 +1,1 @@
+"""What several experiments share: networks, data, arms, training, evaluation."""

@@ -1,0 +1,82 @@
+"""Several devices in one process, also where there is one processor only."""
+
+import functools
+from typing import Any
+
+from tfbn.utils.validation import InputError, fail
+
+
+def check(config: Any) -> None:
+    """Raises `InputError` for devices that cannot be had, or batches that they cannot share.
+
+    Args:
+        config: With `strategy`, `replicas`, `batch_size`, `train_images`, and those of any experiment.
+    """
+    if config.strategy == "none":
+        return
+    check_workers(config)
+    for name in ("batch_size", "train_images"):
+        value = getattr(config, name)
+        if value % config.replicas:
+            raise fail(
+                name,
+                f"to be a multiple of replicas={config.replicas}, so that each has as many images",
+                value,
+            )
+
+
+def check_workers(config: Any) -> None:
+    """Raises `InputError` if runs would be in this process, which has its devices already."""
+    if config.workers == 0 and not config.scheduler:
+        raise InputError("Expected `workers` to be at least 1 for several devices. Received: workers=0")
+
+
+def strategy(config: Any) -> Any:
+    """The `tf.distribute` strategy that the options name; its `scope()` is where a model must be made.
+
+    To be called before TensorFlow is used in this process, which makes its devices then.
+    """
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy() if config.strategy == "none" else mirrored(config.replicas)
+
+
+def synchronize(model: Any, synchronized: bool) -> None:
+    """Whether every BatchNormalization's moments are those of the joint batch, or of each device's part."""
+    from tfbn.graph.traversal import batch_normalizations
+
+    for named in batch_normalizations(model):
+        named.layer.synchronized = synchronized
+
+
+def logical(count: int) -> list[str]:
+    """Names of `count` devices: the GPUs if there are enough, else the processor cut into as many.
+
+    Raises:
+        InputError: TensorFlow is at work in this process already, with fewer devices.
+    """
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if len(gpus) >= count:
+        return [f"GPU:{i}" for i in range(count)]
+    processor = tf.config.list_physical_devices("CPU")[0]
+    if len(tf.config.get_logical_device_configuration(processor) or []) < count:
+        try:
+            tf.config.set_logical_device_configuration(
+                processor, [tf.config.LogicalDeviceConfiguration()] * count
+            )
+        except RuntimeError:
+            raise InputError(
+                "Expected a worker process that TensorFlow has not used yet, since devices are made when it "
+                f"starts. Received: one that has fewer than replicas={count}; start the workers anew"
+            ) from None
+    return [f"CPU:{i}" for i in range(count)]
+
+
+@functools.lru_cache(maxsize=1)
+def mirrored(count: int) -> Any:
+    """A `tf.distribute.MirroredStrategy` over `count` devices, see `logical`; one for each process."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(logical(count))

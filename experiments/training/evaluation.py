@@ -1,0 +1,88 @@
+"""How good a trained model is, in both modes, and what its BatchNorm did."""
+
+from pathlib import Path
+from typing import Any
+
+from . import training
+from .data import Split
+
+HEAD = "head"  # the name of the layer that all arms share and train
+
+
+def accuracies(model: Any, split: Split, batch_size: int, fit_by_batch: bool) -> dict[str, float]:
+    """Accuracies of a trained model in both modes, and of a converged head.
+
+    The converged head is a logistic regression trained to convergence on the features
+    that `fit` sees and tested on those that `predict` sees.
+
+    Args:
+        model: With a layer named "head" at its end.
+        split: The images.
+        batch_size: Images a batch; what batch statistics are of.
+        fit_by_batch: Whether `fit` normalises by the batch.
+    """
+    import keras
+
+    import tfbn
+
+    both = keras.Model(model.input, [model.get_layer(HEAD).input, model.output])
+
+    def outputs(x: Any) -> Any:
+        return training.predict(both, x, batch_size)
+
+    inference = outputs(split.train_x), outputs(split.test_x)
+    with tfbn.batch_statistics(both):
+        batch = outputs(split.train_x), outputs(split.test_x)
+    fit_sees = batch if fit_by_batch else inference
+    return {
+        "train_accuracy": accuracy(inference[0][1], split.train_y),
+        "test_accuracy": accuracy(inference[1][1], split.test_y),
+        "train_accuracy_batch": accuracy(batch[0][1], split.train_y),
+        "test_accuracy_batch": accuracy(batch[1][1], split.test_y),
+        "converged_accuracy": converged_head(fit_sees[0][0], split.train_y, inference[1][0], split.test_y),
+    }
+
+
+def converged_head(train_x: Any, train_y: Any, test_x: Any, test_y: Any) -> float:
+    """Test accuracy of logistic regression on standardised features, trained to convergence."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    head = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
+    return float(head.fit(train_x, train_y).score(test_x, test_y))
+
+
+def statistics_and_affine(model: Any) -> dict[str, list[Any]]:
+    """Copies of every BatchNorm's moving statistics, and of its gamma and beta."""
+    from tfbn.graph.traversal import batch_normalizations
+
+    layers = [named.layer for named in batch_normalizations(model)]
+    return {
+        "statistics": [v.numpy().copy() for bn in layers for v in bn.non_trainable_weights[-2:]],
+        "affine": [v.numpy().copy() for bn in layers for v in (bn.gamma, bn.beta) if v is not None],
+    }
+
+
+def moved(before: dict[str, list[Any]], after: dict[str, list[Any]]) -> dict[str, float]:
+    """The largest absolute change of each kind: exactly 0 if not one bit moved."""
+    return {
+        f"{kind}_moved": max(float(abs(b - a).max()) for b, a in zip(before[kind], after[kind], strict=True))
+        for kind in before
+    }
+
+
+def last_drift(folder: Path) -> dict[str, float]:
+    """The largest drift over layers at the end of a run, and the largest mismatch then."""
+    from tfbn.callbacks import read_drift
+
+    drift = read_drift(folder)
+    last = drift[drift.step == drift.step.max()]
+    return {
+        "mean_shift": float(last.mean_shift.max()),
+        "mismatch": float(drift.dropna(subset="mismatch").groupby("step").mismatch.max().iloc[-1]),
+    }
+
+
+def accuracy(logits: Any, labels: Any) -> float:
+    return float((logits.argmax(-1) == labels).mean())

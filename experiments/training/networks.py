@@ -1,0 +1,162 @@
+"""The network of a transfer-learning run: one of ours, of keras.applications, or a file."""
+
+import fnmatch
+import functools
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tfbn.utils.validation import InputError, fail
+
+FILES = (".keras", ".h5")
+
+
+def is_file(model: str) -> bool:
+    """Whether `--model` names a file."""
+    return model.endswith(FILES)
+
+
+def is_application(model: str) -> bool:
+    """Whether `--model` is built by keras.applications; our lower-case names are not."""
+    import keras
+
+    return hasattr(keras.applications, model) and model[:1].isupper()
+
+
+def input_shape(config: Any) -> tuple[int, int, int]:
+    """Height, width and channels of the images: those of the file, or as the options say."""
+    if is_file(config.model):
+        height, width, channels = _file_shape(config.model)
+        if not config.image_size and not height and not width:
+            raise fail("image_size", "to be given, since the network takes any", config.image_size)
+        if height and width and height != width:
+            raise fail("model", "to take square images", f"{config.model}, which takes {height} x {width}")
+        size = config.image_size or height or width or 0
+        if {height, width} - {None, size}:
+            raise fail("image_size", f"to be that of the network, {height} x {width}", config.image_size)
+        if channels not in (config.channels or channels, None):
+            raise fail("channels", f"to be those of the network, {channels}", config.channels)
+        return size, size, config.channels or channels or 3
+    size = config.image_size or (96 if is_application(config.model) else 28)
+    return size, size, config.channels or (3 if is_application(config.model) else 1)
+
+
+def weights_of(config: Any, seed: int) -> str | None:
+    """The weights of a seed: a name with a `*` goes through the packaged networks it fits.
+
+    Raises:
+        InputError: It fits none, or there is no such file; the network comes with its own.
+    """
+    from tfbn.models.weights import find_weights, packaged
+
+    if is_file(config.model) and config.weights != "auto":
+        raise fail("weights", f"to be auto, since {config.model} has its own", config.weights)
+    if config.weights == "none" or is_file(config.model):
+        return None
+    if is_application(config.model):
+        return "imagenet" if config.weights == "auto" else config.weights
+    known = packaged(config.model)
+    pattern = "*-*" if config.weights == "auto" else config.weights
+    fitting = fnmatch.filter(known, pattern) if "*" in pattern else [pattern]
+    if not fitting:
+        raise fail(
+            "weights",
+            f"to be a file, none, or packaged weights of {config.model} (there are: {sorted(known)})",
+            config.weights,
+        )
+    name = fitting[seed % len(fitting)]
+    find_weights(name, config.model)
+    return name
+
+
+def build(config: Any, weights: str | Path | None) -> Any:
+    """The network from images to pooled features, with tfbn's BatchNormalization.
+
+    Args:
+        config: The options.
+        weights: A name that `weights_of` gave, or a file.
+
+    Raises:
+        InputError: There is no such network, or the weights do not fit or cannot be had.
+    """
+    import tfbn
+
+    shape = input_shape(config)
+    if is_file(config.model):
+        base = _features(_load(config.model))
+        if weights is not None:
+            base.load_weights(weights)
+    elif is_application(config.model):
+        base = tfbn.models.pretrained(
+            config.model, weights=weights, include_top=False, pooling="avg", input_shape=shape
+        )
+    else:
+        base = tfbn.models.build(
+            config.model, weights=weights, include_top=False, pooling="avg", input_shape=shape
+        )
+    return tfbn.convert(base, fused=None)
+
+
+def check_cifar(name: str, networks: tuple[str, ...]) -> None:
+    """Raises `InputError` unless each is one of ours in CIFAR form, as plain20; builds nothing.
+
+    Example:
+
+    >>> check_cifar("networks", ("plain20", "resnet110"))
+    """
+    for network in networks:
+        match = re.fullmatch(r"(?:plain|resnet)(\d+)", network)
+        if not match or int(match[1]) < 8 or int(match[1]) % 6 != 2:
+            raise fail(name, "to be plain or resnet with a depth of 6n+2, as plain20", network)
+
+
+def preprocessing(config: Any) -> Callable[[Any], Any]:
+    """From images in [0, 1] to what the network takes."""
+    import tfbn
+
+    if is_application(config.model):
+        preprocess = tfbn.models.preprocess_input(config.model)
+        return lambda images: preprocess(images * 255.0)
+    if config.pixels == "byte":
+        return lambda images: images * 255.0
+    return lambda images: images
+
+
+@functools.lru_cache(maxsize=1)
+def _file_shape(path: str) -> tuple[int | None, int | None, int]:
+    shape: Any = getattr(_load(path), "input_shape", ())
+    if len(shape) != 4:
+        raise fail("model", "to take images, (batch, height, width, channels)", shape)
+    return shape[1:]
+
+
+def _load(path: str) -> Any:
+    import keras
+
+    if not Path(path).is_file():
+        raise fail("model", "to be a file that exists", path)
+    try:
+        return keras.models.load_model(path, compile=False)  # safe mode: runs no code of the file's
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"Expected `model` to be a Keras model that can be loaded. Received: model={path!r} ({reason})"
+        ) from error
+
+
+def _features(model: Any) -> Any:
+    """The model up to what its last Dense layer takes, pooled if that is a map."""
+    import keras
+
+    if not hasattr(model, "layers") or not model.inputs:
+        raise fail("model", "to be a functional or sequential model", type(model).__name__)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise fail("model", "to have one input and one output", model.name)
+    last = next((layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense)), None)
+    features = model.outputs[0] if last is None else last.input
+    if len(features.shape) == 4:
+        features = keras.layers.GlobalAveragePooling2D(name="pooled")(features)
+    if len(features.shape) != 2:
+        raise fail("model", "to give features of shape (batch, channels) or a map", tuple(features.shape))
+    return keras.Model(model.inputs, features, name=model.name)

@@ -1,0 +1,50 @@
+"""Training without a network's frozen start, where its outputs never change."""
+
+from typing import Any
+
+import numpy as np
+
+import tfbn
+from tfbn.utils.validation import InputError
+
+from .data import Split
+
+
+def shortened(model: Any, split: Split) -> tuple[Any, np.ndarray]:
+    """What there is to train, and what it trains on.
+
+    Args:
+        model: Compiled.
+        split: The images.
+
+    Returns:
+        `(rest, features)`: the part of the model after its frozen start, which shares its
+        layers and its optimizer, and the outputs of that start for the training images,
+        computed once. `(model, split.train_x)` where `tfbn.cache_features` refuses, since
+        batch statistics, updates or training change those outputs.
+    """
+    try:
+        features = tfbn.cache_features(model, split.train_x, batch_size=100, verbose=False)
+    except InputError:
+        return model, split.train_x
+    return features.rest, next(features.data.batch(features.examples).as_numpy_iterator())
+
+
+class WholeRecorder(tfbn.DriftRecorder):
+    """A `DriftRecorder` that records all of a model while only a part of it is fitted.
+
+    Args:
+        model: The whole model; the part shares its layers.
+        *args: As in `tfbn.DriftRecorder`.
+        **kwargs: Likewise.
+    """
+
+    def __init__(self, model: Any, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._whole = model
+
+    def set_model(self, model: Any) -> None:
+        super().set_model(self._whole)
+
+    def restore(self, folder: Any, model: Any) -> None:
+        super().restore(folder, self._whole)

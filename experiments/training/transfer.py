@@ -1,0 +1,261 @@
+"""One run of transfer learning: a pretrained network, a small target, a head to train."""
+
+import dataclasses
+import functools
+import time
+from pathlib import Path
+from typing import Any
+
+from tfbn.layers.modes import resolve
+
+from ..lab import checkpoints
+from ..lab.experiment import RunConfig
+from ..lab.options import option
+from . import devices, networks, pretraining, reuse, training
+from . import evaluation as evaluation
+from .arms import ARMS, Arm
+from .data import Source, Split, pool, source_split, target_split
+
+# Columns of TensorBoard's HParams tab.
+FOR_TENSORBOARD = ["test_accuracy", "test_accuracy_batch", "train_accuracy", "converged_accuracy"]
+FOR_TENSORBOARD += ["mean_shift", "mismatch"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TransferConfig(RunConfig):
+    """Options of experiments that fine-tune a pretrained network."""
+
+    model: str = option(
+        "resnet8", "resnet8 and others of ours, a keras.applications name, or a .keras or .h5 file."
+    )
+    weights: str = option(
+        "auto", "auto (packaged, else ImageNet), a packaged name or pattern, a file, or none."
+    )
+    frozen: tuple = option((), "Patterns or stages of what is frozen; everything but the head if empty.")
+    dataset: str = option("uci_digits", "Target: any TFDS name.")
+    data_dir: str = option("", "Target: a folder of class folders, instead of --dataset.")
+    source_dataset: str = option("", "Pretrain on this TFDS data set first, instead of --weights.")
+    source_data_dir: str = option("", "Pretrain on this folder of class folders first.")
+    source_epochs: int = option(8, "Epochs of that pretraining.", low=1)
+    download: bool = option(False, "Let TFDS fetch data that are not on this machine.")
+    image_size: int = option(
+        0, "Height and width in pixels; 0: the file's, 28, or 96 for applications.", low=0
+    )
+    channels: int = option(0, "1: grey, 3: coloured; 0: as the network takes.", low=0, high=3)
+    border: int = option(
+        -1, "Empty pixels around each image, within image_size; -1: 4 for uci_digits.", low=-1
+    )
+    pixels: str = option(
+        "unit", "Range that a file's network takes: unit 0..1, byte 0..255.", choices=("unit", "byte")
+    )
+    train_images: int = option(300, "Target images to train on.", low=1)
+    test_images: int = option(1000, "Target images to test on.", low=1)
+    epochs: int = option(15, "Epochs of the short budget.", low=1)
+    batch_size: int = option(32, "Images in a batch.", low=1)
+    learning_rate: float = option(5e-3, "Learning rate of Adam.", low=0.0)
+    momentum: float = option(0.9, "BatchNorm's momentum, the weight of the old value.", low=0.0, high=1.0)
+
+    @property
+    def target(self) -> Source:
+        shape = networks.input_shape(self)
+        return Source(self.dataset, self.data_dir, shape, self.border, self.download)
+
+    @property
+    def source(self) -> Source | None:
+        if not self.source_dataset and not self.source_data_dir:
+            return None
+        shape = networks.input_shape(self)
+        return Source(self.source_dataset, self.source_data_dir, shape, download=self.download)
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmConfig(TransferConfig):
+    """Options of experiments whose runs are those of `run_arm`."""
+
+    strategy: str = option(
+        "none",
+        "Devices of one run: none, one; mirrored, tf.distribute.MirroredStrategy over --replicas GPUs, or "
+        "as many parts of the processor.",
+        choices=("none", "mirrored"),
+    )
+    replicas: int = option(2, "Devices of a mirrored run; each has its part of every batch.", low=2)
+    synchronized: bool = option(
+        True, "BatchNorm's moments in a mirrored run: of the joint batch, or of each device's part."
+    )
+
+
+def check(config: Any) -> None:
+    """Raises `InputError` if the network, the weights, the data or a shift is not to be had."""
+    import tfbn
+    from tfbn.datasets import shifts
+
+    for shift in config.shifts:
+        shifts.parse(shift)
+    tfbn.freeze(networks.build(config, None), config.frozen or None)
+    if config.source is None:
+        weights = [networks.weights_of(config, seed) for seed in range(config.seeds)]
+        if weights[0] is not None:
+            networks.build(config, weights[0])
+    else:
+        pool(config.source)
+    target_split(config.target, config.train_images, config.test_images, "none", seed=0)
+
+
+def check_arm(config: ArmConfig) -> None:
+    """As `check`, and raises `InputError` if the options ask for devices that cannot be had."""
+    devices.check(config)
+    check(config)
+
+
+def run_arm(config: ArmConfig, arm: Arm, shift: str, seed: int, folder: Path) -> dict[str, float]:
+    """Trains and judges one arm; returns its measurements.
+
+    Accuracies are shares of images, "batch" ones with every BatchNorm normalising by
+    the batch, the others in inference mode. Drift and mismatch are the largest over
+    layers, see `tfbn.drift`. Where the arm allows it, the outputs of the frozen layers are
+    computed once and only the rest is fitted; the measurements say so.
+    """
+    import keras
+
+    import tfbn
+
+    from . import prefix
+
+    strategy = devices.strategy(config)
+    keras.utils.set_random_seed(seed)
+    split = prepared_split(config, shift, seed)
+    with strategy.scope():
+        build_network = functools.partial(build, config, arm, seed, split.classes, folder)
+        model = reuse.model_for((config, arm, split.classes), build_network)
+    if config.strategy != "none":
+        devices.synchronize(model, config.synchronized)
+    if arm.recalibrate:
+        tfbn.recalibrate(model, split.train_x, batch_size=config.batch_size, verbose=False)
+    before = evaluation.statistics_and_affine(model)
+    probe = slice(config.batch_size)
+    labels = split.train_y[probe]
+    recorder = prefix.WholeRecorder(
+        model,
+        folder,
+        probe=split.train_x[probe],
+        probe_labels=labels,
+        heat_maps=seed == 0,  # a second of drawing; the tab BatchNorm draws those of every seed
+    )
+    started = time.perf_counter()
+    with strategy.scope():
+        trained, inputs = prefix.shortened(model, split)
+    checkpoint = checkpoints.of_run(config, folder, {"drift": recorder})
+    split_for_fit = dataclasses.replace(split, train_x=inputs)
+    fit_accuracy = fit(config, trained, split_for_fit, seed, [recorder], checkpoint)
+    measurements = {"fit_seconds": time.perf_counter() - started, "fit_accuracy": fit_accuracy}
+    measurements |= {"frozen_part_computed_once": float(trained is not model)}
+    measurements |= {"trained_parameters": training.trained_parameters(model)}
+    measurements |= evaluation.accuracies(model, split, config.batch_size, fit_by_batch=_by_batch(arm))
+    measurements |= evaluation.moved(before, evaluation.statistics_and_affine(model))
+    measurements |= evaluation.last_drift(folder)
+    results = {name: measurements[name] for name in FOR_TENSORBOARD}
+    tfbn.summary.hparams(folder, {"arm": arm.name, "shift": shift, "seed": str(seed)}, results)
+    return measurements
+
+
+def prepared_split(config: TransferConfig, shift: str, seed: int) -> Split:
+    """The target's images as the network takes them."""
+    split = target_split(config.target, config.train_images, config.test_images, shift, seed)
+    preprocess = networks.preprocessing(config)
+    return dataclasses.replace(split, train_x=preprocess(split.train_x), test_x=preprocess(split.test_x))
+
+
+def build(config: TransferConfig, arm: Arm, seed: int, classes: int, folder: Path) -> Any:
+    """The pretrained network set as the arm says, with a new head that all arms share."""
+    import keras
+
+    import tfbn
+
+    base = _network(config, arm, seed, folder)
+    for named in tfbn.traversal.batch_normalizations(base):
+        named.layer.momentum = config.momentum if arm.momentum is None else arm.momentum
+    flags = {"training": arm.training, "update_statistics": arm.update_statistics}
+    tfbn.freeze(base, config.frozen or None, trainable=arm.trainable, **flags)
+    if arm.affine:
+        norms = tfbn.traversal.batch_normalizations(base)
+        frozen = [named.path for named in norms if not named.layer.trainable]
+        tfbn.freeze(base, frozen, trainable=True, **flags)
+    initial = keras.initializers.GlorotUniform(seed=seed)
+    head = keras.layers.Dense(classes, kernel_initializer=initial, name=evaluation.HEAD)
+    model = keras.Model(base.input, head(base.output), name=base.name)
+    return training.compiled(model, keras.optimizers.Adam(config.learning_rate))
+
+
+def _network(config: TransferConfig, arm: Arm, seed: int, folder: Path) -> Any:
+    """The network with its pretrained weights, or as it is initialised."""
+    import keras
+
+    if arm.pretrained:
+        weights = source_weights(config, seed, folder) or networks.weights_of(config, seed)
+        return networks.build(config, weights)
+    base = networks.build(config, None)
+    return keras.models.clone_model(base) if networks.is_file(config.model) else base
+
+
+def source_weights(config: TransferConfig, seed: int, folder: Path) -> Path | None:
+    """The weights that pretraining on the source gives, trained once for each seed.
+
+    They are kept in the work folder, which is some levels above a run's own.
+    """
+    if config.source is None:
+        return None
+    import keras
+
+    path = folder.parents[3] / "source" / f"{Path(config.model).stem}_{seed}.weights.h5"
+    with pretraining.one_at_a_time(path):
+        if not path.exists():
+            keras.utils.set_random_seed(seed)
+            base = networks.build(config, None)
+            split = source_split(config.source, max(1, len(pool(config.source).images) // 10), seed)
+            preprocess = networks.preprocessing(config)
+            split = dataclasses.replace(
+                split, train_x=preprocess(split.train_x), test_x=preprocess(split.test_x)
+            )
+            pretraining.train(
+                base, split, epochs=config.source_epochs, batch_size=64, learning_rate=3e-3, seed=seed
+            )
+            pretraining.save(base, path)
+            keras.utils.set_random_seed(seed)
+    return path
+
+
+def audit(config: Any) -> str:
+    """What every BatchNorm of the network will do, arm by arm."""
+    import tfbn
+
+    texts = []
+    for name in config.arms:
+        model = build(config, ARMS[name], 0, 2, Path(config.work_dir or "runs/audit/runs/none/none/0"))
+        texts.append(f"{name}: {ARMS[name].says}\n{tfbn.audit(model, batch_size=config.batch_size)}")
+    return "\n\n".join(texts)
+
+
+def _by_batch(arm: Arm) -> bool:
+    return resolve(arm.training, arm.update_statistics, arm.trainable).normalizes_by == "batch"
+
+
+def fit(
+    config: TransferConfig,
+    model: Any,
+    split: Split,
+    seed: int,
+    callbacks: list[Any],
+    checkpoint: checkpoints.Checkpoint | None = None,
+) -> float:
+    """Trains for the short budget; returns the last epoch's accuracy as `fit` saw it."""
+    history = training.fit(
+        model,
+        split.train_x,
+        split.train_y,
+        batch_size=config.batch_size,
+        seed=seed,
+        epochs=config.epochs,
+        callbacks=callbacks,
+        checkpoint=checkpoint,
+    )
+    return history["accuracy"][-1]

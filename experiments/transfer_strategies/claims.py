@@ -1,0 +1,106 @@
+"""What the comparison of strategies says of claims that guides and courses make."""
+
+from typing import TYPE_CHECKING, Any
+
+from ..lab.intervals import Interval, paired
+from ..lab.verdicts import Claim, judged
+from .strategies import MODES, arm_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEAN = "any number of images (mean)"
+FEW = 100  # so many target images or fewer are "few"
+MARGIN = 2.0  # points of accuracy that "as good as" may lose
+KERAS, CS231N = "Keras's guide to transfer learning", "Stanford's CS231n notes on transfer learning"
+
+
+class Changes:
+    """Paired differences of two arms, for the arms that ran.
+
+    Args:
+        results: Labelled, in percent.
+    """
+
+    def __init__(self, results: "pd.DataFrame"):
+        self.results, self.ran = results, set(results.arm)
+        self.images = sorted(set(results.images))
+
+    def by_images(
+        self, arm: str, reference: str, images: list[int] | None = None, metric: str = "test_accuracy"
+    ) -> dict[str, Interval]:
+        """The difference at each number of images; none if one of the arms did not run."""
+        if not {arm, reference} <= self.ran:
+            return {}
+        images = self.images if images is None else images
+        return {
+            f"{n} images" if n else MEAN: paired(self.results, metric, f"images={n}", arm, reference)
+            for n in images
+        }
+
+    def by_mode(self, strategy: str, reference: str, images: list[int], **kwargs: Any) -> dict[str, Interval]:
+        """The difference of two strategies, at each number of images and in each mode."""
+        return {
+            f"{mode} at {where}": change
+            for mode in MODES
+            for where, change in self.by_images(
+                arm_name(strategy, mode), arm_name(reference, mode), images, **kwargs
+            ).items()
+        }
+
+    def averaged(self) -> "Changes":
+        """The same of each arm and seed's mean accuracy over the numbers of images.
+
+        Its intervals are over seeds alone, so that the numbers of images need not be told apart.
+        """
+        table = self.results.groupby(["arm", "seed"], sort=False).test_accuracy.mean().reset_index()
+        return Changes(table.assign(condition="images=0", images=0))
+
+    def of_mode(self, strategy: str) -> dict[str, Interval]:
+        """training=True minus training=False, at each number of images."""
+        return self.by_images(arm_name(strategy, "batch"), arm_name(strategy, "inference"))
+
+
+def claims(changes: Changes) -> list[Claim]:
+    """Each claim with the differences that decide it."""
+    few = [n for n in changes.images if n <= FEW]
+    largest = changes.images[-1:]
+    averaged = changes.averaged()
+    by_strategy = {
+        strategy: change.negative()
+        for strategy in ("everything", "last", "head")
+        for change in averaged.of_mode(strategy).values()
+    }
+    fewest = f"With few target images (at most {FEW}), train only a new layer on top"
+    tests: list[tuple[str, dict[str, Interval], dict[str, Any]]] = [
+        ("A pretrained network beats one from scratch.",
+         changes.by_images("everything_batch", "scratch_batch"), {"source": CS231N}),
+        (f"{fewest}.", changes.by_mode("head", "everything", few), {"source": CS231N}),
+        (f"{fewest}: it is as good as the last layers.", changes.by_mode("head", "last", few),
+         {"source": CS231N, "margin": MARGIN}),
+        (f"With {largest[0]} images, training everything beats a new layer on top.",
+         changes.by_mode("everything", "head", largest), {"source": CS231N}),
+        ("Training the last layers is as good as training everything.",
+         averaged.by_mode("last", "everything", [0]), {"margin": MARGIN}),
+        ("Keep BatchNorm in inference mode while fine-tuning.", by_strategy, {"source": KERAS}),
+        ("Freezing layers saves time in every step.", _time_saved(changes),
+         {"unit": "% of a step", "digits": 0}),
+    ]  # fmt: skip
+    return [judged(claim, measured, **how) for claim, measured, how in tests if measured]
+
+
+def _time_saved(changes: Changes) -> dict[str, Interval]:
+    """Of a step that trains everything, at the largest number of images, in percent."""
+    import numpy as np
+
+    results = changes.results.assign(log_ms=np.log(changes.results.step_ms))
+    logs = Changes(results)
+    found = {}
+    for strategy in ("last", "head"):
+        for where, change in logs.by_mode(
+            strategy, "everything", changes.images[-1:], metric="log_ms"
+        ).items():
+            mean, low, high = (100 * (1 - np.exp(end)) for end in (change.mean, change.high, change.low))
+            name = f"{strategy} {where.partition(' at ')[0]}"
+            found[name] = Interval(float(mean), float(low), float(high), change.seeds, change.agree)
+    return found

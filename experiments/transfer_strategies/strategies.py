@@ -1,0 +1,101 @@
+"""What of a pretrained network trains, crossed with what its BatchNorm does meanwhile."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+from tfbn.utils.validation import fail
+
+from ..training import networks, training, transfer
+from ..training.arms import Arm
+from ..training.data import Split
+
+STRATEGIES = {
+    "everything": "pretrained, everything trains",
+    "last": "pretrained, the last stage and the new layer train",
+    "head": "pretrained, a new layer on top trains",
+    "scratch": "not pretrained, everything trains",
+}
+MODES = {"inference": False, "batch": True}  # every BatchNorm's `training` flag
+
+
+def arm_name(strategy: str, mode: str) -> str:
+    """As `head_inference`."""
+    return f"{strategy}_{mode}"
+
+
+def strategy_of(arm: str) -> str:
+    """The strategy of an arm, by its name."""
+    return arm.partition("_")[0]
+
+
+ARMS = {
+    arm_name(strategy, mode): Arm(
+        arm_name(strategy, mode),
+        f"{says}; BatchNorm with training={training}",
+        trainable=strategy in ("everything", "scratch"),
+        training=training,
+        pretrained=strategy != "scratch",
+    )
+    for strategy, says in STRATEGIES.items()
+    for mode, training in MODES.items()
+}
+
+
+def first_layers(config: Any) -> tuple[str, ...]:
+    """What the strategy `last` freezes: as the options say, or all stages but the last.
+
+    Raises:
+        InputError: The options do not say, and the network's stages are not known.
+    """
+    import tfbn
+
+    if config.frozen:
+        return config.frozen
+    if networks.is_file(config.model) or networks.is_application(config.model):
+        raise fail("frozen", f"to name what last_* freezes of {config.model}", config.frozen)
+    stages = tfbn.models.stages(networks.build(config, None))
+    return tuple(name for name in stages if name != "head")[:-1]
+
+
+def build(config: Any, arm: Arm, seed: int, classes: int, folder: Path) -> Any:
+    """The compiled network with a new layer on top, set as the arm says.
+
+    Args:
+        config: The options of one run; `frozen` is what the strategy `last` freezes.
+        arm: One of `ARMS`.
+        seed: Decides the new layer, and from scratch all weights.
+        classes: How many.
+        folder: The run's own.
+    """
+    import tfbn
+
+    strategy = strategy_of(arm.name)
+    frozen = first_layers(config) if strategy == "last" else ()
+    model = transfer.build(dataclasses.replace(config, frozen=frozen), arm, seed, classes, folder)
+    for named in tfbn.traversal.batch_normalizations(model):
+        named.layer.training = arm.training  # of those that train, too
+    return model
+
+
+def can_cache(arm: Arm) -> bool:
+    """Whether frozen layers give the same outputs all through the training."""
+    return strategy_of(arm.name) in ("last", "head") and arm.training is False
+
+
+def cached(model: Any, split: Split) -> tuple[Any, Split, float]:
+    """The part of the model that trains, the images as the frozen part gives them, and its seconds.
+
+    The seconds are those of a pass over the training images, without tracing.
+    """
+    import tfbn
+
+    features = tfbn.cache_features(model, split.train_x, split.train_y, batch_size=100, verbose=False)
+    train_x, train_y = next(features.data.batch(features.examples).as_numpy_iterator())
+    test_x = training.predict(features.prefix, split.test_x, 100)
+    started = time.perf_counter()
+    training.predict(features.prefix, split.train_x, 100)
+    seconds = time.perf_counter() - started
+    kept = dataclasses.replace(split, train_x=train_x, train_y=train_y, test_x=test_x)
+    return features.rest, kept, seconds

@@ -1,0 +1,139 @@
+"""What the comparison of strategies says."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..lab import sentences
+from ..lab.curves import curves
+from ..lab.experiment import Summary
+from ..lab.intervals import mean_and_sd
+from . import strategies
+from .claims import Changes, claims
+from .strategies import MODES, STRATEGIES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+    """The `Summary` of `transfer_strategies`; accuracies in percent, differences in points."""
+    import pandas as pd
+
+    results, curve = labelled(results), labelled(pd.read_parquet(folder / "curve.parquet"))
+    changes = Changes(results)
+    largest = max(changes.images)
+    return Summary(
+        findings=_findings(changes),
+        tables=[
+            ("Test accuracy in inference mode, % (mean ± sd over seeds)", _accuracy_table(results)),
+            ("training=True minus training=False, points", _mode_table(changes)),
+            (f"What it takes, with {largest} images", _time_table(results[results.images == largest])),
+        ],
+        figures=_figures(results, curve, largest),
+        limits=_limits(config),
+        claims=claims(changes),
+    )
+
+
+def labelled(table: "pd.DataFrame") -> "pd.DataFrame":
+    """With the parts of condition and arm as columns, accuracies in percent."""
+    table = table.assign(
+        images=table.condition.astype(str).str.partition("=")[2].astype(int),
+        strategy=table.arm.astype(str).map(strategies.strategy_of),
+        mode=table.arm.astype(str).str.partition("_")[2],
+    )
+    table["panel"] = table["mode"].map(lambda mode: f"BatchNorm with training={MODES[mode]}")
+    accuracies = [name for name in table.columns if "accuracy" in name]
+    return table.assign(**{name: 100 * table[name] for name in accuracies})
+
+
+def _accuracy_table(results: "pd.DataFrame") -> "pd.DataFrame":
+    by_arm = results.groupby(["arm", "images"], sort=False).test_accuracy.apply(mean_and_sd)
+    table = by_arm.unstack().reindex(columns=sorted(set(results.images)))
+    return table.reindex(dict.fromkeys(results.arm)).rename(columns="{} images".format).reset_index()
+
+
+def _mode_table(changes: Changes) -> "pd.DataFrame":
+    import pandas as pd
+
+    rows = [(strategy, changes.of_mode(strategy)) for strategy in STRATEGIES]
+    return pd.DataFrame(
+        [
+            {"strategy": strategy, **{where: f"{c.text()}, {c.agree}/{c.seeds}" for where, c in row.items()}}
+            for strategy, row in rows
+            if row
+        ]
+    )
+
+
+def _time_table(results: "pd.DataFrame") -> "pd.DataFrame":
+    import pandas as pd
+
+    def row(arm: str, part: "pd.DataFrame") -> dict[str, str]:
+        converged = part.get("converged_accuracy")
+        has_one = converged is not None and converged.notna().all()
+        return {
+            "arm": arm,
+            "parameters that train": f"{part.trained_parameters.iloc[0]:,.0f}",
+            "frozen part": "computed once" if strategies.can_cache(strategies.ARMS[arm]) else "every step",
+            "a step, ms": f"{part.step_ms.mean():.1f}",
+            "all, s": f"{part.fit_seconds.mean():.1f}",
+            "test, %": mean_and_sd(part.test_accuracy),
+            "converged head, %": mean_and_sd(converged) if has_one else "-",
+        }
+
+    return pd.DataFrame([row(arm, results[results.arm == arm]) for arm in dict.fromkeys(results.arm)])
+
+
+def _findings(changes: Changes) -> list[str]:
+    accuracy = changes.results.groupby(["images", "arm"]).test_accuracy.mean()
+    best = [f"{n} images: {accuracy[n].idxmax()} ({accuracy[n].max():.1f} %)" for n in changes.images]
+    averaged = changes.averaged()
+    modes = {strategy: averaged.of_mode(strategy) for strategy in STRATEGIES}
+    parts = [
+        f"{strategy}: {sentences.difference(c)}" for strategy, row in modes.items() for c in row.values()
+    ]
+    converged = changes.by_images("head_batch", "head_inference", metric="converged_accuracy")
+    heads = [f"{where}: {sentences.difference(change)}" for where, change in converged.items()]
+    what = "BatchNorm with training=True instead of False"
+    return [
+        f"Highest mean accuracy. {'; '.join(best)}.",
+        *([f"{what}, mean over the numbers of images. {'; '.join(parts)}."] if parts else []),
+        *([f"{what}, a new layer trained to convergence. {'; '.join(heads)}."] if heads else []),
+    ]
+
+
+def _figures(results: "pd.DataFrame", curve: "pd.DataFrame", largest: int) -> list[tuple[str, str, Any]]:
+    lines, up = list(STRATEGIES), "test accuracy in inference mode, %"
+    band = "Means over seeds; bands from the lowest to the highest seed."
+    at_largest = curve[curve.images == largest].copy()
+    # A point stands at the mean time of its seeds.
+    at_largest["seconds"] = at_largest.groupby(["arm", "step"], observed=True).seconds.transform("mean")
+    results, at_largest = (table.assign(arm=table.strategy) for table in (results, at_largest))
+    style: dict[str, Any] = {"panel": "panel", "log_x": True}
+    return [
+        (
+            "Accuracy against the number of target images",
+            f"After the same number of training steps each. {band}",
+            curves(results, "images", "test_accuracy", ("target images to train on", up), lines, **style),
+        ),
+        (
+            f"Accuracy against time, with {largest} images",
+            f"With the pass through a frozen part that is computed once; without tracing and tests. {band}",
+            curves(at_largest, "seconds", "test_accuracy", ("seconds of training", up), lines, **style),
+        ),
+    ]
+
+
+def _limits(config: Any) -> list[str]:
+    steps = config.epochs * config.steps
+    return [
+        f"{steps} steps of {config.batch_size} images, whatever the number of images: a small set is seen "
+        "many times. Longer training can change the order, above all from scratch.",
+        f"One learning rate for pretrained layers ({config.tuning_rate:g}) and one for a new layer and from "
+        f"scratch ({config.learning_rate:g}), not searched for each arm.",
+        f"One network ({Path(config.model).name}), one data set ({config.target.name}, {config.shift}), "
+        f"{config.seeds} seeds. The source is close to the target; with a distant one a pretrained network "
+        "gains less.",
+        "Seconds are of this machine, of a network this small; other work on it is in them.",
+    ]

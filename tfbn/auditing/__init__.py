@@ -1,0 +1,1 @@
+"""What every BatchNormalization layer of a model will do in `fit` and in `evaluate`."""

@@ -1,0 +1,115 @@
+"""What every BatchNormalization of a model will do in `fit` and in `evaluate`, before it does it."""
+
+import dataclasses
+import re
+from typing import Any
+
+import keras
+
+from tfbn.auditing.rules import Facts, facts_of, layer_warnings, model_warnings
+from tfbn.auditing.table import Audit, Row
+from tfbn.graph.symbolic_calls import Call, received
+from tfbn.graph.traversal import NamedLayer, built_batch_normalizations, named_layers
+from tfbn.layers import BatchNormalization, modes
+from tfbn.utils.validation import check_at_least
+
+# Layers that behave otherwise in training, beside BatchNormalization.
+_RANDOM: tuple[str, ...] = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
+_RANDOM += ("GaussianNoise", "GaussianDropout", "AlphaDropout")
+
+
+def audit(model: Any, batch_size: int | None = None) -> Audit:
+    """Says what every BatchNormalization of a model will do, and what to look at.
+
+    The model runs on symbolic inputs as `fit` and `evaluate` would run it, and each
+    layer is watched. So the answer is what the installed Keras really does, with flags
+    at call sites and in subclassed models' code, for stock, converted and tfbn layers.
+    Nothing changes.
+
+    Warned about: a `training=` at a call site that this Keras overrides, or that leaks;
+    batch statistics in `evaluate`; flags changed since the train step was traced;
+    statistics still at (0, 1); a bias just before (it has no effect while the batch
+    normalises); too few values a channel for batch statistics to mean anything; dead
+    channels.
+
+    Args:
+        model: Any built Keras model or layer.
+        batch_size: For the warning about few values a channel.
+
+    Returns:
+        An `Audit`: print it, or use `to_frame()` and `warnings`.
+
+    Raises:
+        ValueError: The model has no BatchNormalization layer or is not built.
+
+    Example:
+
+    >>> inputs = keras.Input((3,))
+    >>> x = keras.layers.BatchNormalization(name="bn")(inputs, training=False)
+    >>> found = tfbn.audit(keras.Model(inputs, x))
+    >>> print(found.rows[0].evaluate)
+    moving statistics, held, gamma and beta frozen
+    >>> any("call named" in warning for warning in found.warnings)
+    True
+    """
+    if batch_size is not None:
+        check_at_least("batch_size", batch_size, 1)
+    norms = built_batch_normalizations(model)
+    random = [named for named in named_layers(model) if type(named.layer).__name__ in _RANDOM]
+    fit, evaluate, problem = _calls(model, [*norms, *random])
+    everything = facts_of(model, [*norms, *random], fit, evaluate, batch_size)
+    trained = {id(variable) for variable in model.trainable_variables}
+    rows = tuple(_row(facts, trained) for facts in everything[: len(norms)])
+    general = (*problem, *model_warnings(model, everything))
+    return Audit(model.name, rows, general, observed=not problem)
+
+
+def _row(facts: Facts, trained: set[int]) -> Row:
+    layer = facts.layer
+    return Row(
+        facts.named.path,
+        _kind(layer),
+        layer.moving_mean.shape[0],
+        _mode(layer, facts.fit, trained, default=True),
+        _mode(layer, facts.evaluate, trained, default=False),
+        tuple(layer_warnings(facts)),
+    )
+
+
+def _calls(
+    model: Any, watched: list[NamedLayer]
+) -> tuple[dict[int, list[Call]], dict[int, list[Call]], list[str]]:
+    layers = [named.layer for named in watched]
+    try:
+        return received(model, layers, training=True), received(model, layers, training=False), []
+    except Exception as error:  # whatever a subclassed model's own code raises
+        reason = _reason(error)
+        return (
+            {},
+            {},
+            [f"the model could not be run on symbolic inputs, so flags at call sites are not seen: {reason}"],
+        )
+
+
+def _reason(error: Exception) -> str:
+    """The line of an error that tells most: Keras puts one of its own and colours before it."""
+    lines = [re.sub(r"\x1b\[\d+m", "", line).strip() for line in str(error).splitlines()]
+    telling = [line for line in lines if line and not line.startswith("Exception encountered")]
+    return telling[0] if telling else type(error).__name__
+
+
+def _mode(layer: Any, calls: list[Call], trained: set[int], default: bool) -> modes.Mode:
+    """What the layer does in its first call; without a call, what its flags say."""
+    training_call = bool(calls[0].training) if calls else default
+    flags = (
+        (layer.training, layer.update_statistics) if isinstance(layer, BatchNormalization) else (None, None)
+    )
+    mode = modes.resolve(*flags, trainable=layer.trainable, training_call=training_call)
+    trains = default and any(id(v) in trained for v in (layer.gamma, layer.beta) if v is not None)
+    return dataclasses.replace(mode, trains=trains)
+
+
+def _kind(layer: Any) -> str:
+    if isinstance(layer, BatchNormalization):
+        return "tfbn"
+    return "stock" if type(layer) is keras.layers.BatchNormalization else type(layer).__name__

@@ -1,0 +1,181 @@
+"""What an audit warns about: one small function for each rule."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfbn.graph import call_sites
+from tfbn.graph.data_flow import DataFlow, graph
+from tfbn.graph.symbolic_calls import Call
+from tfbn.graph.traversal import NamedLayer, named_layers
+from tfbn.layers import BatchNormalization
+from tfbn.transforms.linear import is_linear
+
+DEAD = 1e-12  # a moving variance below this says that the channel is constant
+FEW = 16  # values a channel; the batch's mean is then off by a quarter of a standard deviation
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What the rules about one layer look at.
+
+    Attributes:
+        layer: The layer.
+        around: The containers that hold it.
+        before: What the model's graph calls just before it, if there is a graph.
+        fit: The calls that it gets in `fit`.
+        evaluate: The calls that it gets in `evaluate`.
+        batch_size: If it is known.
+    """
+
+    named: NamedLayer
+    around: tuple[Any, ...]
+    before: Any | None
+    fit: list[Call]
+    evaluate: list[Call]
+    batch_size: int | None
+
+    @property
+    def layer(self) -> Any:
+        return self.named.layer
+
+    @property
+    def flags(self) -> list[bool]:
+        """The `training=` at its call sites and at those of the containers."""
+        layers = [*self.around, self.layer]
+        return [flag for layer in layers for flag in call_sites.training_flags(layer)]
+
+
+def facts_of(
+    model: Any,
+    watched: list[NamedLayer],
+    fit: dict[int, list[Call]],
+    evaluate: dict[int, list[Call]],
+    batch_size: int | None,
+) -> list[Facts]:
+    """The facts of each layer of a model."""
+    everything = named_layers(model)
+    containers = [named for named in everything if isinstance(named.layer, keras.Model)]
+    flow = DataFlow(model) if graph(model) is not None else None
+    found = []
+    for named in watched:
+        key = id(named.layer)
+        around = tuple(each.layer for each in containers if named.path.startswith(f"{each.path}/"))
+        before = flow.before(named.layer) if flow is not None and flow.calls(named.layer) else None
+        found.append(Facts(named, around, before, fit.get(key, []), evaluate.get(key, []), batch_size))
+    return found
+
+
+def layer_warnings(facts: Facts) -> Iterator[str]:
+    """Everything to say about one layer."""
+    for rule in (_call_site, _evaluate, _initial_statistics, _dead_channels, _bias_before, _few_values):
+        yield from rule(facts)
+
+
+def model_warnings(model: Any, watched: list[Facts]) -> Iterator[str]:
+    """Everything to say about the model as a whole."""
+    yield from _leak(model, watched)
+    yield from _changed_since_traced(model, watched)
+
+
+def _call_site(facts: Facts) -> Iterator[str]:
+    """A `training=` at the call site of the layer or of a container, and what becomes of it."""
+    for flag in facts.flags:
+        got = {bool(call.training) for call in facts.fit}
+        if got == {not flag}:
+            yield f"the call site says training={flag}, and fit overrides it"
+        elif (
+            got == {flag}
+            and not flag
+            and isinstance(facts.layer, BatchNormalization)
+            and facts.layer.training
+        ):
+            yield "the call site says training=False, so the layer's training=True does not act"
+
+
+def _evaluate(facts: Facts) -> Iterator[str]:
+    if any(call.training for call in facts.evaluate):
+        yield "evaluate and predict call it with training=True, as a call site says: not inference mode"
+
+
+def _initial_statistics(facts: Facts) -> Iterator[str]:
+    mean, variance = _numpy(facts.layer.moving_mean), _numpy(facts.layer.moving_variance)
+    if np.all(mean == 0) and np.all(variance == 1):
+        yield "the moving statistics are still at (0, 1)"
+
+
+def _dead_channels(facts: Facts) -> Iterator[str]:
+    variance = _numpy(facts.layer.moving_variance)
+    dead = int(np.sum(variance < DEAD))
+    if dead:
+        yield f"{dead} of {len(variance)} channels are dead: moving variance below {DEAD:g}"
+
+
+def _bias_before(facts: Facts) -> Iterator[str]:
+    before = facts.before
+    if before is None or not is_linear(before) or before.activation is not keras.activations.linear:
+        return
+    if before.use_bias:
+        yield "the layer before it has a bias, without effect while the batch normalises"
+
+
+def _few_values(facts: Facts) -> Iterator[str]:
+    if facts.batch_size is None or not facts.fit:
+        return
+    axis = facts.layer.axis % len(facts.fit[0].shape)
+    sizes = [size for i, size in enumerate(facts.fit[0].shape) if i not in (0, axis)]
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes):
+        return
+    values = facts.batch_size * math.prod(known)
+    if values == 1:
+        yield "one value a channel in a batch: normalised by the batch, the output is beta whatever the input"
+    elif values < FEW:
+        yield f"{values} values a channel in a batch: batch statistics mean little"
+
+
+def _leak(model: Any, watched: list[Facts]) -> Iterator[str]:
+    """Layers that are in inference mode during `fit` though no call site of theirs says so."""
+    leaked = [
+        facts.named.path
+        for facts in watched
+        if any(not call.training for call in facts.fit)
+        and not facts.flags
+        # Code of its own may pass what it likes.
+        and all(graph(layer) is not None for layer in (model, *facts.around))
+    ]
+    if leaked:
+        yield (
+            "training=False at a call site leaks, so these are in inference mode during fit too: "
+            f"{', '.join(leaked)}"
+        )
+
+
+def _changed_since_traced(model: Any, watched: list[Facts]) -> Iterator[str]:
+    """Flags that differ from those the kept train function was traced with."""
+    if getattr(model, "train_function", None) is None:
+        return
+    optimizer = getattr(model, "optimizer", None)
+    inside = getattr(optimizer, "inner_optimizer", optimizer)
+    changed = [
+        facts.named.path
+        for facts in watched
+        if facts.layer.__dict__.get("_traced_as") not in (None, getattr(facts.layer, "_trace_key", None))
+    ]
+    if changed:
+        yield (
+            "flags changed since the train step was traced; call tfbn.freeze or compile for them to take "
+            f"effect: {', '.join(changed[:5])}"
+        )
+    if inside is not None and inside.built:
+        known = {id(v) for v in inside._trainable_variables}
+        if known != {id(v) for v in model.trainable_variables}:
+            yield "trainable changed since the train step was traced; compile again, or use tfbn.freeze"
+
+
+def _numpy(variable: Any) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(variable), np.float64)

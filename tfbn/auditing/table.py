@@ -1,0 +1,151 @@
+"""What an audit found, as rows and as text."""
+
+import collections
+import dataclasses
+import itertools
+import textwrap
+from typing import TYPE_CHECKING
+
+from tfbn.layers import modes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HEADINGS = ("layer", "class", "channels", "fit: normalises by", "statistics", "gamma, beta", "evaluate")
+FOLD_ABOVE = 60  # rows; longer tables show neighbours that are alike as one
+WIDTH = 110
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One BatchNormalization layer.
+
+    Attributes:
+        path: Its path, see `tfbn.traversal.NamedLayer`.
+        kind: `"tfbn"`, `"stock"`, or the name of a class that others derived.
+        channels: How many.
+        fit: What it does in `fit`.
+        evaluate: What it does in `evaluate` and `predict`.
+        warnings: What to look at.
+    """
+
+    path: str
+    kind: str
+    channels: int
+    fit: modes.Mode
+    evaluate: modes.Mode
+    warnings: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """The rows of a model, and warnings that concern it as a whole. Prints as a table.
+
+    Attributes:
+        model: The model's name.
+        rows: One for each BatchNormalization, in the model's order.
+        general: Warnings about the model.
+        observed: Whether the model could be run on symbolic inputs. If not, the modes
+            come from the layers' flags alone, and flags at call sites are not seen.
+    """
+
+    model: str
+    rows: tuple[Row, ...]
+    general: tuple[str, ...]
+    observed: bool
+
+    @property
+    def warnings(self) -> list[str]:
+        """Every warning once, with the layers that it is about."""
+        about: dict[str, list[str]] = collections.defaultdict(list)
+        for row in self.rows:
+            for warning in row.warnings:
+                about[warning].append(row.path)
+        return [*self.general, *(f"{text} ({_listed(paths)})" for text, paths in about.items())]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A pandas DataFrame with one row for each layer."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "path": row.path,
+                    "kind": row.kind,
+                    "channels": row.channels,
+                    "fit_normalizes_by": row.fit.normalizes_by,
+                    "fit_updates": row.fit.updates,
+                    "trains": row.fit.trains,
+                    "evaluate_normalizes_by": row.evaluate.normalizes_by,
+                    "evaluate_updates": row.evaluate.updates,
+                    "warnings": "; ".join(row.warnings),
+                }
+                for row in self.rows
+            ]
+        )
+
+    def __str__(self) -> str:
+        return _render(self)
+
+
+def _render(audit: Audit) -> str:
+    """The table, a line that sums it up, and the warnings, as plain text."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=WIDTH, highlight=False, color_system=None, force_jupyter=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right" if heading == "channels" else "left", overflow="fold")
+    groups = _groups(audit.rows) if len(audit.rows) > FOLD_ABOVE else [[row] for row in audit.rows]
+    for group in groups:
+        table.add_row(*_cells(group))
+    with console.capture() as captured:
+        console.print(table)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    return "\n".join([*lines, "", textwrap.fill(_sum(audit), WIDTH), *_warnings(audit)])
+
+
+def _groups(rows: tuple[Row, ...]) -> list[list[Row]]:
+    """Runs of neighbours that do the same."""
+    keyed = itertools.groupby(rows, key=lambda row: (row.kind, row.fit, row.evaluate))
+    return [list(group) for _, group in keyed]
+
+
+def _cells(group: list[Row]) -> list[str]:
+    row = group[0]
+    name = row.path if len(group) == 1 else f"{row.path} ... {group[-1].path} ({len(group)} layers)"
+    channels = sorted({each.channels for each in group})
+    inference = row.evaluate.normalizes_by == "moving" and not row.evaluate.updates
+    return [
+        name.replace("[", "\\["),
+        row.kind,
+        str(channels[0]) if len(channels) == 1 else f"{channels[0]}-{channels[-1]}",
+        row.fit.normalizes_by,
+        "update" if row.fit.updates else "held",
+        "train" if row.fit.trains else "frozen",
+        "moving, held" if inference else f"{row.evaluate.normalizes_by}, UPDATE",
+    ]
+
+
+def _sum(audit: Audit) -> str:
+    rows = audit.rows
+    batch = sum(row.fit.normalizes_by == "batch" for row in rows)
+    return (
+        f"{audit.model}: {len(rows)} BatchNormalization layers. In fit {batch} normalise by the batch, "
+        f"{sum(row.fit.updates for row in rows)} update their statistics, "
+        f"{sum(row.fit.trains for row in rows)} train gamma or beta."
+    )
+
+
+def _warnings(audit: Audit) -> list[str]:
+    wrapped = (
+        textwrap.fill(text, WIDTH, initial_indent="! ", subsequent_indent="  ") for text in audit.warnings
+    )
+    return list(wrapped)
+
+
+def _listed(paths: list[str]) -> str:
+    shown = ", ".join(paths[:3])
+    return shown if len(paths) <= 3 else f"{len(paths)} layers: {shown}, ..."

@@ -1,0 +1,216 @@
+"""The statistics of what reaches each BatchNormalization layer, over a data set."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfbn.graph.call_hooks import replaced
+from tfbn.graph.traversal import NamedLayer
+from tfbn.statistics.moments import Moments
+from tfbn.statistics.replaced_statistics import moments, normalize, replaceable
+from tfbn.utils.batches import Batches
+from tfbn.utils.distribution import predictor
+from tfbn.utils.validation import check_choice, fail
+
+Method = Literal["batch", "exact"]
+
+
+@dataclasses.dataclass(frozen=True)
+class PopulationStatistics:
+    """The populations of a model's layers.
+
+    Attributes:
+        samples: The number of samples they come from.
+        batches: The number of batches that those came in.
+        statistics: The `tfbn.statistics.Moments` of the inputs of each layer that was
+            called, by the layer's path. Their count is the number of positions N*H*W,
+            over all uses of a shared layer.
+        left_out: Paths of layers that have none: never called by the model, or
+            subclasses of BatchNormalization with a `call` of their own.
+    """
+
+    samples: int
+    batches: int
+    statistics: dict[str, Moments]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The paths of the layers that have statistics."""
+        return tuple(self.statistics)
+
+    def __str__(self) -> str:
+        text = (
+            f"population statistics of {len(self.layers)} BatchNormalization layers "
+            f"from {self.samples:,} samples in {self.batches:,} batches"
+        )
+        return text + (f"; left out: {', '.join(self.left_out)}" if self.left_out else "")
+
+
+def measure_population(
+    model: Any,
+    data: Any,
+    *,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    method: Method = "batch",
+    verbose: bool = False,
+) -> PopulationStatistics:
+    """The populations of the inputs of every BatchNormalization layer; nothing is changed.
+
+    Args, estimators and errors: see `tfbn.statistics.recalibration.recalibrate`.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization(name="bn")])
+    >>> found = measure_population(model, np.array([[1.0], [3.0]], "float32"))
+    >>> found.samples, found.statistics["bn"].mean.tolist()
+    (2, [2.0])
+    """
+    check_choice("method", method, ("batch", "exact"))
+    named_layers, others = replaceable(model)
+    batches = Batches(data, batch_size, steps)
+    if method == "exact" and not batches.repeatable:
+        raise fail("data", 'to be readable more than once, since method="exact"', data)
+    observer = _Observer(model)
+    populations: dict[int, Moments] = {}
+    pending = None
+    while pending is None or pending:
+        pools, samples, count = _one_pass(observer, named_layers, batches, verbose)
+        pending = [index for index in observer.order if index not in populations]
+        if not observer.order:
+            raise fail("model", "to call one of its BatchNormalization layers", model.name)
+        for index in pending if method == "batch" else pending[:1]:
+            population = pools[index]
+            if population is None:
+                path = named_layers[index].path
+                raise ValueError(
+                    f"Expected `data` to leave something unmasked. Received: none in layer {path!r}"
+                )
+            populations[index] = population
+            observer.hold(index, population)
+        pending = [index for index in pending if index not in populations]
+    statistics = {named_layers[index].path: populations[index] for index in sorted(populations)}
+    idle = tuple(named.path for named in named_layers if named.path not in statistics)
+    return PopulationStatistics(samples, count, statistics, idle + tuple(named.path for named in others))
+
+
+def _one_pass(
+    observer: "_Observer", named_layers: list[NamedLayer], batches: Batches, verbose: bool
+) -> tuple[list[Moments | None], int, int]:
+    pools: list[Moments | None] = [None] * len(named_layers)
+    samples = count = 0
+    progress = keras.utils.Progbar(batches.length, unit_name="batch", verbose=int(verbose))
+    for x in _readable(batches):
+        for index, calls in enumerate(_observe(observer, x, count)):
+            for call in calls:
+                pools[index] = _merged(pools[index], call)
+            _check_finite(pools[index], named_layers[index].path, count)
+        samples += len(keras.tree.flatten(x)[0])
+        count += 1
+        progress.update(count, finalize=False)
+    if not samples:
+        raise ValueError("Expected `data` to hold at least one sample. Received: an empty data set")
+    progress.update(count, finalize=True)
+    return pools, samples, count
+
+
+def _readable(batches: Batches) -> Iterator[Any]:
+    """The batches, checked; what goes wrong inside the data set is told as such."""
+    count = 0
+    iterator = iter(batches)
+    while True:
+        try:
+            x = next(iterator)
+        except StopIteration:
+            return
+        except Exception as error:
+            raise ValueError(
+                "Expected `data` to be readable to its end. "
+                f"Received: {type(error).__name__} at batch {count}: {error}"
+            ) from error
+        if any(leaf.dtype.kind in "fV" and np.isnan(leaf).any() for leaf in keras.tree.flatten(x)):
+            raise ValueError(f"Expected `data` to be free of NaN. Received: NaN in batch {count}")
+        yield x
+        count += 1
+
+
+def _observe(observer: "_Observer", x: Any, count: int) -> Any:
+    try:
+        return observer.observe(x)
+    except Exception as error:
+        shapes = keras.tree.map_structure(lambda leaf: leaf.shape, x)
+        raise ValueError(
+            f"Expected `data` to be batches that the model {observer.inner.name!r} takes. "
+            f"Received: batch {count} of shape {shapes}: {error}"
+        ) from error
+
+
+class _Observer(keras.Model):
+    """Calls a model and returns (count, mean, variance) of each layer's inputs, call by call.
+
+    A model of its own so that Keras traces and runs it, on any backend. It inherits
+    `training=False` to the model that it calls, and casts nothing.
+    """
+
+    def __init__(self, model: Any):
+        super().__init__(dtype="float32", autocast=False, name="observer")
+        self.inner = model
+        layers = self._substitutable()
+        self.order: list[int] = []
+        held = {"initializer": "zeros", "trainable": False}
+        self.is_held = [self.add_weight(shape=(), **held) for _ in layers]
+        self.means = [self.add_weight(shape=layer.moving_mean.shape, **held) for layer in layers]
+        self.variances = [self.add_weight(shape=layer.moving_mean.shape, **held) for layer in layers]
+        self.built = True
+        self.observe = predictor(self)
+
+    def _substitutable(self) -> list[Any]:
+        # Asked for anew each time, since Keras would track a list of layers kept here.
+        return [named.layer for named in replaceable(self.inner)[0]]
+
+    def hold(self, index: int, population: Moments) -> None:
+        """From now on, the layer normalises by the given statistics."""
+        self.means[index].assign(population.mean)
+        self.variances[index].assign(population.variance)
+        self.is_held[index].assign(1.0)
+
+    def call(self, x: Any, training: bool | None = None) -> list[list[tuple[Any, Any, Any]]]:
+        layers = self._substitutable()
+        position = {id(layer): index for index, layer in enumerate(layers)}
+        seen: list[list[tuple[Any, Any, Any]]] = [[] for _ in layers]
+
+        def observe(layer: Any, call: Any, inputs: Any, training: bool | None, mask: Any) -> Any:
+            index = position[id(layer)]
+            if index not in self.order:
+                self.order.append(index)
+            count, mean, variance = moments(layer, inputs, mask)
+            seen[index].append((count, mean, variance))
+            held = ops.cast(self.is_held[index], "bool")
+            mean = ops.where(held, ops.cast(self.means[index], mean.dtype), mean)
+            variance = ops.where(held, ops.cast(self.variances[index], variance.dtype), variance)
+            return normalize(layer, inputs, mean, variance)
+
+        with replaced(layers, observe):
+            self.inner(x)
+        return seen
+
+
+def _merged(pool: Moments | None, call: tuple[Any, Any, Any]) -> Moments | None:
+    count, mean, variance = int(call[0]), np.asarray(call[1], np.float64), np.asarray(call[2], np.float64)
+    if not count:  # a batch that is masked as a whole
+        return pool
+    new = Moments(mean, variance, count)
+    return pool.merge(new) if pool else new
+
+
+def _check_finite(pool: Moments | None, path: str, batch: int) -> None:
+    if pool and not (np.isfinite(pool.mean).all() and np.isfinite(pool.variance).all()):
+        raise ValueError(
+            "Expected `data` to give finite statistics. Received: NaN or infinity in the inputs "
+            f"of layer {path!r} in batch {batch}"
+        )

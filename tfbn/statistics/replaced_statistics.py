@@ -1,0 +1,181 @@
+"""Running a model whose BatchNormalization layers normalise by other statistics than their own."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfbn import layers
+from tfbn.graph.call_hooks import replaced
+from tfbn.graph.traversal import NamedLayer, batch_normalizations, named_layers
+from tfbn.utils.validation import fail
+
+# Layers whose arithmetic is known: y = gamma * (x - mean) / sqrt(variance + epsilon) + beta.
+_KNOWN_CALLS = (keras.layers.BatchNormalization.call, layers.BatchNormalization.call)
+
+
+def replaceable(model: Any) -> tuple[list[NamedLayer], list[NamedLayer]]:
+    """The BatchNormalization layers whose statistics can be substituted, and the others.
+
+    The others are subclasses that bring their own `call`: what they compute is not
+    known here, so they run as they are.
+
+    Args:
+        model: Any built Keras model or layer.
+
+    Returns:
+        `(named_layers, others)`.
+
+    Raises:
+        ValueError: There is no layer of the first kind, or one of them is not built.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(name="bn")])
+    >>> found, others = replaceable(model)
+    >>> [named.path for named in found], others
+    (['bn'], [])
+    """
+    found: list[NamedLayer] = []
+    others: list[NamedLayer] = []
+    for named in batch_normalizations(model):
+        (found if type(named.layer).call in _KNOWN_CALLS else others).append(named)
+    if not found:
+        what = "to contain a BatchNormalization layer, Keras's or tfbn's"
+        if not getattr(model, "built", True):
+            what += "; this one is not built, call it on a batch first"
+        raise fail("model", what, model.name)
+    unbuilt = [named.path for named in found if not named.layer.built]
+    if unbuilt:
+        raise fail("model", f"to be built: call it on a batch first, since {unbuilt} are not", model.name)
+    return found, others
+
+
+def moments(layer: Any, inputs: Any, mask: Any = None) -> tuple[Any, Any, Any]:
+    """Count, mean and biased variance of a layer's inputs over all positions, by channel.
+
+    Args:
+        layer: A built BatchNormalization layer: its `axis` and `synchronized` count.
+        inputs: Shape `(batch, ..., channels)`, or with the channels at the layer's axis.
+        mask: Shape `(batch, ...)` without the channels; where it is False, the
+            position does not count.
+
+    Returns:
+        `(count, mean, variance)`: the number of positions N*H*W that count, an int32
+        scalar; mean and variance of shape `(channels,)`, float32 or wider.
+
+    Example:
+
+    >>> layer = keras.layers.BatchNormalization()
+    >>> layer.build((None, 2, 1))
+    >>> x, mask = np.array([[[1.0], [3.0]], [[5.0], [99.0]]]), np.array([[True, True], [True, False]])
+    >>> [np.round(value, 2).tolist() for value in moments(layer, x, mask)]
+    [3, [3.0], [2.67]]
+    """
+    x = _widened(inputs)
+    axes = [axis for axis in range(len(x.shape)) if axis != layer.axis % len(x.shape)]
+    if mask is None:
+        mean, variance = ops.moments(x, axes=axes, synchronized=layer.synchronized)
+        shape = ops.shape(x)
+        count = ops.prod(ops.convert_to_tensor([shape[axis] for axis in axes], dtype="int32"))
+        return count, mean, variance
+    shape = ops.shape(x)
+    counts = ops.broadcast_to(ops.expand_dims(ops.cast(mask, "bool"), -1), (*shape[:-1], 1))
+    count = ops.sum(ops.cast(counts, "int32"))
+    divisor = ops.cast(ops.maximum(count, 1), x.dtype)
+    mean = ops.sum(ops.where(counts, x, 0.0), axes) / divisor
+    variance = ops.sum(ops.where(counts, ops.square(x - mean), 0.0), axes) / divisor
+    return count, mean, variance
+
+
+def normalize(layer: Any, inputs: Any, mean: Any, variance: Any) -> Any:
+    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, as the layer would compute it.
+
+    Args:
+        layer: A built BatchNormalization layer, with or without gamma and beta.
+        inputs: What it is called on.
+        mean: Shape `(channels,)`.
+        variance: Shape `(channels,)`.
+
+    Returns:
+        The outputs, in the layer's compute dtype.
+
+    Example:
+
+    >>> layer = keras.layers.BatchNormalization(epsilon=0.0)
+    >>> layer.build((None, 1))
+    >>> np.array(normalize(layer, np.array([[3.0]], "float32"), np.array([1.0]), np.array([4.0]))).tolist()
+    [[1.0]]
+    """
+    x = _widened(inputs)
+    gamma = ops.cast(layer.gamma, x.dtype) if layer.scale else None
+    beta = ops.cast(layer.beta, x.dtype) if layer.center else None
+    by = ops.cast(mean, x.dtype), ops.cast(variance, x.dtype)
+    outputs = ops.batch_normalization(x, *by, layer.axis, beta, gamma, layer.epsilon)
+    return ops.cast(outputs, layer.compute_dtype)
+
+
+@contextlib.contextmanager
+def batch_statistics(model: Any) -> Iterator[None]:
+    """While the block runs, inference calls normalise by the batch, and nothing updates.
+
+    Inference calls are `predict`, `evaluate` and `model(x)`; dropout and all else stay
+    in inference mode, and training calls are as ever. The difference between a metric
+    inside and outside the block is the mismatch between what a layer trained by batch
+    statistics has learned on and what it will be used with.
+
+    Every BatchNormalization layer takes part, whatever its flags and `trainable` say;
+    of a renorm layer the plain batch statistics are used. Subclasses with a `call` of
+    their own run as they are. The functions that `predict` and `evaluate` of this
+    model, and of models inside it, have traced are dropped on entry and on exit.
+
+    Not reached: a `tf.function` of your own that was traced before the block, and
+    `predict` of a model that *contains* this one and ran before (pass that model
+    instead). A `tf.function` of your own traced inside keeps the batch statistics.
+
+    Args:
+        model: Any built Keras model or layer.
+
+    Raises:
+        ValueError: There is no BatchNormalization layer, or one is not built.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization()])
+    >>> x = np.array([[2.0], [4.0]], "float32")
+    >>> with batch_statistics(model):
+    ...     model.predict(x, verbose=0).round(1).ravel().tolist()
+    [-1.0, 1.0]
+    >>> model.predict(x, verbose=0).round(1).ravel().tolist()
+    [2.0, 4.0]
+    """
+    found, _ = replaceable(model)
+    models = [
+        m for m in (model, *(named.layer for named in named_layers(model))) if isinstance(m, keras.Model)
+    ]
+    try:
+        _drop_inference_functions(models)
+        with replaced([named.layer for named in found], _by_batch):
+            yield
+    finally:
+        _drop_inference_functions(models)
+
+
+def _by_batch(layer: Any, call: Callable, inputs: Any, training: bool | None, mask: Any) -> Any:
+    if training:
+        return call(inputs, training=training, mask=mask)
+    _, mean, variance = moments(layer, inputs, mask)
+    return normalize(layer, inputs, mean, variance)
+
+
+def _drop_inference_functions(models: list[keras.Model]) -> None:
+    for model in models:
+        model.test_function = None
+        model.predict_function = None
+
+
+def _widened(inputs: Any) -> Any:
+    inputs = ops.convert_to_tensor(inputs)
+    return ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))

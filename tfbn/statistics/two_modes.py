@@ -1,0 +1,101 @@
+"""How good a model is in training mode and in inference mode, on the same batch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from tfbn.statistics.mismatch import traced_once
+
+
+class Performance:
+    """Measures a compiled model's loss and metrics on one batch, in both modes.
+
+    Nothing in the model changes: not the moving statistics, not the metrics' states.
+
+    On TensorFlow the run in inference mode is traced once, when it is first measured.
+
+    Args:
+        model: A built, compiled model.
+        inputs: One batch of the model's inputs.
+        labels: Its targets.
+
+    Example:
+
+    >>> bn = keras.layers.BatchNormalization(name="bn")
+    >>> model = keras.Sequential([keras.Input((1,)), bn])
+    >>> model.compile("sgd", "mse")
+    >>> x = np.array([[0.0], [2.0]], "float32")  # by the batch normalised: -1, 1
+    >>> measured = Performance(model, x, x).measure(model(x, training=True))
+    >>> round(measured["training"]["loss"], 2), round(measured["inference"]["loss"], 2)
+    (1.0, 0.0)
+    """
+
+    def __init__(self, model: Any, inputs: Any, labels: Any):
+        self._model = model
+        self._run = traced_once(model, self._forward)
+        self.look_at(inputs, labels)
+
+    def look_at(self, inputs: Any, labels: Any) -> None:
+        """From now on, measures on this batch; one of the same shape needs no new trace."""
+        self._inputs, self._labels = (
+            keras.tree.map_structure(keras.ops.convert_to_tensor, part) for part in (inputs, labels)
+        )
+
+    def measure(self, training_outputs: Any) -> dict[str, dict[str, float]]:
+        """Loss and metrics now.
+
+        Args:
+            training_outputs: What the model gives for the batch in training mode.
+
+        Returns:
+            `{"training": {name: value}, "inference": {name: value}}`; empty if the model
+            is not compiled.
+        """
+        if not getattr(self._model, "compiled", False):
+            return {}
+        self._build(training_outputs)
+        return {
+            "training": self._measures(training_outputs, training=True),
+            "inference": self._measures(self._run(self._inputs), training=False),
+        }
+
+    def _build(self, outputs: Any) -> None:
+        """Metrics make their variables when they see the first batch, as `fit` will have them do."""
+        for part in (self._model._compile_metrics, self._model._compile_loss):
+            if part is not None and not part.built:
+                part.build(self._labels, outputs)
+
+    def _forward(self, inputs: Any) -> Any:
+        with keras.StatelessScope():
+            return self._model(inputs, training=False)
+
+    def _measures(self, outputs: Any, training: bool) -> dict[str, float]:
+        # In a stateless scope, assignments go to the scope and not to the variables.
+        with keras.StatelessScope():
+            for metric in self._model.metrics:
+                metric.reset_state()
+            loss = self._model.compute_loss(x=self._inputs, y=self._labels, y_pred=outputs, training=training)
+            measured = self._model.compute_metrics(self._inputs, self._labels, outputs)
+        return {name: float(value) for name, value in {**measured, "loss": loss}.items() if _is_scalar(value)}
+
+
+def _is_scalar(value: Any) -> bool:
+    return len(getattr(value, "shape", ())) == 0
+
+
+def in_both_modes(logs: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What `fit` reports at an epoch's end: of the training data, and of the validation data.
+
+    Example:
+
+    >>> in_both_modes({"loss": 0.5, "val_loss": 0.75})
+    {'fit': {'loss': 0.5}, 'validation': {'loss': 0.75}}
+    """
+    scalars = {name: float(value) for name, value in logs.items() if _is_scalar(value)}
+    return {
+        "fit": {name: value for name, value in scalars.items() if not name.startswith("val_")},
+        "validation": {
+            name.removeprefix("val_"): value for name, value in scalars.items() if name.startswith("val_")
+        },
+    }

@@ -1,0 +1,1 @@
+"""Changes to a whole model: conversion, freezing, folding, cached features."""

@@ -1,0 +1,256 @@
+"""Outputs of a frozen prefix, computed once, so that only the rest of a model has to run in training."""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfbn.graph.traversal import batch_normalizations, named_layers
+from tfbn.transforms import frozen_prefix
+from tfbn.transforms.folding import fold
+from tfbn.utils.batches import Batches, is_arrays
+from tfbn.utils.distribution import predictor, scope_of
+from tfbn.utils.validation import check_at_least, fail
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """What `cache_features` gives.
+
+    Attributes:
+        data: A `tf.data.Dataset` of single examples in the order of the data: `features`,
+            `(features, y)` or `(features, y, sample_weight)`. Shuffle and batch it as needed.
+        rest: The part of the model after the features. Its layers and variables are the
+            model's own: training `rest` trains the model. It is compiled as the model is,
+            with the same optimizer.
+        prefix: The part before, for other data, as `prefix.predict(x_validation)`.
+        up_to: Path of the last layer of the prefix.
+        examples: How many there are.
+        nbytes: The size of all features.
+        on_disk: Whether they lie in a file, since they are larger than `memory_limit`.
+    """
+
+    data: Any
+    rest: keras.Model
+    prefix: keras.Model
+    up_to: str
+    examples: int
+    nbytes: int
+    on_disk: bool
+
+    def __str__(self) -> str:
+        where = "on disk" if self.on_disk else "in memory"
+        size = f"{self.nbytes / 2**20:,.1f} MiB"
+        return f"outputs of {self.up_to!r} for {self.examples:,} examples, {size} {where}"
+
+
+def cache_features(
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    up_to: str | None = None,
+    batch_size: int | None = None,
+    memory_limit: int = 2**30,
+    folder: str | Path | None = None,
+    verbose: bool = True,
+) -> Features:
+    """Computes the outputs of a model's frozen prefix once; what trains is the rest.
+
+    Where the first layers of a model are frozen and their BatchNormalization normalises by
+    moving statistics that are held, `fit` computes the same numbers in every epoch. Here
+    they are computed once, in inference mode, with BatchNormalization folded into the
+    layers before it (`tfbn.fold`), and kept. Training the rest on them is training the
+    model, up to rounding: same steps, same weights, same metrics.
+
+    That is so only while nothing in the prefix changes or is random in `fit`. A layer
+    with weights that train, BatchNormalization that normalises by the batch or updates,
+    Dropout and augmentation layers, layers that add to the loss or whose own code looks
+    at `training` end the prefix; where they leave none, an error names the first.
+
+    If flags or weights of the prefix are changed afterwards, the features are stale.
+
+    Args:
+        model: A Functional or Sequential model, also with models nested in it.
+        x: Inputs as arrays; or a `tf.data.Dataset` or other iterable of batches, `x`,
+            `(x, y)` or `(x, y, sample_weight)`. These are read once, so what they draw
+            anew in each pass, as the order or an augmentation, would be drawn once: shuffle
+            `data` instead. A data set whose first batch differs when it is read again is
+            an error.
+        y: Targets, if `x` are arrays.
+        sample_weight: Weights of the examples, if `x` are arrays.
+        up_to: The prefix ends after the last layer that this pattern fits (see
+            `tfbn.graph.selection.select`), where one tensor must carry everything on. `None`:
+            the longest prefix that is allowed.
+        batch_size: Examples to compute at a time, if `x` are arrays; default 32.
+        memory_limit: Bytes of features to keep in memory; if there are more, all go to disk,
+            in the format of `tf.data.Dataset.save`.
+        folder: Where on disk, a folder that does not exist or is empty; `None`: a
+            temporary one that is removed with `data`.
+        verbose: Print what was cached.
+
+    Returns:
+        `Features`, with `data` to train on and the `rest` to train.
+
+    Raises:
+        InputError: The model has no such prefix, or nothing that trains, or a `train_step` of
+            its own; the data are empty, infinite or random; `folder` is not empty.
+            Nothing was computed.
+
+    Example:
+
+    >>> model = tfbn.models.build("resnet8", width=4, input_shape=(32, 32, 3), classes=2)
+    >>> _ = tfbn.freeze(model, up_to="head_pool", training=False)
+    >>> model.compile("adam", keras.losses.SparseCategoricalCrossentropy())
+    >>> x, y = np.random.rand(10, 32, 32, 3), np.arange(10) % 2
+    >>> features = cache_features(model, x, y)
+    Cached outputs of 'head_pool' for 10 examples, 0.0 MiB in memory.
+    >>> before = model.get_layer("head_dense").bias.numpy()
+    >>> batches = features.data.shuffle(10).batch(4)
+    >>> _ = features.rest.fit(batches, epochs=3, verbose=0, shuffle=False)
+    >>> bool((model.get_layer("head_dense").bias.numpy() != before).all())
+    True
+    """
+    check_at_least("memory_limit", memory_limit, 0)
+    _check_own_code(model)
+    read = _Examples(x, y, sample_weight, batch_size)
+    folder = _empty_folder(folder)
+    cut = frozen_prefix.find(model, up_to)
+    with scope_of(model):
+        prefix, rest = cut.split(model)
+        if batch_normalizations(prefix):
+            prefix = fold(prefix, verbose=False)
+        if model.compiled:
+            _compile_like(rest, model)
+    store = _Store(read, predictor(prefix), memory_limit, folder)
+    path = next(named.path for named in named_layers(model) if named.layer is cut.operation)
+    features = Features(store.data, rest, prefix, path, store.examples, store.nbytes, store.on_disk)
+    if verbose:
+        print(f"Cached {features}.")
+    return features
+
+
+class _Examples:
+    """The data, batch by batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, as arrays."""
+
+    def __init__(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None):
+        self._arrays = is_arrays(x)
+        if y is not None and not self._arrays:
+            raise fail("y", f"to be None, since a {type(x).__name__} brings its targets", type(y).__name__)
+        if y is None and sample_weight is not None:
+            raise fail("sample_weight", "to be None, since y is", type(sample_weight).__name__)
+        self._batches = Batches(_present(x, y, sample_weight) if self._arrays else x, batch_size)
+        if not self._arrays and self._batches.repeatable:
+            first, again = (next(iter(self), None) for _ in range(2))
+            if not _equal(first, again):
+                what = "to be the same each time they are read; shuffle and augment what comes out"
+                raise fail("x", what, type(x).__name__)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        if self._arrays:
+            yield from self._batches
+        else:
+            yield from (_present(*parts) for parts in self._batches.elements())
+
+
+def _present(*parts: Any) -> tuple[Any, ...]:
+    return tuple(part for part in parts if part is not None)
+
+
+class _Store:
+    """The features of all batches: in memory, or on disk once they are more than the limit."""
+
+    def __init__(
+        self, read: Iterable[tuple[Any, ...]], function: Callable, memory_limit: int, folder: Path | None
+    ):
+        self.examples = self.nbytes = 0
+        self.on_disk = False
+        elements = self._computed(read, function)
+        kept: list[tuple[Any, ...]] = []
+        for element in elements:
+            kept.append(element)
+            if self.nbytes > memory_limit:
+                self.on_disk = True
+                break
+        if not kept:
+            raise fail("x", "to hold at least one example", "an empty data set")
+        self.data = self._saved(kept, elements, folder) if self.on_disk else _in_memory(kept)
+
+    def _computed(self, read: Iterable[tuple[Any, ...]], function: Callable) -> Iterator[tuple[Any, ...]]:
+        for x, *others in read:
+            features = keras.ops.convert_to_numpy(_outputs(function, x))
+            self.examples += len(features)
+            self.nbytes += features.nbytes
+            yield features, *others
+
+    def _saved(self, kept: list[Any], more: Iterator[Any], folder: Path | None) -> Any:
+        import tensorflow as tf
+
+        def elements() -> Iterator[Any]:
+            while kept:
+                yield _element(kept.pop(0))
+            yield from map(_element, more)
+
+        def spec(array: Any) -> tf.TensorSpec:
+            return tf.TensorSpec((None, *array.shape[1:]), array.dtype)
+
+        temporary = None if folder else tempfile.TemporaryDirectory(prefix="features_")
+        path = str(folder or Path(temporary.name) / "data")  # type: ignore[union-attr]
+        signature = keras.tree.map_structure(spec, _element(kept[0]))
+        tf.data.Dataset.from_generator(elements, output_signature=signature).save(path)
+        data = tf.data.Dataset.load(path).unbatch()
+        data = data.apply(tf.data.experimental.assert_cardinality(self.examples))
+        data._temporary = temporary  # the folder lives as long as what reads it
+        return data
+
+
+def _outputs(function: Callable, x: Any) -> Any:
+    try:
+        return function(x)
+    except Exception as error:
+        shapes = keras.tree.map_structure(np.shape, x)
+        raise fail(
+            "x", f"to be batches that the model takes ({str(error).splitlines()[0]})", shapes
+        ) from error
+
+
+def _in_memory(kept: list[tuple[Any, ...]]) -> Any:
+    import tensorflow as tf
+
+    arrays = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *kept)
+    return tf.data.Dataset.from_tensor_slices(_element(arrays))
+
+
+def _element(parts: tuple[Any, ...]) -> Any:
+    return parts if len(parts) > 1 else parts[0]
+
+
+def _compile_like(rest: keras.Model, model: keras.Model) -> None:
+    arguments = {**model._compile_config.config, "optimizer": model.optimizer}
+    rest.compile(**arguments, auto_scale_loss=False)
+
+
+def _check_own_code(model: Any) -> None:
+    for name in ("train_step", "compute_loss", "compute_metrics"):
+        if getattr(type(model), name, None) is not getattr(keras.Model, name):
+            what = f"{getattr(model, 'name', model)} of class {type(model).__name__}"
+            raise fail("model", f"to be a Keras model with Keras's own {name}", what)
+
+
+def _empty_folder(folder: str | Path | None) -> Path | None:
+    if folder is None:
+        return None
+    path = Path(folder)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise fail("folder", "to be an empty folder, or not to exist yet", str(folder))
+    return path
+
+
+def _equal(first: Any, second: Any) -> bool:
+    pairs = zip(keras.tree.flatten(first), keras.tree.flatten(second), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)

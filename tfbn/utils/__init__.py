@@ -1,0 +1,1 @@
+"""Validation of arguments, files, batches of data, distribution strategies. Internal."""

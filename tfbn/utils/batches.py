@@ -1,0 +1,144 @@
+"""One pass over whatever `fit` takes as data, batch by batch."""
+
+import operator
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfbn.utils.validation import check_at_least, fail
+
+DEFAULT_BATCH_SIZE = 32
+
+
+class Batches:
+    """The inputs of each batch of a data set, without targets and sample weights.
+
+    Args:
+        data: The model's inputs as an array, or as a list, tuple or dict of arrays if
+            there are several; or batches: a `tf.data.Dataset`, a
+            `keras.utils.PyDataset`, a torch `DataLoader`, a generator or any other
+            iterable, of elements `x`, `(x, y)` or `(x, y, sample_weight)`.
+        batch_size: Of arrays, default 32; the last batch may be smaller. The others
+            bring their own.
+        steps: Take at most so many batches. Needed if the data set is infinite.
+
+    Attributes:
+        length: The number of batches if it is known, else None.
+        repeatable: Whether the data can be read more than once.
+
+    Raises:
+        ValueError: `data` is nothing of the kind, or infinite without `steps`; arrays
+            of unequal length; `batch_size` given for data that is in batches.
+
+    Example:
+
+    >>> [x.shape for x in Batches(np.zeros((5, 2)), batch_size=2)]
+    [(2, 2), (2, 2), (1, 2)]
+    """
+
+    def __init__(self, data: Any, batch_size: int | None = None, steps: int | None = None):
+        if steps is not None:
+            check_at_least("steps", steps, 1)
+        if batch_size is not None:
+            check_at_least("batch_size", batch_size, 1)
+        self._source, length = _source(data, batch_size)
+        if length == np.inf and steps is None:
+            raise fail("steps", "to be given, since the data set is infinite", steps)
+        known = [n for n in (length, steps) if n is not None]
+        self.steps = steps
+        self.length = int(min(known)) if length is not None else None
+        self.repeatable = not isinstance(self._source, Iterator)
+
+    def __iter__(self) -> Iterator[Any]:
+        for x, _, _ in self.elements():
+            yield x
+
+    def elements(self) -> Iterator[tuple[Any, Any, Any]]:
+        """`(x, y, sample_weight)` of each batch; None for what the data set does not have."""
+        for step, batch in enumerate(self._source):
+            x, y, sample_weight = map(_as_arrays, keras.utils.unpack_x_y_sample_weight(batch))
+            yield x, y, sample_weight
+            # Asked before the next batch is made: a generator is not read further than needed.
+            if self.steps is not None and step + 1 >= self.steps:
+                return
+
+
+class _Slices:
+    """Arrays, cut into batches along their first axis."""
+
+    def __init__(self, arrays: Any, samples: int, batch_size: int):
+        self.arrays, self.samples, self.batch_size = arrays, samples, batch_size
+
+    def __iter__(self) -> Iterator[tuple[Any]]:
+        for start in range(0, self.samples, self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            yield (keras.tree.map_structure(operator.itemgetter(rows), self.arrays),)
+
+
+class _Items:
+    """The batches of a `PyDataset`, by index."""
+
+    def __init__(self, data: keras.utils.PyDataset):
+        self.data = data
+
+    def __iter__(self) -> Iterator[Any]:
+        number = self.data.num_batches
+        step = 0
+        while number is None or step < number:
+            yield self.data[step]
+            step += 1
+
+
+def _source(data: Any, batch_size: int | None) -> tuple[Iterable[Any], float | None]:
+    if is_arrays(data):
+        arrays = keras.tree.map_structure(_sliceable, data)
+        lengths = sorted({len(leaf) for leaf in keras.tree.flatten(arrays)})
+        if len(lengths) > 1:
+            raise fail("data", "to be arrays of the same length", lengths)
+        batch_size = batch_size or DEFAULT_BATCH_SIZE
+        return _Slices(arrays, lengths[0], batch_size), -(-lengths[0] // batch_size)
+    if batch_size is not None:
+        raise fail("batch_size", f"to be None, since a {type(data).__name__} comes in batches", batch_size)
+    if isinstance(data, keras.utils.PyDataset):
+        number = data.num_batches
+        return _Items(data), np.inf if number is None else number
+    if isinstance(data, str | bytes) or not isinstance(data, Iterable):
+        raise fail("data", "to be arrays, or a tf.data.Dataset or other iterable of batches", data)
+    return data, _length(data)
+
+
+def is_arrays(data: Any) -> bool:
+    """Whether data are arrays, by any structure, and not batches of them.
+
+    Example:
+
+    >>> is_arrays([np.zeros(3), np.ones(3)]), is_arrays(iter([np.zeros(3)]))
+    (True, False)
+    """
+    leaves = keras.tree.flatten(data)
+    return bool(leaves) and all(hasattr(leaf, "shape") and len(leaf.shape) > 0 for leaf in leaves)
+
+
+def _sliceable(array: Any) -> Any:
+    """A pandas frame is indexed by label; all other arrays are cut as they are."""
+    return array.to_numpy() if hasattr(array, "to_numpy") else array
+
+
+def _length(data: Iterable[Any]) -> float | None:
+    if hasattr(data, "cardinality"):  # a tf.data.Dataset: -1 is infinite, -2 unknown
+        number = int(data.cardinality())
+        return {-1: np.inf, -2: None}.get(number, number)
+    try:
+        return len(data)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def _as_arrays(part: Any) -> Any:
+    return None if part is None else keras.tree.map_structure(_as_array, part)
+
+
+def _as_array(leaf: Any) -> Any:
+    return keras.ops.convert_to_numpy(leaf) if keras.ops.is_tensor(leaf) else np.asarray(leaf)
