@@ -1,4 +1,4 @@
-"""The first call of a train step: tracing, optimising the graph, and one step."""
+"""The first call of a train step: tracing, optimizing the graph, and one step."""
 
 import time
 from collections.abc import Callable

@@ -1,8 +1,8 @@
-"""Every mode of frozen layers, against what stock Keras has that normalises in the same way.
+"""Every mode of frozen layers, against what stock Keras has that normalizes in the same way.
 
-Stock Keras normalises by the moving statistics where `trainable=False`, and by the batch only
-where gamma and beta train. To hold the statistics while the batch normalises, or to update
-them while they normalise, it has no way: these modes are set beside the nearest one it has,
+Stock Keras normalizes by the moving statistics where `trainable=False`, and by the batch only
+where gamma and beta train. To hold the statistics while the batch normalizes, or to update
+them while they normalize, it has no way: these modes are set beside the nearest one it has,
 which computes the same moments.
 """
 

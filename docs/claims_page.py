@@ -15,7 +15,7 @@ DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
 BEGIN, END = "<!-- claims begin -->\n", "<!-- claims end -->\n"  # in the README
 RESULTS = DOCS.parent / "experiments" / "results"
-WIDTH, COLOURS = 1100, 64  # of the plots: enough to be read, and small files
+WIDTH, COLORS = 1100, 64  # of the plots: enough to be read, and small files
 INTRODUCTION = """# Claims, measured
 
 Tutorials and papers make claims about BatchNorm, residual networks and transfer learning. Each experiment
@@ -54,7 +54,7 @@ def _plot(experiment: str, path: Path) -> str:
     image = Image.open(path).convert("RGB")
     image.thumbnail((WIDTH, 10_000))
     name = f"claims_{experiment}.png"
-    image.quantize(COLOURS).save(DOCS / "images" / name, optimize=True)
+    image.quantize(COLORS).save(DOCS / "images" / name, optimize=True)
     title = path.stem.removeprefix(f"{experiment}_").replace("_", " ")
     return f"### {experiment}\n\n`python -m experiments.{experiment}`\n\n![{title}](images/{name})\n"
 

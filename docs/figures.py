@@ -9,15 +9,15 @@ from experiments.lab import plots
 from tfbn.layers.modes import Mode, NormalizesBy
 
 IMAGES = Path(__file__).parent / "images"
-BATCH, MOVING, AFFINE = plots.COLOURS[0], plots.COLOURS[1], plots.COLOURS[2]
-GREY = "#777777"
+BATCH, MOVING, AFFINE = plots.COLORS[0], plots.COLORS[1], plots.COLORS[2]
+GRAY = "#777777"
 # Places in a cell: x, y, width, height.
 BATCH_BOX, MOVING_BOX = (0.3, 2.05, 2.9, 0.95), (0.3, 0.5, 2.9, 0.95)
-NORMALISE_BOX, AFFINE_BOX = (4.3, 1.3, 2.4, 0.9), (7.6, 1.3, 2.1, 0.9)
+NORMALIZE_BOX, AFFINE_BOX = (4.3, 1.3, 2.4, 0.9), (7.6, 1.3, 2.1, 0.9)
 
 
 def modes_figure():
-    """The eight modes: what normalises down, what updates and what trains across."""
+    """The eight modes: what normalizes down, what updates and what trains across."""
     figure, axes = plots.new_figure(13.2, 5.6, rows=2, columns=4)
     rows: tuple[NormalizesBy, ...] = ("batch", "moving")
     columns = [(updates, trains) for updates in (True, False) for trains in (True, False)]
@@ -25,7 +25,7 @@ def modes_figure():
         for axis, (updates, trains) in zip(axes[row], columns, strict=True):
             _cell(axis, Mode(normalizes_by, updates, trains))
     figure.suptitle(
-        "In a training call: by what the layer normalises (rows), whether its moving statistics update, "
+        "In a training call: by what the layer normalizes (rows), whether its moving statistics update, "
         "and whether gamma and beta train",
         fontsize=12,
     )
@@ -54,7 +54,7 @@ def _cell(axis, mode):
     by_batch = mode.normalizes_by == "batch"
     _box(axis, BATCH_BOX, "batch's mean\nand variance", BATCH, used=by_batch or mode.updates)
     _box(axis, MOVING_BOX, "moving mean\nand variance", MOVING, used=not by_batch or mode.updates)
-    _box(axis, NORMALISE_BOX, "normalise", "black", used=True)
+    _box(axis, NORMALIZE_BOX, "normalize", "black", used=True)
     _box(axis, AFFINE_BOX, "gamma\nbeta", AFFINE, used=mode.trains, hatch=None if mode.trains else "////")
     _arrow(axis, (3.26, 2.5 if by_batch else 1.0), (4.24, 1.75), BATCH if by_batch else MOVING)
     _arrow(axis, (6.76, 1.75), (7.54, 1.75), "black")
@@ -71,9 +71,9 @@ def _cell(axis, mode):
     axis.text(0.3, 3.7, str(mode).replace(", gamma", ",\ngamma"), fontsize=9, va="center", color="#333333")
 
 
-def _box(axis, place, text, colour, used, hatch=None):
+def _box(axis, place, text, color, used, hatch=None):
     x, y, width, height = place
-    edge = colour if used else GREY
+    edge = color if used else GRAY
     patch = FancyBboxPatch(
         (x, y), width, height, boxstyle="round,pad=0.04", linewidth=1.8 if used else 0.8, edgecolor=edge,
         facecolor="white", linestyle="-" if used else ":", hatch=hatch,
@@ -82,14 +82,14 @@ def _box(axis, place, text, colour, used, hatch=None):
     background = {"facecolor": "white", "edgecolor": "none", "pad": 1.0} if hatch else None
     axis.text(
         x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=8.5, bbox=background,
-        color="black" if used or hatch else GREY,
+        color="black" if used or hatch else GRAY,
     )  # fmt: skip
 
 
-def _arrow(axis, start, end, colour, style="-"):
+def _arrow(axis, start, end, color, style="-"):
     axis.add_patch(
         FancyArrowPatch(
-            start, end, arrowstyle="-|>", mutation_scale=12, linewidth=1.8, color=colour, linestyle=style,
+            start, end, arrowstyle="-|>", mutation_scale=12, linewidth=1.8, color=color, linestyle=style,
             shrinkA=0, shrinkB=0,
         )
     )  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from absl import flags
 
-from experiments.lab import binary, catalogue, dispatch
+from experiments.lab import binary, catalog, dispatch
 from experiments.lab import flags as config_flags
 from tests import bad_calls, bad_command_lines
 from tfbn.graph.traversal import named_layers
@@ -32,7 +32,7 @@ def state_of(folder: Path) -> dict[Path, str | None]:
 def end_of(command_line: str, monkeypatch, capsys) -> str:
     """What a binary says at its end with exit status 2; a run that starts is an error."""
     name, *arguments = command_line.split()
-    experiment, values = catalogue.load(name), flags.FlagValues()
+    experiment, values = catalog.load(name), flags.FlagValues()
     config_flags.define(experiment.config_class, values)
     read = config_flags.read
     monkeypatch.setattr(flags, "FLAGS", values)
@@ -73,7 +73,7 @@ def test_binaries_do_not_understand(command_line, command_line_world, monkeypatc
     check_refused(command_line, piece, command_line_world, monkeypatch, capsys)
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", catalog.names())
 def test_every_binary_counts_its_seeds(name, command_line_world, monkeypatch, capsys):
     piece = "Expected `seeds` to be a whole number of at least"
     check_refused(f"{name} --seeds=-1", piece, command_line_world, monkeypatch, capsys)

@@ -1,46 +1,133 @@
-"""Imports go downwards only."""
+"""The house: imports go downwards, without circles, and files and functions stay short."""
 
 import ast
+import collections
+import graphlib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ("tfbn", "experiments.findings", "experiments.running", "experiments.common", "experiments")
+# From the ground up: each may import from those above it in this list.
+WINGS = (
+    "tfbn.utils",
+    "tfbn.graph",
+    "tfbn.layers",
+    "tfbn.statistics",
+    "tfbn.transforms",
+    "tfbn.auditing",
+    "tfbn.models",
+    "tfbn.datasets",
+    "tfbn.summary",
+    "tfbn.callbacks",
+    "tfbn.tensorboard_plugin",
+)
+FLOORS = ("experiments.lab", "experiments.training")
+# Those that are made of others, as `claims`, load them by name, through the catalog.
+EXPERIMENTS = sorted(
+    f"experiments.{path.parent.name}" for path in (ROOT / "experiments").glob("*/__main__.py")
+)
+ORDER = (*WINGS, *FLOORS)
+MOST_LINES, MOST_FUNCTION_LINES = 300, 40
+FILES = sorted(path for name in ("tfbn", "experiments") for path in (ROOT / name).rglob("*.py"))
 
 
-# The package itself, whose binaries the catalogue finds by their names, and what it imports first.
-ALLOWED = {"experiments", "experiments.quiet_tensorflow"}
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def layer_of(module: str) -> int | None:
-    """The number of the layer that a module is in; None of a module that is not ours."""
-    if module.startswith("experiments.summaries"):  # what it says of an experiment is part of it
-        return len(LAYERS) - 1
-    found = [i for i, name in enumerate(LAYERS) if f"{module}.".startswith(f"{name}.")]
-    return found[0] if found else None
+def wing_of(module: str) -> str | None:
+    """The wing, floor or experiment that a module is in; None for a package's own `__init__`."""
+    return next((wing for wing in (*ORDER, *EXPERIMENTS) if f"{module}.".startswith(f"{wing}.")), None)
 
 
 def imported(path: Path) -> set[str]:
+    """Every name that a file imports, relative ones resolved."""
+    package = module_of(path).split(".")
+    package = package if path.name == "__init__.py" else package[:-1]
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+            base = package[: len(package) - node.level + 1] if node.level else []
+            base = [*base, *([node.module] if node.module else [])]
+            names |= {".".join([*base, alias.name]) for alias in node.names}
     return names
 
 
-@pytest.mark.parametrize("layer", range(len(LAYERS)))
-def test_no_module_imports_from_a_layer_above(layer):
-    files = [p.relative_to(ROOT) for name in ("tfbn", "experiments") for p in (ROOT / name).rglob("*.py")]
-    modules = {path: ".".join(path.with_suffix("").parts) for path in files if path.name != "__init__.py"}
-    mine = [path for path, module in modules.items() if layer_of(module) == layer]
-    assert len(mine) >= 5
-    upwards = {
-        (str(path), name)
-        for path in mine
-        for name in imported(ROOT / path)
-        if name not in ALLOWED and (layer_of(name) or 0) > layer
+def arrows() -> dict[str, dict[str, str]]:
+    """Which wing imports from which, each with one import that shows it."""
+    found: dict[str, dict[str, str]] = collections.defaultdict(dict)
+    for path in FILES:
+        wing = wing_of(module_of(path))
+        for name in imported(path) if wing else ():
+            other = wing_of(name)
+            if other and other != wing:
+                found[wing][other] = f"{path.relative_to(ROOT)} imports {name}"
+    return found
+
+
+def test_relative_imports_are_resolved():
+    path = ROOT / "experiments" / "depth" / "__main__.py"
+    assert any(name.startswith("experiments.lab.") for name in imported(path))
+
+
+def test_every_module_has_its_wing():
+    homeless = [p for p in FILES if p.name != "__init__.py" and wing_of(module_of(p)) is None]
+    assert {path.relative_to(ROOT).as_posix() for path in homeless} <= {
+        "experiments/quiet_tensorflow.py",
+        "tfbn/cli.py",
     }
-    assert not upwards
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_imports_from_lower_ones_only(wing):
+    lower = set(WINGS[: WINGS.index(wing)])
+    assert not {text for other, text in arrows()[wing].items() if other not in lower}
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_a_floor_of_experiments_imports_from_lower_ones_only(floor):
+    lower = {*WINGS, *FLOORS[: FLOORS.index(floor)]}
+    assert not {text for other, text in arrows()[floor].items() if other not in lower}
+
+
+def test_the_lab_knows_nothing_of_batch_normalization():
+    allowed = {"tfbn.utils", "tfbn.summary"}  # messages, files, and text for TensorBoard
+    assert not {text for other, text in arrows()["experiments.lab"].items() if other not in allowed}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiment_imports_no_other(experiment):
+    assert not {text for other, text in arrows()[experiment].items() if other in EXPERIMENTS}
+
+
+def test_modules_import_in_no_circle():
+    modules = {module_of(path): path for path in FILES}
+    graph = {
+        module: {
+            name if name in modules else name.rpartition(".")[0]
+            for name in imported(path)
+            if name in modules or name.rpartition(".")[0] in modules
+        }
+        - {module, "tfbn", "experiments"}
+        for module, path in modules.items()
+        if path.name != "__init__.py"
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_files_and_functions_are_short(path):
+    text = path.read_text()
+    assert text.count("\n") <= MOST_LINES
+    too_long = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0]
+            documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+            start = first.end_lineno if documented else node.lineno - 1
+            if node.end_lineno - start > MOST_FUNCTION_LINES:
+                too_long.append(f"{node.name}: {node.end_lineno - start} lines")
+    assert not too_long

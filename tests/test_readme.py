@@ -76,11 +76,11 @@ def test_binaries_answer_for_help():
 
 
 def test_the_table_names_every_experiment():
-    from experiments.lab import catalogue
+    from experiments.lab import catalog
 
     table = README.partition("| experiment | what it asks |")[2].partition("\n\n")[0]
     first_cells = re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", " ".join(first_cells))) == set(catalogue.names())
+    assert set(re.findall(r"`(\w+)`", " ".join(first_cells))) == set(catalog.names())
 
 
 def test_python_blocks_run(tmp_path, monkeypatch):

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..frozen_batchnorm import summary as tables
 from ..lab import plots, sentences
 from ..lab.experiment import Summary
 from ..lab.intervals import Interval, paired
 from ..lab.verdicts import Claim, judged
+from ..training import tables
 from ..training.arms import AFFINE
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
                 f"Test accuracy in inference mode: {of_shift}",
                 tables.accuracy_table(results, shift, arms, REFERENCE),
             ),
-            (f"What BatchNorm did: {of_shift}", tables.behaviour_table(results, shift, arms)),
+            (f"What BatchNorm did: {of_shift}", tables.behavior_table(results, shift, arms)),
         ]
     return Summary(
         findings=[line for line in _findings(changes, results) if line],

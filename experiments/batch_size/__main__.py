@@ -3,7 +3,7 @@
 Batches of 1, 2, 4, ..., 256 images at a fixed number of steps and at a fixed number of
 samples, paired by seed: the error of the batch's mean and variance against the whole set,
 the error of the moving average, drift, and the accuracy in both modes, with batch
-renormalisation (where the installed Keras has it) and tfbn.recalibrate as remedies.
+renormalization (where the installed Keras has it) and tfbn.recalibrate as remedies.
 The default runs offline in about four minutes on two cores.
 """
 
@@ -30,7 +30,7 @@ ROUNDS = 4  # drift is that of the last of so many parts of a training
 USUAL = 32
 ARMS = {
     "batchnorm": "a convolutional network with BatchNorm",
-    "renorm": "the same with batch renormalisation",
+    "renorm": "the same with batch renormalization",
     "dense": "one hidden dense layer with BatchNorm: a channel has one value an image",
 }
 

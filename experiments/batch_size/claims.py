@@ -41,7 +41,7 @@ def claims(results: "pd.DataFrame", sampled: "pd.DataFrame", chance: float) -> l
             unit="times that",
             source="statistics of independent values",
         ),
-        *([judged("Batch renormalisation mends small batches.", small, source="Ioffe, 2017")] * bool(small)),
+        *([judged("Batch renormalization mends small batches.", small, source="Ioffe, 2017")] * bool(small)),
     ]
 
 

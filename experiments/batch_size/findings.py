@@ -35,7 +35,7 @@ def _degenerate(sampled: "pd.DataFrame") -> list[str]:
     listed = "; ".join(
         f"{row.layer} (N*H*W = {row.positions}): {row.from_beta:.3g}" for row in one.itertuples()
     )
-    return [f"Largest distance of an output from beta, normalised by a batch of one image. {listed}."]
+    return [f"Largest distance of an output from beta, normalized by a batch of one image. {listed}."]
 
 
 def _best(results: "pd.DataFrame") -> list[str]:
@@ -66,4 +66,4 @@ def _small(results: "pd.DataFrame") -> list[str]:
         where: sentences.difference(change) for where, change in rules.remedy(results, "renorm").items()
     }
     said = "; ".join(f"{where}: {text}" for where, text in changes.items())
-    return [*lines, *([f"Batch renormalisation instead of BatchNorm. {said}."] if said else [])]
+    return [*lines, *([f"Batch renormalization instead of BatchNorm. {said}."] if said else [])]

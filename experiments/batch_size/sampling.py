@@ -82,7 +82,7 @@ def inputs_of(model: Any, x: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def distance_from_beta(model: Any, x: np.ndarray) -> dict[str, float]:
-    """By layer: how far its outputs are from beta when it normalises by the batch `x`.
+    """By layer: how far its outputs are from beta when it normalizes by the batch `x`.
 
     Exactly 0 where a channel has one value (N*H*W = 1): whatever the input was, it is lost.
     """

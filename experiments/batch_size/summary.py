@@ -95,7 +95,7 @@ def figures(results: "pd.DataFrame", sampled: "pd.DataFrame", arms: list[str]) -
     accuracy = [
         (
             f"Test accuracy, {budget}",
-            "By the batch: normalised by test batches of the size that the network was trained with. "
+            "By the batch: normalized by test batches of the size that the network was trained with. "
             "Bands: least to greatest seed.",
             curves(part, "batch_size", "accuracy", labels, list(MODES.values()), panel="network", log_x=True),
         )
@@ -125,7 +125,7 @@ def limits(config: Any, arms: list[str]) -> list[str]:
     """What the runs cannot show."""
     rate = "the same for all" if not config.rate_exponent else f"that to the power {config.rate_exponent:g}"
     missing = [] if "renorm" in arms or "renorm" not in config.arms else [
-        "The installed Keras has no batch renormalisation, so it was left out."
+        "The installed Keras has no batch renormalization, so it was left out."
     ]  # fmt: skip
     few = config.samples // max(config.sizes)
     return [
@@ -138,6 +138,6 @@ def limits(config: Any, arms: list[str]) -> list[str]:
         f"{config.steps} steps or {config.samples} samples, far from convergence. Published for ResNet-50 on "
         "ImageNet after full training, error at a batch of 32/16/8/4/2 images: 23.6 / 23.7 / 24.8 / 27.3 / "
         "34.7 % (Wu and He, 2018).",
-        "Batch renormalisation is clipped at r = 3 and d = 5 from the first step; the paper warms it up.",
+        "Batch renormalization is clipped at r = 3 and d = 5 from the first step; the paper warms it up.",
         *missing,
     ]

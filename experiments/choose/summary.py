@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..frozen_batchnorm import summary as tables
 from ..lab import plots, sentences
 from ..lab.experiment import Summary
 from ..lab.intervals import CONFIDENCE, paired
+from ..training import tables
 from ..training.arms import ARMS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
                 f"Test accuracy in inference mode: {config.target.name}",
                 tables.accuracy_table(results, shift, arms, arms[0]),
             ),
-            ("What BatchNorm did", tables.behaviour_table(results, shift, arms)),
+            ("What BatchNorm did", tables.behavior_table(results, shift, arms)),
         ],
         figures=[
             (

@@ -12,7 +12,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from ..lab import binary, catalogue
+from ..lab import binary, catalog
 from ..lab.experiment import Cell, Experiment, RunConfig
 from ..lab.options import option
 from ..lab.store import folder_of
@@ -49,7 +49,7 @@ class Config(RunConfig):
 
 def parts(config: Config) -> list[tuple[Experiment, Any]]:
     """The experiments, each with its defaults and with what is to be passed down."""
-    return [(part, part_config(config, part)) for part in map(catalogue.load, config.experiments)]
+    return [(part, part_config(config, part)) for part in map(catalog.load, config.experiments)]
 
 
 def part_config(config: Config, part: Experiment) -> Any:

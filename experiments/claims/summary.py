@@ -32,7 +32,7 @@ def summarize(config: Any, summaries: dict[str, Summary], folder: Path) -> Summa
         figures=_figures(summaries, table),
         limits=[
             *([SMOKE] if config.quick else []),
-            "A verdict is of these runs: small networks on small grey digits, at budgets of minutes. What "
+            "A verdict is of these runs: small networks on small gray digits, at budgets of minutes. What "
             "each experiment cannot show stands in its own report.",
             "Intervals of 95 %: of twenty comparisons where nothing differs, one excludes zero by chance.",
         ],

@@ -6,16 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from ..lab import plots, sentences
 from ..lab.experiment import Summary
-from ..lab.intervals import interval, mean_and_sd, paired
+from ..lab.intervals import interval, paired
 from ..lab.sentences import shift_in_words
 from ..training.arms import ARMS
+from ..training.tables import (
+    CONVERGED,
+    REFERENCE,
+    SHORT,
+    accuracy_table,
+    arms_table,
+    behavior_table,
+    limits,
+    of_arm,
+    with_percentages,
+)
 from .claims import claims
 
 if TYPE_CHECKING:
     import pandas as pd
-
-REFERENCE = "inference"
-SHORT, CONVERGED = "test_accuracy", "converged_accuracy"
 
 
 def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
@@ -30,7 +38,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
         of_shift = f"{config.target.name}, {shift_in_words(shift)}"
         tables += [
             (f"Test accuracy in inference mode: {of_shift}", accuracy_table(results, shift, arms)),
-            (f"What BatchNorm did: {of_shift}", behaviour_table(results, shift, arms)),
+            (f"What BatchNorm did: {of_shift}", behavior_table(results, shift, arms)),
         ]
     return Summary(
         findings=[finding for finding in findings(config, results) if finding],
@@ -39,67 +47,6 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
         limits=limits(config),
         claims=claims(config, results),
     )
-
-
-def with_percentages(results: "pd.DataFrame") -> "pd.DataFrame":
-    """Accuracies in percent, and the gap between what `fit` reports and what `predict` gives."""
-    results = results.copy()
-    accuracies = [name for name in results.columns if "accuracy" in name]
-    results[accuracies] *= 100
-    results["gap"] = results.fit_accuracy - results.train_accuracy
-    return results
-
-
-def arms_table(arms: list[str], results: "pd.DataFrame") -> "pd.DataFrame":
-    """What each arm does with the pretrained layers, and whether they ran in every step to do it."""
-    import pandas as pd
-
-    once = results.groupby("arm").frozen_part_computed_once.min()
-    ran = ["once, before training (tfbn.cache_features)" if once[arm] else "in every step" for arm in arms]
-    says = [ARMS[arm].says for arm in arms]
-    return pd.DataFrame({"arm": arms, "pretrained layers": says, "which are computed": ran})
-
-
-def accuracy_table(
-    results: "pd.DataFrame", shift: str, arms: list[str], reference: str = REFERENCE
-) -> "pd.DataFrame":
-    """One row an arm: mean and sd at both budgets, and the paired difference to the reference."""
-    import pandas as pd
-
-    def row(arm: str) -> dict[str, str]:
-        part = _part(results, shift, arm)
-        cells = {"arm": arm}
-        for metric, budget in ((SHORT, "short"), (CONVERGED, "converged")):
-            compared = reference in arms and arm != reference
-            change = paired(results, metric, shift, arm, reference) if compared else None
-            cells[f"{budget}, %"] = mean_and_sd(part[metric])
-            cells[f"{budget} minus {reference}, points"] = change.text() if change else "-"
-            cells[f"agree ({budget})"] = f"{change.agree}/{change.seeds}" if change else "-"
-        return cells
-
-    return pd.DataFrame([row(arm) for arm in arms])
-
-
-def behaviour_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd.DataFrame":
-    """One row an arm: fit against inference on the same images, drift, mismatch, time."""
-    import pandas as pd
-
-    def row(arm: str) -> dict[str, str]:
-        part = _part(results, shift, arm)
-        return {
-            "arm": arm,
-            "train in fit, %": f"{part.fit_accuracy.mean():.1f}",
-            "inference, %": f"{part.train_accuracy.mean():.1f}",
-            "gap, points": f"{part.gap.mean():+.1f}",
-            "test by batch, %": mean_and_sd(part.test_accuracy_batch),
-            "drift, sd": f"{part.mean_shift.mean():.2f}",
-            "mismatch, nats per channel": f"{part.mismatch.mean():.3f}",
-            "statistics": _moved(part.statistics_moved),
-            "gamma, beta": _moved(part.affine_moved),
-            "fit, s": f"{part.fit_seconds.mean():.1f}",
-        }
-
-    return pd.DataFrame([row(arm) for arm in arms])
 
 
 def findings(config: Any, results: "pd.DataFrame") -> list[str]:
@@ -152,7 +99,7 @@ class _Across:
     def sentence(self, arm: str, what: str, say: "Callable[[pd.DataFrame], str]") -> str:
         if arm not in self.ran:
             return ""
-        parts = [f"{shift_in_words(at)}: {say(_part(self.results, at, arm))}" for at in self.shifts]
+        parts = [f"{shift_in_words(at)}: {say(of_arm(self.results, at, arm))}" for at in self.shifts]
         return f"{what}. {'; '.join(parts)}."
 
 
@@ -204,34 +151,12 @@ def figures(config: Any, results: "pd.DataFrame", drift: "pd.DataFrame") -> list
         ),
         (
             "Train against inference, on the same training images",
-            "Where the marks are far apart, what fit normalises by is not what predict normalises by, "
+            "Where the marks are far apart, what fit normalizes by is not what predict normalizes by, "
             "or the moving statistics lag.",
             plots.by_arm(results, modes, arms, "accuracy on training images, %"),
         ),
         *maps,
     ]
-
-
-def limits(config: Any) -> list[str]:
-    """What the run cannot show, whatever its numbers."""
-    return [
-        f"The short budget is {config.epochs} epochs of Adam on {config.train_images} images. A difference "
-        "there mixes what the features are worth with how fast a head learns on them; the converged head "
-        "tells the two apart.",
-        f"One network ({Path(config.model).name}), one data set ({config.target.name}), {config.seeds} "
-        "seeds. The intervals cover the draw of images, the initial head, the order of batches and, where "
-        "each seed has pretrained weights of its own, the pretraining. They do not cover other networks or "
-        "other data: large networks on photographs can behave otherwise than small ones on grey digits.",
-    ]
-
-
-def _part(results: "pd.DataFrame", shift: str, arm: str) -> "pd.DataFrame":
-    return results[(results.condition == shift) & (results.arm == arm)]
-
-
-def _moved(change: "pd.Series") -> str:
-    moved = int((change > 0).sum())
-    return {0: "unmoved", len(change): "moved"}.get(moved, f"moved in {moved}/{len(change)}")
 
 
 def _holds_statistics(arm: str) -> bool:

@@ -67,7 +67,7 @@ def mode(moved: "pd.Series") -> str:
     return TRAINING if moved.all() else MIXED if moved.any() else INFERENCE
 
 
-def behaviour_table(modes: Modes, arms: list[str]) -> "pd.DataFrame":
+def behavior_table(modes: Modes, arms: list[str]) -> "pd.DataFrame":
     """One row for each arm and step: which mode fit had the base and the head in, over all runs."""
     import pandas as pd
 

@@ -7,7 +7,7 @@ from ..lab import sentences
 from ..lab.experiment import Summary
 from ..lab.intervals import paired
 from ..lab.verdicts import Claim, judged, judged_facts
-from .modes import STEPS, Modes, accuracy_table, behaviour_table, figures, layer_table
+from .modes import STEPS, Modes, accuracy_table, behavior_table, figures, layer_table
 from .recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
         findings=[line for line in findings(modes, results, config) if line],
         tables=[
             ("Ways to write the model", described),
-            ("What fit did", behaviour_table(modes, arms)),
+            ("What fit did", behavior_table(modes, arms)),
             ("Moving statistics by layer while fit ran with the base unfrozen", layer_table(layers, arms)),
             *(
                 (f"Test accuracy: {sentences.shift_in_words(shift)}", accuracy_table(results, shift, arms))

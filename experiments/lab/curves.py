@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .plots import COLOURS, MARKERS, new_figure
+from .plots import COLORS, MARKERS, new_figure
 from .sentences import shift_in_words
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _line(axis: Any, i: int, arm: str, grouped: Any, places: list[Any] | None) -
     """The mean of an arm with its band; text stands at its place in `places`."""
     seeds = grouped.agg(["mean", "min", "max"])
     along = seeds.index if places is None else [places.index(value) for value in seeds.index]
-    colour = COLOURS[i % len(COLOURS)]
-    style = {"color": colour, "linestyle": LINES[i % len(LINES)], "marker": MARKERS[i % len(MARKERS)]}
+    color = COLORS[i % len(COLORS)]
+    style = {"color": color, "linestyle": LINES[i % len(LINES)], "marker": MARKERS[i % len(MARKERS)]}
     axis.plot(along, seeds["mean"], label=arm, markersize=5, markevery=max(1, len(seeds) // 16), **style)
-    axis.fill_between(along, seeds["min"], seeds["max"], color=colour, alpha=0.15, linewidth=0)
+    axis.fill_between(along, seeds["min"], seeds["max"], color=color, alpha=0.15, linewidth=0)

@@ -1,4 +1,4 @@
-"""Plots in one style: readable in grey, colour never the only sign."""
+"""Plots in one style: readable in gray, color never the only sign."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by colour-blind people; with a marker each.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+# Okabe and Ito's colors, told apart by color-blind people; with a marker each.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HEAT = "cividis"
 
@@ -39,7 +39,7 @@ def by_arm(results: "pd.DataFrame", metrics: dict[str, str], arms: Sequence[str]
 
     Args:
         results: One row for each condition, arm and seed.
-        metrics: Column to label, one marker and colour each.
+        metrics: Column to label, one marker and color each.
         arms: The arms from top to bottom.
         unit: Label of the value axis.
     """
@@ -51,7 +51,7 @@ def by_arm(results: "pd.DataFrame", metrics: dict[str, str], arms: Sequence[str]
     for axis, condition in zip(axes[0], conditions, strict=True):
         part = results[results.condition == condition]
         for i, (metric, label) in enumerate(metrics.items()):
-            style = {"color": COLOURS[i], "marker": MARKERS[i]}
+            style = {"color": COLORS[i], "marker": MARKERS[i]}
             for row, arm in enumerate(arms):
                 values = part[part.arm == arm][metric].dropna()
                 height = np.full(len(values), row + offsets[i])

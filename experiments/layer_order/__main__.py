@@ -2,7 +2,7 @@
 
 Three orders: conv-bn-relu, conv-relu-bn and bn-relu-conv. For each, the same network without
 and with a bias in its convolutions: do the outputs and all other gradients stay equal, is
-the bias's gradient zero, in float64 and in float32, normalised by the batch and with
+the bias's gradient zero, in float64 and in float32, normalized by the batch and with
 training=False; what parameters and time the bias costs; and the accuracy of a short
 training, paired by seed. The default runs offline in about four minutes on two cores.
 """
@@ -68,7 +68,7 @@ def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
 
 
 def _effect(network: str, cell: Cell, batch: Any, form: dict[str, Any]) -> dict[str, float]:
-    """What the bias changes, by arithmetic and by what normalises."""
+    """What the bias changes, by arithmetic and by what normalizes."""
     row: dict[str, float] = {}
     for dtype in ("float64", "float32"):
         pair = identical_networks.identical_networks(network, cell.seed, dtype, order=cell.arm, **form)

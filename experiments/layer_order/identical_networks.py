@@ -72,7 +72,7 @@ def compare(pair: Twins, x: np.ndarray, y: np.ndarray, training: bool) -> dict[s
         x: A batch of images.
         y: Their labels.
         training: What the BatchNormalization layers' `training` flag is set to: whether they
-            normalise by the batch or by the moving statistics.
+            normalize by the batch or by the moving statistics.
 
     Returns:
         `output`: the largest change of a logit, over the logits' standard deviation.

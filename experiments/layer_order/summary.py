@@ -51,7 +51,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
                 "Test accuracy by order",
                 f"After {config.steps} steps of training. Small marks are seeds, large marks their mean.",
                 plots.by_arm(trained, {"test_accuracy": "inference mode",
-                                       "test_accuracy_batch": "normalised by the batch"},
+                                       "test_accuracy_batch": "normalized by the batch"},
                              arms, "test accuracy, %"),
             )
         ],

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EFFECT, COST, BIASED = "effect of the bias", "cost of the bias", "+bias"
-MODES = {"batch": "normalised by the batch", "moving": "training=False"}
+MODES = {"batch": "normalized by the batch", "moving": "training=False"}
 MEASURES = {
     "output": "outputs, sd",
     "gradient": "other gradients, relative",

@@ -29,7 +29,7 @@ class Config(RunConfig):
     model: str = option("resnet8", "Network of tfbn.models, as resnet8 or resnet20.")
     dataset: str = option("mnist5k", "Source: any TFDS name.")
     image_size: int = option(28, "Height and width of the images in pixels.", low=8)
-    channels: int = option(1, "1 for grey images, 3 for coloured ones.", low=1, high=3)
+    channels: int = option(1, "1 for gray images, 3 for colored ones.", low=1, high=3)
     test_images: int = option(1000, "Images held out.", low=1)
     epochs: int = option(8, "Epochs.", low=1)
     batch_size: int = option(64, "Images in a batch.", low=1)

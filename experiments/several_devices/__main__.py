@@ -3,7 +3,7 @@
 One frozen pretrained network with training=True, so that its statistics update, and a head
 that trains: once on one device, and once on two with tf.distribute.MirroredStrategy, from
 the same weights and with the same batches. With synchronized=True the two should agree; without,
-each device normalises by its own part of the batch. The default takes about two minutes on
+each device normalizes by its own part of the batch. The default takes about two minutes on
 two cores, which serve as the two devices.
 """
 

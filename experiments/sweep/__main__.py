@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tfbn.utils.validation import InputError, fail
 
-from ..lab import binary, catalogue, checkpoints, grids, options
+from ..lab import binary, catalog, checkpoints, grids, options
 from ..lab.experiment import Cell, Experiment, RunConfig, no_parts
 from ..lab.options import option
 from .summary import summarize
@@ -31,12 +31,12 @@ class Config(RunConfig):
     def points(self) -> dict[str, RunConfig]:
         """The experiment's config at every point, by the point's label."""
         passed = {"seeds": self.seeds, "checkpoint_every": self.checkpoint_every}
-        shared = catalogue.load(self.experiment).config_class(**passed)
+        shared = catalog.load(self.experiment).config_class(**passed)
         return dict(grids.points(grids.with_options(shared, self.set), self.grid))
 
 
 def check(config: Config) -> None:
-    if config.experiment == "sweep" or catalogue.load(config.experiment).parts is not no_parts:
+    if config.experiment == "sweep" or catalog.load(config.experiment).parts is not no_parts:
         raise fail("experiment", "to be another one, with runs of its own", config.experiment)
     if not config.grid:
         raise InputError("Expected `grid` to name at least one option and its values. Received: grid=()")
@@ -49,7 +49,7 @@ def check(config: Config) -> None:
             f"Expected {', '.join(sorted(named & own))} as a flag of the sweep itself. "
             f"Received: grid={config.grid}, set={config.set}"
         )
-    experiment = catalogue.load(config.experiment)
+    experiment = catalog.load(config.experiment)
     for point in config.points().values():
         options.check(point)
         checkpoints.check(experiment, point)
@@ -57,7 +57,7 @@ def check(config: Config) -> None:
 
 
 def cells(config: Config) -> list[Cell]:
-    experiment = catalogue.load(config.experiment)
+    experiment = catalog.load(config.experiment)
     return [
         dataclasses.replace(cell, condition=f"{label},{cell.condition}")
         for label, point in config.points().items()
@@ -71,7 +71,7 @@ def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
         (label, point) for label, point in config.points().items() if cell.condition.startswith(f"{label},")
     )
     inner = dataclasses.replace(cell, condition=cell.condition.removeprefix(f"{label},"))
-    return catalogue.load(config.experiment).run(point, inner, folder)
+    return catalog.load(config.experiment).run(point, inner, folder)
 
 
 EXPERIMENT = Experiment(

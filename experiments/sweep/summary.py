@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..lab import catalogue, plots, sentences
+from ..lab import catalog, plots, sentences
 from ..lab.experiment import Summary
 from ..lab.intervals import mean_and_sd, paired
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     """The `Summary` of a sweep."""
     arms = list(dict.fromkeys(results.arm))
-    metrics = list(catalogue.load(config.experiment).metrics) or _measurements(results)
+    metrics = list(catalog.load(config.experiment).metrics) or _measurements(results)
     return Summary(
         findings=[finding for metric in metrics for finding in _findings(results, metric, arms)],
         tables=[(f"{metric}: mean ± sd over seeds", _table(results, metric, arms)) for metric in metrics],

@@ -17,7 +17,7 @@ class Arm:
         recalibrate: Whether the moving statistics are set to the target's
             population statistics once, before the training (AdaBN).
         affine: Whether gamma and beta train, though the rest of the layer's stage is frozen.
-        pretrained: Whether the weights are loaded; else they are as they are initialised.
+        pretrained: Whether the weights are loaded; else they are as they are initialized.
     """
 
     name: str

@@ -19,7 +19,7 @@ def accuracies(model: Any, split: Split, batch_size: int, fit_by_batch: bool) ->
         model: With a layer named "head" at its end.
         split: The images.
         batch_size: Images a batch; what batch statistics are of.
-        fit_by_batch: Whether `fit` normalises by the batch.
+        fit_by_batch: Whether `fit` normalizes by the batch.
     """
     import keras
 
@@ -44,7 +44,7 @@ def accuracies(model: Any, split: Split, batch_size: int, fit_by_batch: bool) ->
 
 
 def converged_head(train_x: Any, train_y: Any, test_x: Any, test_y: Any) -> float:
-    """Test accuracy of logistic regression on standardised features, trained to convergence."""
+    """Test accuracy of logistic regression on standardized features, trained to convergence."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -23,7 +23,7 @@ class ScratchConfig(RunConfig):
     data_dir: str = option("", "A folder of class folders, instead of --dataset.")
     download: bool = option(False, "Let TFDS fetch data that are not on this machine.")
     image_size: int = option(14, "Height and width in pixels that images are brought to.", low=4)
-    channels: int = option(1, "1: grey, 3: coloured.", low=1, high=3)
+    channels: int = option(1, "1: gray, 3: colored.", low=1, high=3)
     train_images: int = option(2000, "Images to train on.", low=1)
     test_images: int = option(1000, "Images to test on.", low=1)
     width: int = option(8, "Filters of the first stage.", low=1)
@@ -62,7 +62,7 @@ def accuracy(model: Any, x: np.ndarray, y: np.ndarray) -> float:
 
 
 def accuracy_by_batch(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> float:
-    """The share told right where every BatchNorm normalises by the batch, as in `fit`."""
+    """The share told right where every BatchNorm normalizes by the batch, as in `fit`."""
     run = _traced_by_batch(model)
     starts = range(0, len(x), batch_size)
     return _share(np.concatenate([run(x[i : i + batch_size]) for i in starts]), y)

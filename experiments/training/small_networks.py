@@ -1,4 +1,4 @@
-"""Variants of networks that experiments compare: batch renormalisation, fully connected, dropout."""
+"""Variants of networks that experiments compare: batch renormalization, fully connected, dropout."""
 
 import inspect
 from typing import Any
@@ -13,14 +13,14 @@ CLIPPING = {"rmax": 3.0, "rmin": 1 / 3, "dmax": 5.0}
 
 
 def has_renorm() -> bool:
-    """Whether the installed Keras has batch renormalisation."""
+    """Whether the installed Keras has batch renormalization."""
     return "renorm" in inspect.signature(keras.layers.BatchNormalization.__init__).parameters
 
 
 def with_renorm(model: keras.Model, momentum: float) -> keras.Model:
-    """A copy of a model, with the same weights, whose BatchNormalization layers renormalise.
+    """A copy of a model, with the same weights, whose BatchNormalization layers renormalize.
 
-    In training they normalise by the batch and correct towards the moving statistics:
+    In training they normalize by the batch and correct towards the moving statistics:
     `r = sd(batch) / sd(moving)`, `d = (mean(batch) - mean(moving)) / sd(moving)`, clipped to
     `CLIPPING`, without a gradient.
 

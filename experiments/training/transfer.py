@@ -41,7 +41,7 @@ class TransferConfig(RunConfig):
     image_size: int = option(
         0, "Height and width in pixels; 0: the file's, 28, or 96 for applications.", low=0
     )
-    channels: int = option(0, "1: grey, 3: coloured; 0: as the network takes.", low=0, high=3)
+    channels: int = option(0, "1: gray, 3: colored; 0: as the network takes.", low=0, high=3)
     border: int = option(
         -1, "Empty pixels around each image, within image_size; -1: 4 for uci_digits.", low=-1
     )
@@ -110,7 +110,7 @@ def check_arm(config: ArmConfig) -> None:
 def run_arm(config: ArmConfig, arm: Arm, shift: str, seed: int, folder: Path) -> dict[str, float]:
     """Trains and judges one arm; returns its measurements.
 
-    Accuracies are shares of images, "batch" ones with every BatchNorm normalising by
+    Accuracies are shares of images, "batch" ones with every BatchNorm normalizing by
     the batch, the others in inference mode. Drift and mismatch are the largest over
     layers, see `tfbn.drift`. Where the arm allows it, the outputs of the frozen layers are
     computed once and only the rest is fitted; the measurements say so.
@@ -187,7 +187,7 @@ def build(config: TransferConfig, arm: Arm, seed: int, classes: int, folder: Pat
 
 
 def _network(config: TransferConfig, arm: Arm, seed: int, folder: Path) -> Any:
-    """The network with its pretrained weights, or as it is initialised."""
+    """The network with its pretrained weights, or as it is initialized."""
     import keras
 
     if arm.pretrained:

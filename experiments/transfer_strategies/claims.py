@@ -19,7 +19,7 @@ class Changes:
     """Paired differences of two arms, for the arms that ran.
 
     Args:
-        results: Labelled, in percent.
+        results: Labeled, in percent.
     """
 
     def __init__(self, results: "pd.DataFrame"):

@@ -19,7 +19,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     """The `Summary` of `transfer_strategies`; accuracies in percent, differences in points."""
     import pandas as pd
 
-    results, curve = labelled(results), labelled(pd.read_parquet(folder / "curve.parquet"))
+    results, curve = labeled(results), labeled(pd.read_parquet(folder / "curve.parquet"))
     changes = Changes(results)
     largest = max(changes.images)
     return Summary(
@@ -35,7 +35,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     )
 
 
-def labelled(table: "pd.DataFrame") -> "pd.DataFrame":
+def labeled(table: "pd.DataFrame") -> "pd.DataFrame":
     """With the parts of condition and arm as columns, accuracies in percent."""
     table = table.assign(
         images=table.condition.astype(str).str.partition("=")[2].astype(int),

@@ -2,7 +2,7 @@
 
 A fresh BatchNorm in inference mode subtracts 0 and divides by sqrt(1 + epsilon). First:
 the scale of the signal at every BatchNorm of deep untrained networks, plain and residual,
-in inference mode and normalised by the batch. Then: accuracy in both modes after
+in inference mode and normalized by the batch. Then: accuracy in both modes after
 1, 2, 4, ... training steps, for several momenta, while the weights train, and once more
 with the trained weights held and the statistics started anew at (0, 1), beside the closed
 form 1 - momentum^steps. The default runs offline in about three minutes on two cores.

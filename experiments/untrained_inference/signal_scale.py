@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 def through_batch_normalizations(model: Any, x: np.ndarray, by_batch: bool) -> "pd.DataFrame":
-    """Runs the model once, in inference mode or normalised by the batch; nothing in it changes.
+    """Runs the model once, in inference mode or normalized by the batch; nothing in it changes.
 
     Args:
         model: Built.
         x: One batch.
-        by_batch: Whether every layer normalises by the batch.
+        by_batch: Whether every layer normalizes by the batch.
 
     Returns:
         One row for each BatchNormalization layer in data-flow order: `number` (from 1),

@@ -37,8 +37,8 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
         ],
         figures=figures(scales, steps),
         limits=[
-            f"Networks as initialised after He et al., on {config.source.name} in "
-            f"{config.image_size}x{config.image_size} pixels; another initialisation gives other scales.",
+            f"Networks as initialized after He et al., on {config.source.name} in "
+            f"{config.image_size}x{config.image_size} pixels; another initialization gives other scales.",
             f"Training is of {config.trained} with Adam at {config.learning_rate:g}. Where weights change "
             "faster, the statistics lag longer behind them; the second phase, weights held, leaves that out.",
             f"Usable means within {config.margin:g} points of the accuracy by batch statistics at this look "

@@ -10,7 +10,7 @@ from ..lab.intervals import interval
 if TYPE_CHECKING:
     import pandas as pd
 
-MODES = {"inference": "inference mode", "batch": "normalised by the batch"}
+MODES = {"inference": "inference mode", "batch": "normalized by the batch"}
 
 
 def scale_table(deep: "pd.DataFrame", scales: "pd.DataFrame") -> "pd.DataFrame":

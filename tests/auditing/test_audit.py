@@ -89,7 +89,7 @@ def built(form, setting, call_site):
 
 
 def what_happens(model, run):
-    """For each layer: whether the batch normalised, the statistics moved, gamma or beta moved."""
+    """For each layer: whether the batch normalized, the statistics moved, gamma or beta moved."""
     layers = [named.layer for named in batch_normalizations(model)]
     inputs = {}
     before = {id(w): keras.ops.convert_to_numpy(w).copy() for layer in layers for w in layer.weights}
@@ -232,7 +232,7 @@ def test_table_and_frame():
     assert list(frame.fit_normalizes_by) == ["moving", "moving"]
     text = str(found)
     assert "base/bn" in text
-    assert "2 BatchNormalization layers. In fit 0 normalise by the batch, 0 update" in text
+    assert "2 BatchNormalization layers. In fit 0 normalize by the batch, 0 update" in text
     assert max(map(len, text.splitlines())) <= 110
 
 

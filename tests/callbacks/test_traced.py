@@ -9,7 +9,7 @@ from tests.callbacks.test_drift_recorder import ByHand, check_against, data, tra
 from tfbn.callbacks import DriftRecorder, read_drift
 from tfbn.callbacks.recording import serves
 from tfbn.statistics.mismatch import Probe
-from tfbn.transforms.retracing import OURS
+from tfbn.transforms.retracing import TRACED_ATTRIBUTE
 
 assert data  # a fixture
 
@@ -134,7 +134,7 @@ def test_not_with_new_variables(model, data, tmp_path):
     recorded(model, data, tmp_path / "first")
     norm = model.get_layer("norm")
     vars(norm)["moving_mean"] = keras.Variable(np.ones(6), trainable=False, name="other")
-    assert not serves(vars(model)[OURS], model, every=1)
+    assert not serves(vars(model)[TRACED_ATTRIBUTE], model, every=1)
 
 
 def test_not_what_two_recorders_had_together(model, data, tmp_path):
@@ -154,16 +154,16 @@ def test_nothing_is_kept_after_a_fit_that_failed(model, data, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(model, data, [recorder, Fails()])
     recorder.close()
-    assert OURS not in vars(model)
+    assert TRACED_ATTRIBUTE not in vars(model)
 
 
 def test_it_is_not_saved_with_the_model(model, data, tmp_path):
     recorded(model, data, tmp_path / "log")
-    assert OURS in vars(model)
+    assert TRACED_ATTRIBUTE in vars(model)
     model.save(tmp_path / "model.keras")
     custom = {"Counting": Counting}
     loaded = keras.models.load_model(tmp_path / "model.keras", custom_objects=custom)
-    assert OURS not in vars(loaded)
+    assert TRACED_ATTRIBUTE not in vars(loaded)
     np.testing.assert_array_equal(loaded.predict(data[0], verbose=0), model.predict(data[0], verbose=0))
     model.export(tmp_path / "exported", verbose=False)
     exported = b"".join(p.read_bytes() for p in (tmp_path / "exported").rglob("*") if p.is_file())

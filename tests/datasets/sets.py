@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from tfbn.datasets import builder
 
-COLOURS = np.random.default_rng(0).integers(0, 256, (6, 5, 7, 3), dtype=np.uint8)
+COLORS = np.random.default_rng(0).integers(0, 256, (6, 5, 7, 3), dtype=np.uint8)
 
 
 class _Small(tfds.core.GeneratorBasedBuilder):
@@ -25,25 +25,25 @@ class _Small(tfds.core.GeneratorBasedBuilder):
         yield from enumerate(self.examples())
 
 
-class TestsColours(_Small):
-    """Colour images that are not square."""
+class TestsColors(_Small):
+    """Color images that are not square."""
 
     def features(self):
         names = ["warm", "cold"]
         return {"image": tfds.features.Image(shape=(5, 7, 3)), "label": tfds.features.ClassLabel(names=names)}
 
     def examples(self):
-        return [{"image": image, "label": i % 2} for i, image in enumerate(COLOURS)]
+        return [{"image": image, "label": i % 2} for i, image in enumerate(COLORS)]
 
 
-class TestsSizes(TestsColours):
+class TestsSizes(TestsColors):
     """Images of different sizes."""
 
     def features(self):
         return super().features() | {"image": tfds.features.Image(shape=(None, None, 3))}
 
     def examples(self):
-        return [{"image": image[: 2 + i], "label": 0} for i, image in enumerate(COLOURS[:3])]
+        return [{"image": image[: 2 + i], "label": 0} for i, image in enumerate(COLORS[:3])]
 
 
 class TestsTexts(_Small):
@@ -56,21 +56,21 @@ class TestsTexts(_Small):
         return [{"text": "a", "label": 0}]
 
 
-class TestsNumbers(TestsColours):
+class TestsNumbers(TestsColors):
     """Images, but the labels are no classes."""
 
     def features(self):
         return super().features() | {"label": tfds.features.Scalar(np.float32)}
 
 
-class TestsFarAway(TestsColours):
+class TestsFarAway(TestsColors):
     """On a machine that does not answer."""
 
     def _split_generators(self, dl_manager):
         raise ConnectionError("no route to host\nand a long story")
 
 
-class TestsSlow(TestsColours):
+class TestsSlow(TestsColors):
     """Takes its time, and leaves a mark beside its folder whenever it is prepared."""
 
     def _split_generators(self, dl_manager):

@@ -56,12 +56,12 @@ def test_a_limit_draws_over_all_classes(pictures):
     assert loaded.class_names == ("cats", "dogs")
 
 
-def test_grey_and_border(pictures, pixels):
+def test_gray_and_border(pictures, pixels):
     loaded = load_folder(pictures, image_size=SIZE + 4, border=2, channels=1)
     assert loaded.images.shape == (12, SIZE + 4, SIZE + 4, 1)
     inside = loaded.images[:, 2:-2, 2:-2]
-    grey = np.float64(pixels) @ [0.2989, 0.587, 0.114] / 255  # ITU-R 601
-    np.testing.assert_allclose(sorted(inside.mean((1, 2, 3))), sorted(grey.mean((1, 2))), rtol=1e-5)
+    gray = np.float64(pixels) @ [0.2989, 0.587, 0.114] / 255  # ITU-R 601
+    np.testing.assert_allclose(sorted(inside.mean((1, 2, 3))), sorted(gray.mean((1, 2))), rtol=1e-5)
     assert loaded.images.sum(dtype=float) == pytest.approx(inside.sum(dtype=float))
 
 

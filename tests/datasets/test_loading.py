@@ -51,7 +51,7 @@ def test_resizing_is_bilinear_and_smoothed(size, digits, prepared):
         np.testing.assert_allclose(image[1:-1, 1:-1, 0], np.asarray(expected), atol=1e-5)
 
 
-def test_grey_as_colour(digits, prepared):
+def test_gray_as_color(digits, prepared):
     images = load("uci_digits", "train[:9]", channels=3, data_dir=prepared).images
     np.testing.assert_array_equal(images, np.repeat(digits, 3, axis=-1))
 
@@ -68,16 +68,16 @@ def test_twice_the_same(digits, prepared):
 
 def test_a_data_set_that_is_not_embedded(prepared, no_network):
     with pytest.raises(InputError, match=r"Expected `dataset` to be prepared in .*allow the download"):
-        load("tests_colours", data_dir=prepared)
-    fetched = load("tests_colours", "validation", data_dir=prepared, download=True)
+        load("tests_colors", data_dir=prepared)
+    fetched = load("tests_colors", "validation", data_dir=prepared, download=True)
     assert fetched.class_names == ("warm", "cold")
-    order = [int(np.argmin(np.abs(sets.COLOURS - 255 * i).mean((1, 2, 3)))) for i in fetched.images]
+    order = [int(np.argmin(np.abs(sets.COLORS - 255 * i).mean((1, 2, 3)))) for i in fetched.images]
     assert sorted(order) == list(range(6))
-    np.testing.assert_allclose(fetched.images, np.float32(sets.COLOURS[order]) / 255, rtol=1e-6)
+    np.testing.assert_allclose(fetched.images, np.float32(sets.COLORS[order]) / 255, rtol=1e-6)
     assert fetched.labels.tolist() == [i % 2 for i in order]
-    grey = load("tests_colours", "validation", channels=1, data_dir=prepared)  # now it is there
+    gray = load("tests_colors", "validation", channels=1, data_dir=prepared)  # now it is there
     weights = [0.2989, 0.587, 0.114]
-    np.testing.assert_allclose(grey.images[..., 0], fetched.images @ np.float32(weights), atol=1e-5)
+    np.testing.assert_allclose(gray.images[..., 0], fetched.images @ np.float32(weights), atol=1e-5)
 
 
 def test_images_of_several_sizes_need_one(prepared):
@@ -121,7 +121,7 @@ def test_no_such_split(split, prepared):
 @pytest.mark.parametrize(
     ("name", "has"), [("tests_texts", "'label', 'text'"), ("tests_numbers", "'image', 'label'")]
 )
-def test_no_labelled_images(name, has, prepared):
+def test_no_labeled_images(name, has, prepared):
     with pytest.raises(
         InputError, match=rf"Expected `dataset` to have an image and a class label; it has \[{has}\]"
     ):

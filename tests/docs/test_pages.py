@@ -127,7 +127,7 @@ def check_commands(text: str) -> None:
 def _flags_of(module: str) -> set[str]:
     import dataclasses
 
-    from experiments.lab import catalogue
+    from experiments.lab import catalog
 
-    experiment = catalogue.load(module.removeprefix("experiments."))
+    experiment = catalog.load(module.removeprefix("experiments."))
     return {field.name for field in dataclasses.fields(experiment.config_class)}

@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_bits_whatever_ran_before(tmp_path):
     assert batch_size.run(TINY, cell, tmp_path) == alone
 
 
-@pytest.mark.skipif(not small_networks.has_renorm(), reason="this Keras has no batch renormalisation")
+@pytest.mark.skipif(not small_networks.has_renorm(), reason="this Keras has no batch renormalization")
 def test_arms_start_from_the_same_kernels():
     with_bn, renorm = (batch_size.build(TINY, arm, 1, 10) for arm in ("batchnorm", "renorm"))
     kernels = [[v.numpy() for v in m.trainable_variables if "kernel" in v.path] for m in (with_bn, renorm)]

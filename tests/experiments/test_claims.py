@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments.claims import __main__ as claims
-from experiments.lab import binary, catalogue, options, plots
+from experiments.lab import binary, catalog, options, plots
 from experiments.lab.dispatch import FailedRunsError
 from experiments.lab.experiment import Summary
 from experiments.lab.intervals import interval, paired
@@ -78,7 +78,7 @@ def fake(name, lead, arms=("a", "b")):
 @pytest.fixture
 def fakes(monkeypatch):
     known = {"frozen_batchnorm": fake("frozen_batchnorm", 1.0), "affine_only": fake("affine_only", -1.0)}
-    monkeypatch.setattr(catalogue, "load", known.__getitem__)
+    monkeypatch.setattr(catalog, "load", known.__getitem__)
     return known
 
 
@@ -180,7 +180,7 @@ def test_a_part_that_cannot_run_stops_all_before_any_work(fakes, tmp_path):
 
 @pytest.mark.parametrize("name", claims.EXPERIMENTS)
 def test_every_registered_experiment(name):
-    experiment = catalogue.load(name)
+    experiment = catalog.load(name)
     assert experiment.name == name
     assert experiment.question.endswith("?")
     assert experiment.arms, "arms are what --help lists"
@@ -192,4 +192,4 @@ def test_every_registered_experiment(name):
 
 def test_no_experiment_is_missing_from_the_table():
     others = {"choose", "claims", "pretrain", "sweep"}
-    assert set(catalogue.names()) - others <= set(claims.EXPERIMENTS)
+    assert set(catalog.names()) - others <= set(claims.EXPERIMENTS)

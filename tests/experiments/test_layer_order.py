@@ -133,7 +133,7 @@ def test_the_study_has_all_it_promises(study):
     assert trained.loc["conv-bn-relu"].bias_moved.isna().all()
     verdicts = [claim.verdict for claim in summary.claims]
     assert verdicts[0] == ONLY_IF
-    assert "conv-bn-relu, normalised by the batch" in summary.claims[0].why.split("; does not")[0]
+    assert "conv-bn-relu, normalized by the batch" in summary.claims[0].why.split("; does not")[0]
     assert "conv-bn-relu, training=False" in summary.claims[0].why.split("; does not")[1]
     assert any("without effect" in line and "has an effect" in line for line in summary.findings)
 

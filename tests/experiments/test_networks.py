@@ -85,8 +85,8 @@ def test_pretraining_on_a_source_happens_once_for_each_seed(tmp_path):
 def test_audit_prints_what_each_arm_will_do(tmp_path):
     text = transfer.audit(small(tmp_path))
     assert "batch: frozen, training=True, statistics update" in text
-    assert "In fit 7 normalise by the batch, 7 update" in text
-    assert "In fit 0 normalise by the batch, 0 update" in text
+    assert "In fit 7 normalize by the batch, 7 update" in text
+    assert "In fit 0 normalize by the batch, 0 update" in text
 
 
 def test_preprocessing_is_the_networks_own(tmp_path):

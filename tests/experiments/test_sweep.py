@@ -7,7 +7,7 @@ import types
 import pandas as pd
 import pytest
 
-from experiments.lab import binary, catalogue, grids, plan
+from experiments.lab import binary, catalog, grids, plan
 from experiments.sweep import __main__ as sweep
 from tests.experiments import small
 from tests.experiments.test_runner import run as run_small
@@ -20,8 +20,8 @@ def _listed(monkeypatch):
     module = types.ModuleType("experiments.small")
     module.EXPERIMENT = small.EXPERIMENT
     monkeypatch.setitem(sys.modules, "experiments.small", module)
-    names = catalogue.names()
-    monkeypatch.setattr(catalogue, "names", lambda: (*names, "small"))
+    names = catalog.names()
+    monkeypatch.setattr(catalog, "names", lambda: (*names, "small"))
 
 
 def config(tmp_path, **options):

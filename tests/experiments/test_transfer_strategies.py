@@ -17,7 +17,7 @@ from experiments.transfer_strategies import __main__ as transfer_strategies
 from experiments.transfer_strategies import claims as transfer_claims
 from experiments.transfer_strategies import learning_curve, strategies
 from experiments.transfer_strategies.strategies import ARMS
-from experiments.transfer_strategies.summary import labelled
+from experiments.transfer_strategies.summary import labeled
 from tfbn.graph.traversal import batch_normalizations
 from tfbn.utils.validation import InputError
 
@@ -188,27 +188,27 @@ INFERENCE = ("everything_inference", "last_inference", "head_inference")
     ],
 )
 def test_verdicts_follow_from_the_numbers(start, leads, verdict):
-    made = transfer_claims.claims(transfer_claims.Changes(labelled(results(**leads))))
+    made = transfer_claims.claims(transfer_claims.Changes(labeled(results(**leads))))
     (claim,) = [claim for claim in made if claim.claim.startswith(start)]
     assert claim.verdict == verdict, claim
 
 
 def test_time_saved_is_of_a_whole_step():
-    made = transfer_claims.claims(transfer_claims.Changes(labelled(results())))
+    made = transfer_claims.claims(transfer_claims.Changes(labeled(results())))
     (claim,) = [claim for claim in made if claim.claim.startswith("Freezing")]
     assert "last inference: +50 [50, 50]" in claim.measured
 
 
 def test_one_seed_decides_nothing():
     frame = results(scratch_batch=-30)
-    made = transfer_claims.claims(transfer_claims.Changes(labelled(frame[frame.seed == 0])))
+    made = transfer_claims.claims(transfer_claims.Changes(labeled(frame[frame.seed == 0])))
     assert {claim.verdict for claim in made} == {UNDECIDED}
 
 
 def test_claims_need_the_arms_they_compare():
     frame = results()
     some = frame[frame.arm.isin(["head_inference", "head_batch"])]
-    made = transfer_claims.claims(transfer_claims.Changes(labelled(some)))
+    made = transfer_claims.claims(transfer_claims.Changes(labeled(some)))
     assert [claim.claim for claim in made] == ["Keep BatchNorm in inference mode while fine-tuning."]
 
 

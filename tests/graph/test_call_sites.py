@@ -89,7 +89,7 @@ def test_restore_leaves_alone_what_was_not_asked_for(model, layers, inner):
 
 
 def test_the_flag_decides_in_a_call_until_it_is_cleared(rng):
-    """With a flag `training=True`, an inference call normalises by the batch or not at all as Keras has it;
+    """With a flag `training=True`, an inference call normalizes by the batch or not at all as Keras has it;
     without one it surely uses the moving statistics."""
     inputs, layer = keras.Input((3,)), L.BatchNormalization()
     model = keras.Model(inputs, layer(inputs, training=True))

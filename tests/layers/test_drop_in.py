@@ -26,7 +26,7 @@ SETTINGS = {
     "mixed bfloat16": ({"dtype": "mixed_bfloat16"}, (6, 5, 5, 3)),
     "synchronized": ({"synchronized": True}, (6, 5, 5, 3)),
 }
-if hasattr(Stock(), "renorm"):  # batch renormalisation came with Keras 3.13
+if hasattr(Stock(), "renorm"):  # batch renormalization came with Keras 3.13
     SETTINGS["renorm"] = ({"renorm": True, "renorm_clipping": {"rmax": 1.5, "dmax": 2}}, (6, 5, 5, 3))
 
 
@@ -90,7 +90,7 @@ def test_masked_statistics(training, update, rng):
     np.testing.assert_allclose(layer.moving_variance, moved[1], rtol=1e-5)
 
 
-@pytest.mark.skipif("renorm" not in SETTINGS, reason="this Keras has no batch renormalisation")
+@pytest.mark.skipif("renorm" not in SETTINGS, reason="this Keras has no batch renormalization")
 @pytest.mark.parametrize("update", [True, False])
 def test_renorm_of_a_frozen_layer_corrects_as_stock_and_updates_as_told(update):
     stock, ours, x = pair("renorm", training=True, update_statistics=update)

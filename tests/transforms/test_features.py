@@ -230,7 +230,7 @@ def first(layer):
 
 
 REFUSED = {
-    "batch statistics": (lambda: {"base": backbone(training=True)}, "bn1': it normalises by the batch"),
+    "batch statistics": (lambda: {"base": backbone(training=True)}, "bn1': it normalizes by the batch"),
     "updating": (
         lambda: {"base": backbone(training=False, update_statistics=True)},
         "bn1': its moving statistics update",

@@ -104,14 +104,14 @@ def test_channels_first(rng, dimensions):
     assert [layer.name for layer in folded.layers[1:]] == ["conv"]
     assert_close(folded(x), normalized(conv(x), bn))
     model = scramble(keras.Model(inputs, wrong(conv(inputs))), rng)
-    assert "it normalises axis -1, which is not that of the channels of 'conv'" in reasons(model)["wrong"]
+    assert "it normalizes axis -1, which is not that of the channels of 'conv'" in reasons(model)["wrong"]
     assert_close(fold(model, verbose=False)(x), normalized(conv(x), wrong))
 
 
-def test_a_dense_normalised_over_time_stays(rng):
+def test_a_dense_normalized_over_time_stays(rng):
     model = keras.Sequential([keras.Input((4, 3)), layers.Dense(2, name="dense"), STOCK(axis=1, name="bn")])
     scramble(model, rng)
-    assert "it normalises axis 1" in reasons(model)["bn"]
+    assert "it normalizes axis 1" in reasons(model)["bn"]
     x = rng.normal(size=(5, 4, 3)).astype("float32")
     assert_close(fold(model, verbose=False)(x), model(x))
 

@@ -29,7 +29,7 @@ def audit(model: Any, batch_size: int | None = None) -> Audit:
     Warned about: a `training=` at a call site that this Keras overrides, or that leaks;
     batch statistics in `evaluate`; flags changed since the train step was traced;
     statistics still at (0, 1); a bias just before (it has no effect while the batch
-    normalises); too few values a channel for batch statistics to mean anything; dead
+    normalizes); too few values a channel for batch statistics to mean anything; dead
     channels.
 
     Args:
@@ -92,7 +92,7 @@ def _calls(
 
 
 def _reason(error: Exception) -> str:
-    """The line of an error that tells most: Keras puts one of its own and colours before it."""
+    """The line of an error that tells most: Keras puts one of its own and colors before it."""
     lines = [re.sub(r"\x1b\[\d+m", "", line).strip() for line in str(error).splitlines()]
     telling = [line for line in lines if line and not line.startswith("Exception encountered")]
     return telling[0] if telling else type(error).__name__

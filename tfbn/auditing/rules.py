@@ -120,7 +120,7 @@ def _bias_before(facts: Facts) -> Iterator[str]:
     if before is None or not is_linear(before) or before.activation is not keras.activations.linear:
         return
     if before.use_bias:
-        yield "the layer before it has a bias, without effect while the batch normalises"
+        yield "the layer before it has a bias, without effect while the batch normalizes"
 
 
 def _few_values(facts: Facts) -> Iterator[str]:
@@ -133,7 +133,7 @@ def _few_values(facts: Facts) -> Iterator[str]:
         return
     values = facts.batch_size * math.prod(known)
     if values == 1:
-        yield "one value a channel in a batch: normalised by the batch, the output is beta whatever the input"
+        yield "one value a channel in a batch: normalized by the batch, the output is beta whatever the input"
     elif values < FEW:
         yield f"{values} values a channel in a batch: batch statistics mean little"
 

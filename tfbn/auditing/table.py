@@ -11,8 +11,8 @@ from tfbn.layers import modes
 if TYPE_CHECKING:
     import pandas as pd
 
-HEADINGS = ("layer", "class", "channels", "fit: normalises by", "statistics", "gamma, beta", "evaluate")
-FOLD_ABOVE = 60  # rows; longer tables show neighbours that are alike as one
+HEADINGS = ("layer", "class", "channels", "fit: normalizes by", "statistics", "gamma, beta", "evaluate")
+FOLD_ABOVE = 60  # rows; longer tables show neighbors that are alike as one
 WIDTH = 110
 
 
@@ -108,7 +108,7 @@ def _render(audit: Audit) -> str:
 
 
 def _groups(rows: tuple[Row, ...]) -> list[list[Row]]:
-    """Runs of neighbours that do the same."""
+    """Runs of neighbors that do the same."""
     keyed = itertools.groupby(rows, key=lambda row: (row.kind, row.fit, row.evaluate))
     return [list(group) for _, group in keyed]
 
@@ -133,7 +133,7 @@ def _sum(audit: Audit) -> str:
     rows = audit.rows
     batch = sum(row.fit.normalizes_by == "batch" for row in rows)
     return (
-        f"{audit.model}: {len(rows)} BatchNormalization layers. In fit {batch} normalise by the batch, "
+        f"{audit.model}: {len(rows)} BatchNormalization layers. In fit {batch} normalize by the batch, "
         f"{sum(row.fit.updates for row in rows)} update their statistics, "
         f"{sum(row.fit.trains for row in rows)} train gamma or beta."
     )

@@ -29,7 +29,7 @@ def load_folder(
             `.gif` (of which the first frame counts), also in folders further down.
         image_size: Height and width in pixels, the border included.
         border: Empty pixels on each side.
-        channels: 1 (grey) or 3; None means 3.
+        channels: 1 (gray) or 3; None means 3.
         limit: Read at most so many examples, drawn over all classes.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Labelled images in memory, and reading a tf.data set into them."""
+"""Labeled images in memory, and reading a tf.data set into them."""
 
 import dataclasses
 from typing import Any
@@ -10,7 +10,7 @@ from tfbn.utils.validation import InputError, check_at_least, fail
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """A labelled set of images in memory.
+    """A labeled set of images in memory.
 
     Attributes:
         images: float32 in [0, 1], shape `(n, height, width, channels)`.
@@ -36,7 +36,7 @@ class Form:
     Attributes:
         image_size: Height and width in pixels, the border included; None: as stored.
         border: Empty (zero) pixels on each side.
-        channels: 1 (grey) or 3; None: as stored.
+        channels: 1 (gray) or 3; None: as stored.
         limit: Read at most so many examples; None: all.
 
     Raises:

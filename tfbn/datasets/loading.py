@@ -74,14 +74,14 @@ def load(
         split: As TFDS has it: `"train"`, `"train[:300]"`, `"test[80%:]"`.
         image_size: Height and width in pixels, the border included; None: as stored.
         border: Empty (zero) pixels on each side.
-        channels: 1 (grey) or 3; None: as stored.
+        channels: 1 (gray) or 3; None: as stored.
         limit: Read at most so many examples.
         data_dir: See `builder`.
         download: See `builder`.
 
     Raises:
         InputError: No such data set, not on this machine, no such split, not one of
-            labelled images, or a form that images cannot have.
+            labeled images, or a form that images cannot have.
 
     Example:
 

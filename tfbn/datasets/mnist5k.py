@@ -17,7 +17,7 @@ CITATION = """
 
 
 class Mnist5k(tfds.core.GeneratorBasedBuilder):
-    """5,000 handwritten digits, 28 x 28 grey levels, 500 of each class.
+    """5,000 handwritten digits, 28 x 28 gray levels, 500 of each class.
 
     One split, `train`, mixed once with a fixed seed; any slice of it, as
     `train[:80%]`, is close to balanced.

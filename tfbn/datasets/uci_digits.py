@@ -14,11 +14,11 @@ CITATION = """
   howpublished={UCI Machine Learning Repository}, year={1998}, doi={10.24432/C50P49}
 }
 """
-LEVELS = 16  # grey levels run from 0 to 16 at the source
+LEVELS = 16  # gray levels run from 0 to 16 at the source
 
 
 class UciDigits(tfds.core.GeneratorBasedBuilder):
-    """1,797 handwritten digits, 8 x 8 grey levels, 174 to 183 of each class.
+    """1,797 handwritten digits, 8 x 8 gray levels, 174 to 183 of each class.
 
     The source's levels 0..16 are stored as `round(level * 255 / 16)`, which loses
     nothing. One split, `train`, mixed once with a fixed seed.

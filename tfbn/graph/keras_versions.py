@@ -43,7 +43,7 @@ def call_site_training_leaks() -> bool:
 
 @functools.cache
 def has_renorm() -> bool:
-    """Whether the stock layer knows batch renormalisation, as from Keras 3.13 on.
+    """Whether the stock layer knows batch renormalization, as from Keras 3.13 on.
 
     Example:
 

@@ -16,7 +16,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's BatchNormalization whose modes can be set one by one.
 
     Stock Keras decides three things by one condition, `training and trainable`: what
-    normalises, whether the moving statistics update, and whether gamma and beta
+    normalizes, whether the moving statistics update, and whether gamma and beta
     train. Here each is a switch of its own. The switches are kept on the layer, so
     `fit` obeys them and no other layer sees them.
 
@@ -31,20 +31,20 @@ class BatchNormalization(keras.layers.BatchNormalization):
       with the **biased** variance (divided by N), as stock Keras has it.
 
     In an inference call (`evaluate`, `predict`, `model(x)`): the moving statistics
-    normalise and do not update, always.
+    normalize and do not update, always.
 
     Args:
         *args: As in `keras.layers.BatchNormalization` (axis, momentum, epsilon, ...).
-        training: What normalises in a training call. `True`: the batch, whatever
+        training: What normalizes in a training call. `True`: the batch, whatever
             `trainable` says. `False`: the moving statistics, whatever `trainable`
             or the caller says. `None`: stock Keras, the batch if the layer is
             trainable.
         update_statistics: Whether the moving statistics update in a training call.
-            `None`: exactly when the batch normalises. `True` or `False`: always or
+            `None`: exactly when the batch normalizes. `True` or `False`: always or
             never. `training=False, update_statistics=True` adapts them while the
             forward pass is already the one that inference will use.
         fused: `None`: TensorFlow's fused operation where it applies (inputs of two or
-            more axes, the last one normalised, float32 or lower, no mask, no renorm,
+            more axes, the last one normalized, float32 or lower, no mask, no renorm,
             not synchronized). `True`: insist on it, an error where it does not apply.
             `False`: never. The moving statistics are the same either way to rounding.
             Largest error of an output against float64, the outputs' standard deviation

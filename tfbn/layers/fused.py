@@ -104,7 +104,7 @@ def _by_batch(
 
 
 def normalize_by_moving(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float) -> Any:
-    """Normalises by given statistics: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`."""
+    """Normalizes by given statistics: `gamma * (x - mean) / sqrt(variance + epsilon) + beta`."""
     import tensorflow as tf
 
     outputs, *_ = tf.raw_ops.FusedBatchNormV3(

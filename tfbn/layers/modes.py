@@ -2,7 +2,7 @@
 
 Three things that stock Keras ties to one condition are told apart here:
 
-- what the layer **normalises by**: the batch's statistics or the moving ones;
+- what the layer **normalizes by**: the batch's statistics or the moving ones;
 - whether the moving statistics **update**;
 - whether gamma and beta **train**.
 """
@@ -49,11 +49,11 @@ def resolve(
 ) -> Mode:
     """The mode that a layer's flags give.
 
-    | in a training call | normalises by the batch | updates |
+    | in a training call | normalizes by the batch | updates |
     |---|---|---|
     | `training=True` | always | unless `update_statistics=False` |
     | `training=False` | never | only if `update_statistics=True` |
-    | `training=None` | if `trainable` | as it normalises, unless told |
+    | `training=None` | if `trainable` | as it normalizes, unless told |
 
     In an inference call: moving statistics, no update, always.
 

@@ -18,7 +18,7 @@ class Arguments:
 
     Attributes:
         include_top: Whether the network ends in global pooling and a dense layer.
-        weights: None (initialised as in He et al. 2015), a path that ends in
+        weights: None (initialized as in He et al. 2015), a path that ends in
             `.weights.h5` or `.keras`, or the name of weights packaged with tfbn, as
             `"mnist5k"` or `"mnist5k-3"` (seed 3) for `resnet8`. Stem and stages must fit
             the file; the head is loaded too if it fits, and stays fresh if the file has
@@ -31,7 +31,7 @@ class Arguments:
         classes: Number of classes. Default: 10 in CIFAR form, 1000 in ImageNet form.
         classifier_activation: Activation of the dense layer, None for logits.
         name: The model's name. Default: the network's, as `"resnet20"`.
-        training: What normalises in a training call: the batch (True), the moving
+        training: What normalizes in a training call: the batch (True), the moving
             statistics (False) or as in stock Keras (None). Set on the BatchNormalization
             layers of the frozen stages. See `tfbn.layers.BatchNormalization`.
         update_statistics: Whether their moving statistics update. Set on the same layers.

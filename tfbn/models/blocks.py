@@ -99,7 +99,7 @@ class Wiring:
         return x
 
     def convolve(self, x: Any, conv: Conv, name: str) -> Any:
-        """`x` after one convolution, initialised as in He et al. 2015 (variance 2 / fan-in)."""
+        """`x` after one convolution, initialized as in He et al. 2015 (variance 2 / fan-in)."""
         use_bias = self.use_bias
         if use_bias is None:
             use_bias = self.normalization is None or self.order == "conv-relu-bn"

@@ -78,7 +78,7 @@ def pretrained(
         pooling: None, `"avg"` or `"max"`, without a head.
         classes: Of the head.
         classifier_activation: Of the head.
-        training: What BatchNormalization of the frozen part normalises by in `fit`, see
+        training: What BatchNormalization of the frozen part normalizes by in `fit`, see
             `tfbn.layers.BatchNormalization`.
         update_statistics: Whether its moving statistics update.
         trainable: Whether the frozen part's weights train.

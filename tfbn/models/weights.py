@@ -82,7 +82,7 @@ def load(model: keras.Model, body: keras.Model, path: Path) -> None:
 
     The body (stem and stages) must fit the file layer by layer. The head is loaded too
     if it fits; if the file has other classes or no head, the head stays as it was
-    initialised.
+    initialized.
 
     Args:
         model: The network.

@@ -1,7 +1,7 @@
-"""How far what `fit` normalises by is from what `predict` will normalise by.
+"""How far what `fit` normalizes by is from what `predict` will normalize by.
 
-A layer that normalises by the moving statistics in `fit` has mismatch 0: `predict` uses
-the same. One that normalises by the batch has the distance of the batch's statistics
+A layer that normalizes by the moving statistics in `fit` has mismatch 0: `predict` uses
+the same. One that normalizes by the batch has the distance of the batch's statistics
 from the moving ones. Drift alone cannot see this: statistics that are held do not drift,
 and still may have nothing to do with the batches.
 """
@@ -89,7 +89,7 @@ class Probe:
         return np.where(uses > 0, totals / np.maximum(uses, 1), np.nan)
 
     def _batch_statistics(self, inputs: Any) -> tuple[list[tuple[Any, Any, Any]], Any]:
-        """(layer index, mean, variance) for each use that normalises by the batch; the outputs."""
+        """(layer index, mean, variance) for each use that normalizes by the batch; the outputs."""
         found = []
         uses = [0] * len(self._layers)
 
@@ -117,7 +117,7 @@ def traced_once(model: Any, function: Callable) -> Callable:
 
 
 def normalizes_by_batch(layer: Any, training: bool | None) -> bool:
-    """Whether a call with this `training`, as it reaches the layer, normalises by the batch.
+    """Whether a call with this `training`, as it reaches the layer, normalizes by the batch.
 
     Args:
         layer: A BatchNormalization layer, stock or tfbn's.

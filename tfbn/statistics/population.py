@@ -174,7 +174,7 @@ class _Observer(keras.Model):
         return [named.layer for named in replaceable(self.inner)[0]]
 
     def hold(self, index: int, population: Moments) -> None:
-        """From now on, the layer normalises by the given statistics."""
+        """From now on, the layer normalizes by the given statistics."""
         self.means[index].assign(population.mean)
         self.variances[index].assign(population.variance)
         self.is_held[index].assign(1.0)

@@ -32,9 +32,9 @@ def recalibrate(
 
     so the moving variance is the biased one, as training would have it. What is pooled
     are the moments of each layer's *inputs*, and those depend on how the layers before
-    it normalise meanwhile:
+    it normalize meanwhile:
 
-    - `method="batch"` (PreciseBN, AdaBN): every BatchNormalization layer normalises by
+    - `method="batch"` (PreciseBN, AdaBN): every BatchNormalization layer normalizes by
       the batch. One pass. The first layer's statistics are those of the whole set to
       rounding; later ones are the average over what batches of this size give.
     - `method="exact"`: layer after layer in the order of their calls, those before
@@ -43,7 +43,7 @@ def recalibrate(
 
     Everything else is in inference mode (no dropout). All layers take part, whatever
     their flags and `trainable` say. A shared layer's uses are pooled (with "exact", it
-    normalises by the batch while it is observed). Masked positions do not count. The
+    normalizes by the batch while it is observed). Masked positions do not count. The
     moving stddev and the renorm statistics of a renorm layer are set to match. Weights,
     optimizer state and all other layers stay untouched, and nothing is assigned before
     the last batch was read: if the data fail, the model is as it was, bit for bit.

@@ -1,4 +1,4 @@
-"""Running a model whose BatchNormalization layers normalise by other statistics than their own."""
+"""Running a model whose BatchNormalization layers normalize by other statistics than their own."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -119,7 +119,7 @@ def normalize(layer: Any, inputs: Any, mean: Any, variance: Any) -> Any:
 
 @contextlib.contextmanager
 def batch_statistics(model: Any) -> Iterator[None]:
-    """While the block runs, inference calls normalise by the batch, and nothing updates.
+    """While the block runs, inference calls normalize by the batch, and nothing updates.
 
     Inference calls are `predict`, `evaluate` and `model(x)`; dropout and all else stay
     in inference mode, and training calls are as ever. The difference between a metric

@@ -25,7 +25,7 @@ class Performance:
     >>> bn = keras.layers.BatchNormalization(name="bn")
     >>> model = keras.Sequential([keras.Input((1,)), bn])
     >>> model.compile("sgd", "mse")
-    >>> x = np.array([[0.0], [2.0]], "float32")  # by the batch normalised: -1, 1
+    >>> x = np.array([[0.0], [2.0]], "float32")  # by the batch normalized: -1, 1
     >>> measured = Performance(model, x, x).measure(model(x, training=True))
     >>> round(measured["training"]["loss"], 2), round(measured["inference"]["loss"], 2)
     (1.0, 0.0)

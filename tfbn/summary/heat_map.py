@@ -26,11 +26,11 @@ def heat_map(title: str, unit: str, steps: Sequence[int], layers: Sequence[str],
     """Draws layers (downwards, in the model's order) by steps (to the right).
 
     The scale is logarithmic where the values go over more than two orders of magnitude,
-    so that small drift is seen beside large drift; values that are 0 or not finite are grey.
+    so that small drift is seen beside large drift; values that are 0 or not finite are gray.
 
     Args:
         title: What is shown.
-        unit: Its unit, written beside the colour bar.
+        unit: Its unit, written beside the color bar.
         steps: Steps of the columns, ascending.
         layers: Names of the rows.
         values: Shape `(layers, steps)`, not negative.
@@ -81,11 +81,11 @@ def _norm(values: np.ndarray) -> tuple[Any, str]:
 
     seen = values[np.isfinite(values) & (values > 0)]
     if not len(seen):
-        return Normalize(0, 1), " (0 is grey)"
+        return Normalize(0, 1), " (0 is gray)"
     low, high = np.quantile(seen, 0.02), seen.max()
     if high > 100 * low:
-        return LogNorm(max(low, high * 1e-6), high), " (logarithmic; 0 is grey)"
-    return Normalize(0, high), " (0 is grey)"
+        return LogNorm(max(low, high * 1e-6), high), " (logarithmic; 0 is gray)"
+    return Normalize(0, high), " (0 is gray)"
 
 
 def _edges(steps: Sequence[int]) -> np.ndarray:

@@ -53,7 +53,7 @@ def verdict(
     if mismatches is not None and np.isfinite(mismatches[:, 0]).any():
         largest = _largest(layers, np.nan_to_num(mismatches[:, 0]))
         lines.append(
-            "Largest distance between what `fit` normalises by and what `predict` will: "
+            "Largest distance between what `fit` normalizes by and what `predict` will: "
             f"{largest} {tags.UNITS['mismatch']}."
         )
     return "\n".join(f"* {line}" for line in lines)

@@ -62,14 +62,14 @@ def cache_features(
 ) -> Features:
     """Computes the outputs of a model's frozen prefix once; what trains is the rest.
 
-    Where the first layers of a model are frozen and their BatchNormalization normalises by
+    Where the first layers of a model are frozen and their BatchNormalization normalizes by
     moving statistics that are held, `fit` computes the same numbers in every epoch. Here
     they are computed once, in inference mode, with BatchNormalization folded into the
     layers before it (`tfbn.fold`), and kept. Training the rest on them is training the
     model, up to rounding: same steps, same weights, same metrics.
 
     That is so only while nothing in the prefix changes or is random in `fit`. A layer
-    with weights that train, BatchNormalization that normalises by the batch or updates,
+    with weights that train, BatchNormalization that normalizes by the batch or updates,
     Dropout and augmentation layers, layers that add to the loss or whose own code looks
     at `training` end the prefix; where they leave none, an error names the first.
 

@@ -150,7 +150,7 @@ class _Folding:
         if self.flow.calls(bn) > 1:
             return "it is used more than once"
         if id(bn) in self.flow.forced:
-            return "training=True where it is called makes it normalise by the batch in inference, too"
+            return "training=True where it is called makes it normalize by the batch in inference, too"
         before = self.flow.before(bn)
         if before is None:
             return "it comes first in its model"
@@ -209,7 +209,7 @@ def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
 def _mismatch(before: Any, bn: Any) -> str | None:
     rank = bn.input_spec.ndim
     if bn.axis % rank != linear.channel_axis(before, rank):
-        return f"it normalises axis {bn.axis}, which is not that of the channels of {before.name!r}"
+        return f"it normalizes axis {bn.axis}, which is not that of the channels of {before.name!r}"
     if bn.compute_dtype != before.compute_dtype:
         return f"it computes in {bn.compute_dtype} and the layer before it in {before.compute_dtype}"
     with np.errstate(all="ignore"):

@@ -56,7 +56,7 @@ def freeze(
 
     Kernels, biases, gamma and beta of the chosen layers stop training. The moving
     statistics obey `training` and `update_statistics`, as `tfbn.layers.BatchNormalization`
-    has them: with the default `training=False` they normalise and are held. Stock
+    has them: with the default `training=False` they normalize and are held. Stock
     BatchNormalization layers among the chosen ones are converted where a flag is set,
     see `tfbn.convert`; other kinds of layers, as Dropout, keep to themselves. Layers of
     classes that others derived from BatchNormalization get `trainable` alone, and a

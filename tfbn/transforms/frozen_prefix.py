@@ -226,7 +226,7 @@ class _Obstacles:
         for call in self._calls.get(id(layer), []):
             mode = modes.resolve(training, update, layer.trainable, training_call=bool(call.training))
             if mode.normalizes_by == "batch":
-                return "it normalises by the batch (`training=False` on the layer holds it)"
+                return "it normalizes by the batch (`training=False` on the layer holds it)"
             if mode.updates:
                 return "its moving statistics update (`update_statistics=False` holds them)"
         return None
