@@ -34,6 +34,30 @@ def where(image, pixels):
     return int(np.argmin(np.abs(np.float32(pixels) - 255 * image).mean((1, 2, 3))))
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P", "P with transparency"])
+def test_transparent_images_lie_on_white(mode, tmp_path, rng):
+    colors = rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    alpha = rng.integers(0, 256, (SIZE, SIZE), dtype=np.uint8)
+    alpha[0, :2] = 0, 255
+    if mode.startswith("P"):
+        picture = PIL.Image.fromarray(colors).quantize(200)
+        colors = np.asarray(picture.convert("RGB"))
+        hidden = np.asarray(picture) == 3
+        alpha = np.where(hidden & (mode != "P"), 0, 255)
+        options = {"transparency": 3} if mode != "P" else {}
+    else:
+        if mode.startswith("L"):
+            colors = np.repeat(colors[..., :1], 3, -1)
+        picture = PIL.Image.fromarray(np.dstack([colors, alpha])).convert(mode)
+        colors = np.asarray(PIL.Image.fromarray(colors).convert(mode.removesuffix("A")).convert("RGB"))
+        alpha, options = (alpha if mode.endswith("A") else np.full_like(alpha, 255)), {}
+    (tmp_path / "x" / "a").mkdir(parents=True)
+    picture.save(tmp_path / "x" / "a" / "1.png", **options)
+    loaded = load_folder(tmp_path / "x", image_size=SIZE)
+    share = alpha[..., None] / 255
+    np.testing.assert_allclose(255 * loaded.images[0], colors * share + 255 * (1 - share), atol=0.51)
+
+
 def test_every_image_once_with_its_class(pictures, pixels):
     loaded = load_folder(pictures, image_size=SIZE)
     assert loaded.class_names == ("cats", "dogs")

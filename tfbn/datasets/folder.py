@@ -23,6 +23,7 @@ def load_folder(
     """Images of a folder that has one folder for each class.
 
     Files with other suffixes, and all whose names begin with a dot, are passed over.
+    Where an image is transparent, a white background shows.
 
     Args:
         folder: The folder; `folder/<class>/<anything>.png`, `.jpg`, `.jpeg`, `.bmp` or
@@ -80,8 +81,20 @@ def _files(folder: Path) -> list[Path]:
 def _decoded(name: Any) -> Any:
     import tensorflow as tf
 
-    image = tf.io.decode_image(tf.io.read_file(name), channels=3, expand_animations=False)
-    return tf.ensure_shape(image, (None, None, 3))
+    image = tf.io.decode_image(tf.io.read_file(name), expand_animations=False)
+    return tf.ensure_shape(_opaque(image), (None, None, 3))
+
+
+def _opaque(image: Any) -> Any:
+    """Gray or color, with or without alpha, as color on white; values 0..255."""
+    import tensorflow as tf
+
+    number = tf.shape(image)[-1]
+    colors = number - 1 + number % 2  # gray with alpha has two channels, color with alpha four
+    levels = tf.cast(image, tf.float32)
+    alpha = tf.where(colors == number, tf.ones_like(levels[..., -1:]), levels[..., -1:] / 255)
+    levels = levels[..., :colors] * tf.ones(3)  # one channel becomes three
+    return tf.cast(tf.round(levels * alpha + 255 * (1 - alpha)), tf.uint8)
 
 
 def _unreadable(files: list[Path]) -> Path | None:

@@ -11,14 +11,17 @@ from tfbn.utils.validation import InputError, fail, near_names
 
 # Their data come inside packages, so that they can be prepared without a network.
 EMBEDDED = ("mnist5k", "uci_digits")
+# Names of TFDS's -> our own data set of the same images, from files that a package of the system installs.
+_INSTALLED = {"fashion_mnist": "debian_fashion_mnist"}
+_OFFLINE = (*EMBEDDED, *_INSTALLED.values())
 
 
 def builder(name: str, data_dir: str | os.PathLike | None = None, download: bool = False) -> Any:
     """A TFDS builder whose data are on this machine.
 
-    Embedded data sets are prepared if they are not. Others must have been prepared
-    before, unless `download` allows it: asking a network that is not there can take
-    minutes.
+    Embedded data sets are prepared if they are not, and so is Fashion-MNIST if Debian's
+    package `dataset-fashion-mnist` is installed. Others must have been prepared before,
+    unless `download` allows it: asking a network that is not there can take minutes.
 
     Args:
         name: Any TFDS name, as `"mnist5k"`, `"cifar10"` or `"imagenet_v2/topimages"`.
@@ -36,7 +39,7 @@ def builder(name: str, data_dir: str | os.PathLike | None = None, download: bool
     """
     import tensorflow_datasets as tfds
 
-    from tfbn.datasets import mnist5k, uci_digits  # noqa: F401  registers them with TFDS
+    from tfbn.datasets import debian_fashion_mnist, mnist5k, uci_digits  # noqa: F401  registers them
 
     try:
         found = tfds.builder(name, data_dir=data_dir)
@@ -45,12 +48,16 @@ def builder(name: str, data_dir: str | os.PathLike | None = None, download: bool
         raise fail("dataset", f"to be a TFDS name ({near_names(name, known)})", name) from None
     if found.is_prepared():
         return found
-    if not download and found.name not in EMBEDDED:
-        raise fail(
-            "dataset",
-            f"to be prepared in {found.data_dir_root} (allow the download, or prepare it there with TFDS)",
-            name,
-        )
+    if found.name in _INSTALLED and not download and debian_fashion_mnist.is_installed():
+        return builder(_INSTALLED[found.name], data_dir)
+    if found.name in _INSTALLED.values() and not debian_fashion_mnist.is_installed():
+        package = debian_fashion_mnist.PACKAGE
+        raise fail("dataset", f"to be installed (apt-get install {package})", name)
+    if not download and found.name not in _OFFLINE:
+        ways = "allow the download, or prepare it there with TFDS"
+        if found.name in _INSTALLED:
+            ways += f", or apt-get install {debian_fashion_mnist.PACKAGE}"
+        raise fail("dataset", f"to be prepared in {found.data_dir_root} ({ways})", name)
     _prepare(found)
     # Anew: where another process was first, the old builder does not know the splits.
     return tfds.builder(name, data_dir=data_dir)
@@ -108,7 +115,7 @@ def _prepare(found: Any) -> None:
     import io
 
     folder = Path(found.data_dir_root)
-    embedded = found.name in EMBEDDED
+    embedded = found.name in _OFFLINE
     quiet = contextlib.redirect_stdout(io.StringIO())  # TFDS would speak of a download
     with _one_at_a_time(folder, found.name), quiet if embedded else contextlib.nullcontext():
         try:

