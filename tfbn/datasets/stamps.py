@@ -40,7 +40,7 @@ def photographs(stamps: str | os.PathLike = FOLDER) -> dict[str, list[Path]]:
 
     >>> photographs(folder / "nothing")
     Traceback (most recent call last):
-    tfbn.utils.validation.InputError: Expected `stamps` to be the folder of Debian's tuxpaint-stamps-default ...
+    tfbn.utils.validation.InputError: Expected `stamps` to be the folder of ... tuxpaint-stamps-default ...
     """
     root = Path(stamps)
     inside = root / FOLDER.relative_to("/")
