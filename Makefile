@@ -8,14 +8,18 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Where the processor has no VNNI, TensorFlow leaves oneDNN off: slower, and without NCHW convolutions.
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
-.PHONY: run test test-long test-backends keras-versions lint benchmark docs notebooks notebooks-refresh requirements clean
+.PHONY: run check test test-long test-backends keras-versions lint benchmark docs notebooks notebooks-refresh requirements clean
 
 run: $(READY)  ## The main job on the data that comes with the package.
 	$(BIN)/python -m experiments.frozen_batchnorm $(FLAGS)
 
-# Processes of one thread each do not fight for cores.
-test test-long: export TF_NUM_INTRAOP_THREADS = 1
-test test-long: export TF_NUM_INTEROP_THREADS = 1
+# Processes of one thread each do not compete for cores.
+check test test-long: export TF_NUM_INTRAOP_THREADS = 1
+check test test-long: export TF_NUM_INTEROP_THREADS = 1
+UNIT_TESTS = tests/test_layering.py tests/utils tests/graph tests/layers tests/statistics tests/auditing
+check: lint  ## Lint, types, and the library's unit tests; about a minute.
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist=loadfile -m "not long" $(UNIT_TESTS)
+
 test: $(READY)  ## Every quick test; under ten minutes on two cores.
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist=loadfile -m "not long"
 

@@ -25,7 +25,7 @@ def _exported(module: types.ModuleType) -> list[str]:
     """What `__all__` lists; without one, the functions and classes that the module defines."""
     if hasattr(module, "__all__"):
         named = {name: getattr(module, name) for name in module.__all__}
-        return [name for name, value in named.items() if callable(value) or inspect.ismodule(value)]
+        return [name for name, value in named.items() if _is_public_kind(value)]
     return [
         name
         for name, value in vars(module).items()
@@ -33,6 +33,10 @@ def _exported(module: types.ModuleType) -> list[str]:
         and (inspect.isclass(value) or inspect.isfunction(value))
         and value.__module__ == module.__name__
     ]
+
+
+def _is_public_kind(value: Any) -> bool:
+    return inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value)
 
 
 def has_example(value: Any) -> bool:

@@ -62,6 +62,15 @@ def test_has_a_place_in_the_reference(name):
 
 def test_the_reference_names_what_there_is():
     for name in re.findall(r"^   ([\w.]+)$", REFERENCE, re.MULTILINE):
-        module, _, attribute = f"tfbn.{name}".rpartition(".")
-        found = hasattr(importlib.import_module(module), attribute)
-        assert found or importlib.util.find_spec(f"tfbn.{name}"), name
+        assert _found(f"tfbn.{name}"), name
+
+
+def _found(name: str) -> bool:
+    """Whether a dotted name leads somewhere, through attributes or modules."""
+    value = tfbn
+    for part in name.split(".")[1:]:
+        try:
+            value = getattr(value, part)
+        except AttributeError:
+            value = importlib.import_module(f"{value.__name__}.{part}")
+    return value is not None

@@ -8,7 +8,7 @@ process's own) and the same version of tfbn.
 import contextlib
 import logging
 from collections.abc import Iterator
-from concurrent.futures import CanceledError, Executor
+from concurrent.futures import CancelledError, Executor
 from importlib import metadata
 from typing import Any
 
@@ -57,8 +57,8 @@ def check(scheduler: str) -> None:
 
 def is_loss(error: BaseException) -> bool:
     """Whether an error says that a worker or the scheduler was lost, not that the run failed."""
-    kinds = ("KilledWorker", "CommClosedError", "FutureCanceledError", "NoSchedulerError")
-    return isinstance(error, CanceledError) or type(error).__name__ in kinds
+    kinds = ("KilledWorker", "CommClosedError", "FutureCancelledError", "NoSchedulerError")
+    return isinstance(error, CancelledError) or type(error).__name__ in kinds
 
 
 def _distributed() -> Any:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfbn.statistics import snapshots as statistics
+from tfbn import statistics
 
 
 def unequal_batches(rng):

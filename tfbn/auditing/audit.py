@@ -49,7 +49,7 @@ def audit(model: Any, batch_size: int | None = None) -> Audit:
     >>> found = tfbn.audit(keras.Model(inputs, x))
     >>> print(found.rows[0].evaluate)
     moving statistics, held, gamma and beta frozen
-    >>> any("call named" in warning for warning in found.warnings)
+    >>> any("call site" in warning for warning in found.warnings)
     True
     """
     if batch_size is not None:
