@@ -1,8 +1,9 @@
 """Runs on a Dask cluster: workers that a scheduler knows, on this machine or on many.
 
-A scheduler that is running is named by its address, as `tcp://host:8786`; `local:4` starts
-one here with four worker processes. Workers must have one thread each (Keras's state is a
-process's own) and the same version of tfbn.
+`scheduler` is the address of a running scheduler, `tcp://host:8786` or `tls://host:8786`, or
+`local:4` to start one here with four worker processes. Workers must have one thread each
+(Keras keeps state per process) and the same version of tfbn. Certificates for `tls://` come
+from Dask's own configuration, `distributed.comm.tls`.
 """
 
 import contextlib
@@ -75,8 +76,15 @@ def _distributed() -> Any:
 
 
 def _client(distributed: Any, address: str, scheduler: str) -> Any:
+    security = distributed.Security()  # reads Dask's configuration
+    if address.startswith("tls://") and not security.get_connection_args("client").get("ssl_context"):
+        raise InputError(
+            "Expected certificates for a tls:// scheduler in Dask's configuration: "
+            "distributed.comm.tls.ca-file, distributed.comm.tls.client.cert and .key. "
+            f"Received: scheduler={scheduler!r} and none of these"
+        )
     try:
-        return distributed.Client(address, timeout=TIMEOUT, set_as_default=False)
+        return distributed.Client(address, timeout=TIMEOUT, set_as_default=False, security=security)
     except (OSError, ValueError) as error:
         raise InputError(
             f"Expected `scheduler` to be one that answers. Received: scheduler={scheduler!r} ({error})"
