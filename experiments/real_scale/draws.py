@@ -1,0 +1,77 @@
+"""Which images a seed trains on, chooses its learning rate by, and is tested on."""
+
+import dataclasses
+
+import numpy as np
+
+from tfbn.utils.validation import InputError
+
+from .conditions import Condition
+
+MIXING = 20_261  # one order of a target's images for all seeds
+
+
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """Indices of images; the three have none in common."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def draw(condition: Condition, images: int, seed: int) -> Draw:
+    """The images of a seed.
+
+    Test images are those of no other seed: seed k has the k-th stretch of one fixed order.
+    The others are drawn by the seed from those that no seed is tested on, or, where these
+    are too few, from all but the seed's own test images.
+
+    Args:
+        condition: How many of each.
+        images: How many the target has.
+        seed: At most `condition.most_seeds - 1`.
+
+    Raises:
+        InputError: The target has too few images.
+
+    Example:
+
+    >>> few = Condition("few", "", train=3, validation=1, test=2, most_seeds=3)
+    >>> sorted(np.concatenate([draw(few, 10, seed).test for seed in range(3)])) == sorted(
+    ...     np.random.default_rng(MIXING).permutation(10)[:6])
+    True
+    """
+    order = np.random.default_rng(MIXING).permutation(images)
+    wanted = condition.train + condition.validation
+    most = condition.most_seeds
+    if seed >= most or most * condition.test > images or wanted + condition.test > images:
+        raise InputError(
+            f"Expected a target with images for {most} seeds of {condition.test} test images each, and "
+            f"{wanted} others. Received: condition={condition.name!r} with {images} images, seed={seed}"
+        )
+    test = order[seed * condition.test : (seed + 1) * condition.test]
+    others = order[most * condition.test :]
+    if wanted > len(others):
+        others = np.setdiff1d(order, test)
+    chosen = np.random.default_rng(seed).permutation(others)[:wanted]
+    return Draw(chosen[: condition.train], chosen[condition.train :], test)
+
+
+def batches(images: int, size: int, orders: int, seed: int) -> list[np.ndarray]:
+    """The batches of the training: indices of so many orders of the images, all batches full.
+
+    A last batch is filled up from the beginning of its order.
+
+    Example:
+
+    >>> [len(each) for each in batches(5, 2, orders=2, seed=0)]
+    [2, 2, 2, 2, 2, 2]
+    """
+    rng = np.random.default_rng([seed, 1])
+    found = []
+    for _ in range(orders):
+        order = rng.permutation(images)
+        whole = np.resize(order, -(-images // size) * size)
+        found += list(whole.reshape(-1, size))
+    return found

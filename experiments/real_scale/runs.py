@@ -1,0 +1,74 @@
+"""From a cell of the study to a table of its arms."""
+
+import functools
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from . import conditions, frozen, targets
+from .statistics import Extractor
+
+
+def condition_of(config: Any, name: str) -> conditions.Condition:
+    """The condition of that name as the options have it."""
+    condition = conditions.named(name)
+    return conditions.quick(condition) if config.quick else condition
+
+
+def check(config: Any) -> None:
+    """Raises `InputError` if weights or images are missing; reads the images."""
+    for name in config.conditions:
+        condition = condition_of(config, name)
+        if condition.target == "photographs":
+            targets.folder_of_photographs(config.photographs)
+        elif condition.target == "fashion_mnist":
+            targets.pool(condition.target, condition.size, "")
+    if any(conditions.named(name).network != "resnet8" for name in config.conditions):
+        from tfbn.models import lite_weights
+
+        lite_weights.find("EfficientNetLite0")
+
+
+def run(config: Any, cell: Any, folder: Path) -> dict[str, float]:
+    """Runs every arm of a cell; leaves `arms.parquet`, one row an arm, and returns the baseline's numbers."""
+    import keras
+    import pandas as pd
+
+    keras.utils.set_random_seed(cell.seed)
+    condition = condition_of(config, cell.condition)
+    images = targets.pool(condition.target, condition.size, config.photographs)
+    started = time.process_time()
+    rows = frozen.run(condition, cell.seed, images, _extractor(condition, cell.seed))
+    cost = {"cpu_seconds": time.process_time() - started, "commit": commit()}
+    pd.DataFrame([{**row, **cost} for row in rows]).to_parquet(folder / "arms.parquet", index=False)
+    baseline = next(row for row in rows if row["setting"] == "inference")
+    return {key: baseline[key] for key in ("test_accuracy", "converged_accuracy")}
+
+
+def _extractor(condition: conditions.Condition, seed: int) -> Extractor:
+    """One for all seeds, but for ResNet-8, which has weights of each seed's own."""
+    by_seed = seed if condition.network == "resnet8" else 0
+    return _kept_extractor(condition.network, condition.size, by_seed)
+
+
+@functools.lru_cache(maxsize=1)
+def _kept_extractor(network: str, size: int, seed: int) -> Extractor:
+    return Extractor(targets.network(conditions.Condition("", "", network, size=size), seed))
+
+
+@functools.cache
+def commit() -> str:
+    """The commit of the code that ran, with a `+` where files were changed since; "" outside a checkout."""
+    root = Path(__file__).parent
+    asked = (
+        ["rev-parse", "--short=10", "HEAD"],
+        ["status", "--porcelain", "--untracked-files=no", "--", "."],
+    )
+    found = [
+        subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
+        for words in asked
+    ]
+    if any(each.returncode for each in found):
+        return ""
+    return found[0].stdout.strip() + ("+" if found[1].stdout.strip() else "")

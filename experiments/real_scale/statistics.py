@@ -1,0 +1,92 @@
+"""A frozen network as a source of features under any set of moving statistics."""
+
+from typing import Any
+
+import numpy as np
+
+import tfbn
+from tfbn.graph.traversal import batch_normalizations
+
+CHUNK = 50  # images in a forward pass of inference
+
+
+class Extractor:
+    """Features of images: normalized by moving statistics that are given, or by the batch.
+
+    Args:
+        base: A network from images to pooled features; it is frozen here, and its
+            BatchNormalization set to normalize by the batch in training calls.
+
+    Attributes:
+        base: That network.
+        source: Its moving statistics as they were.
+    """
+
+    def __init__(self, base: Any):
+        import tensorflow as tf
+
+        tfbn.convert(base, fused=None)
+        tfbn.freeze(base, None, training=True, update_statistics=True, trainable=False)
+        self.base = base
+        self._layers = [site.layer for site in batch_normalizations(base)]
+        for layer in self._layers:
+            layer.momentum = 0.0  # the moving statistics become those of the last batch
+        self.source = self.statistics
+        shape = tf.TensorSpec((None, *base.input_shape[1:]), tf.float32)
+        self._infer = tf.function(lambda x: base(x, training=False), input_signature=[shape])
+        self._normalize = tf.function(lambda x: base(x, training=True), input_signature=[shape])
+
+    @property
+    def statistics(self) -> np.ndarray:
+        """All moving means and variances in one row, float64."""
+        return np.concatenate([v.numpy().astype(np.float64) for v in self._variables()])
+
+    @statistics.setter
+    def statistics(self, row: np.ndarray) -> None:
+        ends = np.cumsum([int(v.shape[0]) for v in self._variables()])
+        for variable, values in zip(self._variables(), np.split(row, ends[:-1]), strict=True):
+            variable.assign(values.astype(np.float32))
+
+    def _variables(self) -> list[Any]:
+        return [v for layer in self._layers for v in (layer.moving_mean, layer.moving_variance)]
+
+    def infer(self, images: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+        """Features normalized by these statistics, one row an image."""
+        self.statistics = statistics
+        chunks = range(0, len(images), CHUNK)
+        return np.concatenate([self._infer(images[i : i + CHUNK]).numpy() for i in chunks])
+
+    def by_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features of a batch normalized by itself, and the statistics that it was normalized by."""
+        features = self._normalize(images).numpy()
+        return features, self.statistics
+
+    def of_target(self, images: np.ndarray) -> np.ndarray:
+        """The population statistics over the target's images, as `tfbn.recalibrate` sets them."""
+        tfbn.recalibrate(self.base, images, batch_size=CHUNK, verbose=False)
+        return self.statistics
+
+
+def blended(source: np.ndarray, target: np.ndarray, share: float) -> np.ndarray:
+    """`(1 - share) * source + share * target`, means and variances alike.
+
+    Example:
+
+    >>> blended(np.array([0.0, 1.0]), np.array([4.0, 9.0]), 0.25).tolist()
+    [1.0, 3.0]
+    """
+    return (1 - share) * source + share * target
+
+
+def moving(source: np.ndarray, seen: list[np.ndarray], steps: int, momentum: float) -> np.ndarray:
+    """What the moving statistics come to after so many steps through batches that are taken in turn.
+
+    Example:
+
+    >>> moving(np.array([0.0]), [np.array([4.0]), np.array([8.0])], steps=3, momentum=0.5).tolist()
+    [4.5]
+    """
+    now = source
+    for step in range(steps):
+        now = tfbn.statistics.moving_average(now, seen[step % len(seen)], momentum)
+    return now

@@ -1,0 +1,178 @@
+"""The study at real scale: draws, the shortcuts against what `fit` gives, and what it says of bad input."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+import tfbn
+from experiments.real_scale import arms, conditions, draws, frozen, heads, rules, statistics, targets
+from tfbn.datasets import Images
+from tfbn.graph.traversal import batch_normalizations
+from tfbn.utils.validation import InputError
+
+TINY = conditions.Condition(
+    "toy",
+    "",
+    "resnet8",
+    "uci_digits",
+    train=21,
+    validation=12,
+    test=15,
+    size=28,
+    batch=8,
+    steps=14,
+    most_seeds=3,
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Blobs in a class's own place, on noise: learnable, and far from what the network was pretrained on."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    images = rng.uniform(0, 0.4, (90, 28, 28, 1)).astype("float32")
+    for image, label in zip(images, labels, strict=True):
+        image[5 * label + 4 : 5 * label + 12, 8:20] += 0.6
+    return Images(images, labels.astype("int64"), ("a", "b", "c"))
+
+
+@pytest.fixture
+def extractor():
+    return statistics.Extractor(targets.network(TINY, seed=0))
+
+
+@pytest.mark.parametrize("name", conditions.CONDITIONS)
+def test_no_image_is_trained_on_and_tested_on_and_no_two_seeds_share_test_images(name):
+    condition = conditions.named(name)
+    images = {"fashion_mnist": 20_000, "mnist5k": 5_000, "uci_digits": 1_797, "photographs": 187}
+    found = [draws.draw(condition, images[condition.target], s) for s in range(condition.most_seeds)]
+    tested = np.concatenate([each.test for each in found])
+    assert len(tested) == len(set(tested)) == condition.most_seeds * condition.test
+    for each in found:
+        whole = np.concatenate([each.train, each.validation, each.test])
+        assert len(set(whole)) == len(whole) == condition.train + condition.validation + condition.test
+    if condition.target != "photographs":  # these are too few: other seeds' test images are trained on
+        assert not set(tested) & {i for each in found for i in [*each.train, *each.validation]}
+    assert set(found[0].train) != set(found[1].train)
+
+
+def test_a_target_that_is_too_small_is_refused():
+    with pytest.raises(InputError, match=r"Expected a target with images for 5 seeds .* 100 images, seed=0"):
+        draws.draw(conditions.named("photographs"), 100, seed=0)
+
+
+def test_batches_hold_every_image_in_every_order():
+    found = draws.batches(21, 8, orders=2, seed=3)
+    assert [len(batch) for batch in found] == [8] * 6
+    assert set(np.concatenate(found[:3])) == set(np.concatenate(found[3:])) == set(range(21))
+    assert any((a != b).any() for a, b in zip(found[:3], found[3:], strict=True))
+
+
+def _fit(training, momentum, x, y, taken, seed):
+    """The same training by `fit` itself: a frozen network and a head, batch after batch."""
+    base = tfbn.convert(targets.network(TINY, seed), fused=None)
+    tfbn.freeze(base, None, training=training, trainable=False)
+    for site in batch_normalizations(base):
+        site.layer.momentum = momentum
+    head = heads.first(base.output_shape[1], 3, seed)
+    dense = keras.layers.Dense(3, name="head")
+    model = keras.Model(base.input, dense(base.output))
+    dense.set_weights([head.kernel, head.bias])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
+    order = np.concatenate([taken[i % len(taken)] for i in range(TINY.steps)])
+    model.fit(x[order], y[order], batch_size=TINY.batch, shuffle=False, verbose=0)
+    return model, dense
+
+
+@pytest.mark.parametrize("momentum", [0.9, 0.99])
+def test_one_pass_through_the_batches_gives_what_fit_gives(momentum, digits, extractor):
+    drawn = draws.draw(TINY, len(digits.images), seed=0)
+    x, y = targets.images_of(TINY, digits, drawn.train, 0), digits.labels[drawn.train]
+    taken = draws.batches(TINY.train, TINY.batch, frozen.ORDERS, seed=0)
+    by_batch, seen = zip(*(extractor.by_batch(x[indices]) for indices in taken), strict=True)
+    moved = statistics.moving(extractor.source, list(seen), TINY.steps, momentum)
+    head = heads.short(
+        heads.first(by_batch[0].shape[1], 3, 0), list(by_batch), [y[i] for i in taken], 0.01, TINY.steps
+    )
+    model, dense = _fit(True, momentum, x, y, taken, seed=0)
+    np.testing.assert_allclose(head.kernel, dense.kernel.numpy(), rtol=1e-3, atol=2e-4)
+    np.testing.assert_allclose(head.bias, dense.bias.numpy(), rtol=1e-3, atol=2e-4)
+    theirs = np.concatenate(
+        [
+            v.numpy()
+            for s in batch_normalizations(model)
+            for v in (s.layer.moving_mean, s.layer.moving_variance)
+        ]
+    )
+    np.testing.assert_allclose(moved, theirs, rtol=1e-4, atol=1e-5)
+    assert np.abs(moved - extractor.source).max() > 0.05
+    test = targets.images_of(TINY, digits, drawn.test, 0)
+    logits = head.logits(extractor.infer(test, moved))
+    np.testing.assert_allclose(logits, model.predict(test, verbose=0), rtol=1e-3, atol=1e-3)
+
+
+def test_inference_features_are_those_of_the_statistics_given(digits, extractor):
+    x = digits.images[:9]
+    base = targets.network(TINY, seed=0)
+    np.testing.assert_allclose(
+        extractor.infer(x, extractor.source), base.predict(x, verbose=0), rtol=1e-4, atol=1e-5
+    )
+    target = extractor.of_target(x)
+    tfbn.recalibrate(base, x, batch_size=statistics.CHUNK, verbose=False)
+    expected = base.predict(x, verbose=0)
+    np.testing.assert_allclose(extractor.infer(x, target), expected, rtol=1e-4, atol=1e-4)
+    assert np.abs(extractor.infer(x, extractor.source) - expected).max() > 0.01
+
+
+def test_every_arm_is_judged_by_statistics_of_its_own(digits, extractor):
+    rows = frozen.run(TINY, 0, digits, extractor)
+    assert [row["setting"] for row in rows] == list(arms.FROZEN)
+    for row in rows:
+        assert row["learning_rate"] in arms.RATES
+        assert row["test_images"] == TINY.test
+        assert all(0 <= row[measure] <= 1 for measure in rules.MEASURES)
+    by_arm = {row["setting"]: row for row in rows}
+    # Held statistics are the pretrained ones, so that a head refitted on them is that of training=False.
+    assert by_arm["batch_held"]["refitted_accuracy"] == by_arm["inference"]["refitted_accuracy"]
+    assert by_arm["inference"]["converged_accuracy"] == by_arm["inference"]["refitted_accuracy"]
+    again = frozen.run(TINY, 0, digits, extractor)
+    assert again == rows  # the extractor is as before
+
+
+def test_the_rate_is_chosen_on_validation_images_and_never_on_test(digits, extractor):
+    features = frozen.extracted(TINY, 1, digits, extractor)
+    short = {
+        ("source", rate): heads.Head(np.zeros((64, 3), np.float32), np.zeros(3, np.float32))
+        for rate in arms.RATES
+    }
+    best = arms.RATES[2]
+    validation, test = features.validation["source"], features.test["source"]
+    for rate in arms.RATES:  # classes by the bias alone: of validation images the commonest at one rate
+        common = np.bincount(validation.labels, minlength=3)
+        chosen = common.argmax() if rate == best else common.argmin()
+        short["source", rate].bias[chosen] = 1
+    row = frozen._chosen(arms.FROZEN["inference"], features, short)
+    assert row["validation_accuracy"] == np.bincount(validation.labels).max() / TINY.validation
+    assert row["learning_rate"] == best or len(set(np.bincount(validation.labels, minlength=3))) == 1
+    assert row["test_accuracy"] == (test.labels == short["source", row["learning_rate"]].bias.argmax()).mean()
+
+
+def test_every_rule_names_arms_and_conditions_that_there_are():
+    tuned = {"tuned_held", "tuned_batch_0.9", "tuned_batch_0.99", "probed_then_tuned"}
+    for rule in rules.RULES:
+        assert {rule.arm, rule.reference} <= {*arms.FROZEN, *tuned}
+        assert {*rule.conditions, *(name for pair in rule.pairs for name in pair)} <= {*conditions.CONDITIONS}
+        assert {*rule.measures} <= {*rules.MEASURES}
+        assert len(rule.quote.split()) <= 25
+        assert bool(rule.source) == bool(rule.quote) == bool(rule.url)
+    assert {*rules.PIXELS} == {name for name, each in conditions.CONDITIONS.items() if each.pixels_shifted}
+
+
+def test_conditions_differ_from_their_base_in_one_factor():
+    base = dataclasses.asdict(conditions.named("base"))
+    for name in ("contrast", "faint", "noise", "few_images", "small_batches", "large_images"):
+        other = dataclasses.asdict(conditions.named(name))
+        assert len({key for key in base if base[key] != other[key]} - {"name", "says"}) == 1, name
