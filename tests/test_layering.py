@@ -16,6 +16,7 @@ WINGS = (
     "tfbn.statistics",
     "tfbn.transforms",
     "tfbn.auditing",
+    "tfbn.diagnosis",
     "tfbn.models",
     "tfbn.datasets",
     "tfbn.summary",

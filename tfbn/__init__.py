@@ -12,11 +12,13 @@ import wrapt
 # Public name -> the module that defines it.
 _NAMES = {
     "BatchNormalization": "tfbn.layers",
+    "Doctor": "tfbn.diagnosis",
     "DriftRecorder": "tfbn.callbacks",
     "audit": "tfbn.auditing.audit",
     "batch_statistics": "tfbn.statistics.replaced_statistics",
     "cache_features": "tfbn.transforms.features",
     "convert": "tfbn.transforms.conversion",
+    "doctor": "tfbn.diagnosis",
     "fold": "tfbn.transforms.folding",
     "freeze": "tfbn.transforms.freezing",
     "population_statistics": "tfbn.statistics.recalibration",

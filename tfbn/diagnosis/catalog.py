@@ -1,0 +1,269 @@
+"""The faults that show before training: one small function each."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tfbn.diagnosis.finding import Finding
+from tfbn.diagnosis.plan import Plan
+
+ARRIVED = 0.9  # the part of the way that a moving statistic should cover in a training run
+FEW = 16  # values per channel; below this the batch's mean is off by a quarter of a standard deviation
+DEAD = 1e-12  # a channel with a smaller moving variance is constant
+SMALL_BATCH = 4  # examples in the last batch of an epoch
+
+Check = Callable[[Plan], Iterable[Finding]]
+
+
+def averaged_weights(plan: Plan) -> Iterator[Finding]:
+    """Weights are averaged over steps, statistics are those of the raw weights."""
+    optimizer = getattr(plan.model, "optimizer", None)
+    inside = getattr(optimizer, "inner_optimizer", optimizer)
+    if getattr(inside, "use_ema", False) and _updating(plan):
+        yield Finding(
+            "averaged-weights",
+            (),
+            "use_ema=True",
+            "statistics that belong to the averaged weights",
+            "At the end of fit Keras replaces the weights by their averages, while the moving statistics "
+            "stay those of the raw weights.",
+            "tfbn.recalibrate(model, images)  # after fit",
+        )
+
+
+def slow_momentum(plan: Plan) -> Iterator[Finding]:
+    """The moving statistics cannot arrive in the steps that are planned: `1 - momentum^steps`."""
+    if plan.steps is None:
+        return
+    by_momentum: dict[float, list[str]] = {}
+    for path, layer in _updating(plan):
+        by_momentum.setdefault(float(layer.momentum), []).append(path)
+    for momentum, paths in by_momentum.items():
+        way = 1 - momentum**plan.steps
+        if way < ARRIVED:
+            enough = math.floor(1000 * (1 - ARRIVED) ** (1 / plan.steps)) / 1000
+            yield Finding(
+                "slow-momentum",
+                tuple(paths),
+                f"{100 * way:.0f} % of the way in {plan.steps} steps at momentum {momentum:g}",
+                f"at least {100 * ARRIVED:.0f} %, that is a momentum of at most {enough:g}",
+                "After k steps a moving statistic has covered 1 - momentum^k of the distance to the batches' "
+                "statistics, so predict still normalizes largely by the old ones.",
+                f"layer.momentum = {enough:g}  # or tfbn.recalibrate(model, images) after fit",
+            )
+
+
+def statistics_held(plan: Plan) -> Iterator[Finding]:
+    """The batch normalizes in `fit`, and nothing moves the statistics that `predict` will use."""
+    paths = [row.path for row in plan.audit.rows if row.fit.normalizes_by == "batch" and not row.fit.updates]
+    if paths:
+        yield Finding(
+            "statistics-held",
+            tuple(paths),
+            "normalizes by the batch, statistics held",
+            "statistics that update, or that normalize in fit too",
+            "fit and predict normalize by different statistics. The loss in fit looks normal; accuracy in "
+            "predict can collapse.",
+            "tfbn.freeze(model, layers, training=False)  # or update_statistics=None",
+        )
+
+
+def call_sites(plan: Plan) -> Iterator[Finding]:
+    """A `training=` at a call site of which the installed Keras makes something else."""
+    for name, (text, cause) in _CALL_SITES.items():
+        layers = tuple(row.path for row in plan.audit.rows if any(text in each for each in row.warnings))
+        general = [warning for warning in plan.audit.general if text in warning]
+        if layers or general:
+            remedy = "tfbn.freeze(model, layers, training=False)"
+            yield Finding(name, layers, (general or [text])[0], "a flag stored on the layer", cause, remedy)
+
+
+# Name -> what the audit says of it, and the cause.
+_CALL_SITES = {
+    "overridden-call-site": ("fit overrides it", "Up to Keras 3.15, fit overrides the flag of a call site."),
+    "leaking-call-site": (
+        "at a call site leaks",
+        "From Keras 3.16 on, training=False at a call site also reaches the layers called after it.",
+    ),
+    "training-in-evaluate": (
+        "evaluate and predict call it with training=True",
+        "The flag of the call site also holds in evaluate and predict, which then normalize by the batch.",
+    ),
+    "changed-after-compile": (
+        "since the train step was traced",
+        "Keras traces the train step once and ignores flags that change later.",
+    ),
+}
+
+
+def few_values(plan: Plan) -> Iterator[Finding]:
+    """So few values per channel that batch statistics are mostly noise."""
+    texts = ("one value a channel", "values a channel in a batch")
+    batch = {row.path for row in plan.audit.rows if row.fit.normalizes_by == "batch"}
+    paths = [
+        row.path
+        for row in plan.audit.rows
+        if row.path in batch and any(text in warning for warning in row.warnings for text in texts)
+    ]
+    if paths:
+        yield Finding(
+            "few-values",
+            tuple(paths),
+            f"fewer than {FEW} values per channel at a batch size of {plan.batch_size}",
+            f"N*H*W of at least {FEW}",
+            "The mean of n values is off by 1/sqrt(n) standard deviations; with one value, the output is "
+            "beta.",
+            "tfbn.freeze(model, layers, training=False, trainable=True)  # or a larger batch",
+        )
+
+
+def small_last_batch(plan: Plan) -> Iterator[Finding]:
+    """The last batch of each epoch holds one or a few examples."""
+    if plan.samples is None or plan.batch_size is None or not _by_batch(plan):
+        return
+    rest = plan.samples % plan.batch_size
+    if 0 < rest <= min(SMALL_BATCH, plan.batch_size // 4):
+        yield Finding(
+            "small-last-batch",
+            tuple(_by_batch(plan)),
+            f"{rest} of {plan.samples} examples in the last batch of {plan.batch_size}",
+            f"more than {SMALL_BATCH} examples in every batch",
+            "The statistics of that batch are noise, and they enter the moving ones with full weight.",
+            "dataset.batch(batch_size, drop_remainder=True)",
+        )
+
+
+def gradient_accumulation(plan: Plan) -> Iterator[Finding]:
+    """Gradients are accumulated; every micro-batch is normalized on its own."""
+    steps = getattr(getattr(plan.model, "optimizer", None), "gradient_accumulation_steps", None)
+    if steps and steps > 1 and _by_batch(plan):
+        yield Finding(
+            "gradient-accumulation",
+            tuple(_by_batch(plan)),
+            f"gradient_accumulation_steps={steps}",
+            "batch statistics of the batch that the optimizer steps on",
+            "Each micro-batch is normalized by its own statistics, and the moving statistics move "
+            f"{steps} times per optimizer step.",
+            "tfbn.freeze(model, layers, training=False, trainable=True)",
+        )
+
+
+def broken_statistics(plan: Plan) -> Iterator[Finding]:
+    """Statistics or gamma and beta that are not finite, or a negative variance."""
+    for named in plan.layers:
+        mean, variance = plan.statistics(named.layer)
+        bad = int(np.sum(~np.isfinite(mean) | ~np.isfinite(variance) | (variance < 0)))
+        if bad:
+            yield Finding(
+                "broken-statistics",
+                (named.path,),
+                f"{bad} of {len(mean)} channels not finite, or with a negative variance",
+                "finite means and variances of at least 0",
+                "One NaN or overflow in a batch stays in a moving average for good.",
+                "tfbn.recalibrate(model, images)",
+            )
+
+
+def dead_channels(plan: Plan) -> Iterator[Finding]:
+    """Every channel of a layer is constant."""
+    for named in plan.layers:
+        variance = plan.statistics(named.layer)[1]
+        if len(variance) and np.all(variance < DEAD):
+            yield Finding(
+                "dead-layer",
+                (named.path,),
+                f"moving variance below {DEAD:g} in all {len(variance)} channels",
+                "channels that vary",
+                "What reaches the layer is the same for every input.",
+                "tfbn.population_statistics(model, images)  # where does the signal end?",
+            )
+
+
+def large_epsilon(plan: Plan) -> Iterator[Finding]:
+    """Epsilon exceeds the variance of most channels, which then shrink toward beta."""
+    for named in plan.layers:
+        variance = plan.statistics(named.layer)[1]
+        alive = variance[variance >= DEAD]
+        small = int(np.sum(alive < named.layer.epsilon))
+        if len(alive) and small > len(alive) / 2:
+            yield Finding(
+                "large-epsilon",
+                (named.path,),
+                f"epsilon {named.layer.epsilon:g} exceeds the variance of {small} of {len(alive)} channels",
+                "an epsilon below the variances",
+                "The layer divides by sqrt(variance + epsilon). Weights converted from PyTorch expect 1e-5; "
+                "Keras's default is 1e-3.",
+                "keras.layers.BatchNormalization(epsilon=1e-5)",
+            )
+
+
+def initial_statistics(plan: Plan) -> Iterator[Finding]:
+    """Some layers were trained, others still have mean 0 and variance 1 and will be held."""
+    held = {row.path for row in plan.audit.rows if not row.fit.updates}
+    initial = [named.path for named in plan.layers if _is_initial(plan, named.layer)]
+    unused = [path for path in initial if path in held]
+    if unused:
+        yield Finding(
+            "initial-statistics",
+            tuple(unused),
+            "mean 0 and variance 1 in every channel, held in fit",
+            "statistics of the data that the network was trained on",
+            "The layer normalizes by statistics that were never measured.",
+            "tfbn.recalibrate(model, images)",
+        )
+
+
+def one_class_batches(plan: Plan) -> Iterator[Finding]:
+    """Every batch holds one class, or the classes come in order."""
+    batches = plan.label_batches
+    if len(batches) < 2 or not _by_batch(plan):
+        return
+    classes = {int(label) for labels in batches for label in labels}
+    single = sum(len(set(labels.tolist())) == 1 for labels in batches if len(labels) > 1)
+    several = sum(len(labels) > 1 for labels in batches)
+    in_order = bool(np.all(np.diff(np.concatenate(batches)) >= 0))
+    if several and single > several / 2 and (len(classes) > 1 or in_order):
+        yield Finding(
+            "one-class-batches",
+            tuple(_by_batch(plan)),
+            f"one class only in {single} of the first {several} batches",
+            "batches with a mix of classes",
+            "The batch's statistics then depend on the class, and the network learns to rely on that. In "
+            "predict they do not.",
+            "dataset.shuffle(len(dataset))  # before batch",
+        )
+
+
+CHECKS: dict[str, Check] = {
+    check.__name__: check
+    for check in (
+        broken_statistics,
+        dead_channels,
+        initial_statistics,
+        large_epsilon,
+        statistics_held,
+        call_sites,
+        slow_momentum,
+        few_values,
+        small_last_batch,
+        gradient_accumulation,
+        one_class_batches,
+        averaged_weights,
+    )
+}
+
+
+def _updating(plan: Plan) -> list[tuple[str, Any]]:
+    updating = {row.path for row in plan.audit.rows if row.fit.updates}
+    return [(named.path, named.layer) for named in plan.layers if named.path in updating]
+
+
+def _by_batch(plan: Plan) -> list[str]:
+    return [row.path for row in plan.audit.rows if row.fit.normalizes_by == "batch"]
+
+
+def _is_initial(plan: Plan, layer: Any) -> bool:
+    mean, variance = plan.statistics(layer)
+    return bool(np.all(mean == 0) and np.all(variance == 1))
