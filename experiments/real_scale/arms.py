@@ -5,6 +5,7 @@ import dataclasses
 MOMENTA = (0.9, 0.99, 0.999)  # the papers' code, Keras's default, slower still
 BLENDS = {"half": 0.5, "quarter": 0.25}  # name -> share of the target's statistics
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)  # of Adam, for the head
+FAMILY = "frozen"  # of the arms whose network is frozen
 BY_BATCH, SOURCE, TARGET = "batch", "source", "target"
 
 
@@ -39,4 +40,64 @@ FROZEN = {
             for name, share in BLENDS.items()
         ),
     )
+}
+
+
+TUNING_RATES = (1e-4, 5e-4)  # of Adam, where the network trains
+PROBE_RATE = 1e-3  # of the head before the network trains
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuning:
+    """A family of arms whose network trains: one training for each learning rate.
+
+    Attributes:
+        name: Of the family; its arms' names begin with it.
+        says: In words, for tables.
+        trains: `"all"`, or `"affine"`: gamma and beta, and the head.
+        training: Whether `fit` normalizes by the batch. Then the family has an arm for each
+            momentum, one judged by the pretrained statistics, and one recalibrated at the end.
+        probe: Whether the head is trained first, with the network frozen.
+        late: Whether the statistics, at momentum 0.99, are held for the last third of the steps.
+    """
+
+    name: str
+    says: str
+    trains: str = "all"
+    training: bool = False
+    probe: bool = False
+    late: bool = False
+
+
+TUNED = {
+    each.name: each
+    for each in (
+        Tuning("tuned_held", "everything trains, training=False"),
+        Tuning("tuned_batch", "everything trains, training=True", training=True),
+        Tuning("affine_held", "gamma, beta and the head train, training=False", "affine"),
+        Tuning("affine_batch", "gamma, beta and the head train, training=True", "affine", training=True),
+        Tuning("probed_then_tuned", "the head first, then everything, training=False", probe=True),
+        Tuning(
+            "tuned_late", "everything trains, training=True, the last third training=False",
+            training=True, late=True,
+        ),
+    )
+}  # fmt: skip
+
+
+def tuned_settings(tuning: Tuning) -> dict[str, str]:
+    """The arms of a family by name, each in words.
+
+    >>> list(tuned_settings(TUNED["affine_held"]))
+    ['affine_held']
+    """
+    if not tuning.training or tuning.late:
+        return {tuning.name: tuning.says}
+    names = {f"{tuning.name}_{m:g}": f"{tuning.says}, momentum {m:g}" for m in MOMENTA}
+    names[f"{tuning.name}_held"] = f"{tuning.says}, judged by the pretrained statistics"
+    return names | {f"{tuning.name}_recalibrated": f"{tuning.says}, recalibrated at the end"}
+
+
+SETTINGS = {name: arm.says for name, arm in FROZEN.items()} | {
+    name: says for tuning in TUNED.values() for name, says in tuned_settings(tuning).items()
 }

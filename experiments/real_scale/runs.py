@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import conditions, frozen, targets
+from . import conditions, frozen, targets, tuning
+from .arms import FAMILY
 from .statistics import Extractor
 
 
@@ -31,7 +32,7 @@ def check(config: Any) -> None:
 
 
 def run(config: Any, cell: Any, folder: Path) -> dict[str, float]:
-    """Runs every arm of a cell; leaves `arms.parquet`, one row an arm, and returns the baseline's numbers."""
+    """Runs every arm of a cell; leaves `arms.parquet`, a row for each; returns the first one's numbers."""
     import keras
     import pandas as pd
 
@@ -39,11 +40,13 @@ def run(config: Any, cell: Any, folder: Path) -> dict[str, float]:
     condition = condition_of(config, cell.condition)
     images = targets.pool(condition.target, condition.size, config.photographs)
     started = time.process_time()
-    rows = frozen.run(condition, cell.seed, images, _extractor(condition, cell.seed))
+    if cell.arm == FAMILY:
+        rows = frozen.run(condition, cell.seed, images, _extractor(condition, cell.seed))
+    else:
+        rows = tuning.run(condition, cell.seed, images, cell.arm)
     cost = {"cpu_seconds": time.process_time() - started, "commit": commit()}
     pd.DataFrame([{**row, **cost} for row in rows]).to_parquet(folder / "arms.parquet", index=False)
-    baseline = next(row for row in rows if row["setting"] == "inference")
-    return {key: baseline[key] for key in ("test_accuracy", "converged_accuracy")}
+    return {key: rows[0][key] for key in ("test_accuracy", "validation_accuracy")}
 
 
 def _extractor(condition: conditions.Condition, seed: int) -> Extractor:

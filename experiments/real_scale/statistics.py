@@ -10,6 +10,23 @@ from tfbn.graph.traversal import batch_normalizations
 CHUNK = 50  # images in a forward pass of inference
 
 
+def row_of(layers: list[Any]) -> np.ndarray:
+    """All moving means and variances of layers in one row, float64."""
+    return np.concatenate([v.numpy().astype(np.float64) for v in _variables(layers)])
+
+
+def set_row(layers: list[Any], row: np.ndarray) -> None:
+    """Sets the moving statistics of layers from such a row."""
+    variables = _variables(layers)
+    ends = np.cumsum([int(v.shape[0]) for v in variables])
+    for variable, values in zip(variables, np.split(row, ends[:-1]), strict=True):
+        variable.assign(values.astype(np.float32))
+
+
+def _variables(layers: list[Any]) -> list[Any]:
+    return [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
+
+
 class Extractor:
     """Features of images: normalized by moving statistics that are given, or by the batch.
 
@@ -39,16 +56,11 @@ class Extractor:
     @property
     def statistics(self) -> np.ndarray:
         """All moving means and variances in one row, float64."""
-        return np.concatenate([v.numpy().astype(np.float64) for v in self._variables()])
+        return row_of(self._layers)
 
     @statistics.setter
     def statistics(self, row: np.ndarray) -> None:
-        ends = np.cumsum([int(v.shape[0]) for v in self._variables()])
-        for variable, values in zip(self._variables(), np.split(row, ends[:-1]), strict=True):
-            variable.assign(values.astype(np.float32))
-
-    def _variables(self) -> list[Any]:
-        return [v for layer in self._layers for v in (layer.moving_mean, layer.moving_variance)]
+        set_row(self._layers, row)
 
     def infer(self, images: np.ndarray, statistics: np.ndarray) -> np.ndarray:
         """Features normalized by these statistics, one row an image."""

@@ -1,15 +1,56 @@
 """What the study's runs say so far."""
 
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ..lab.experiment import Summary
+from ..lab.verdicts import Claim
+from . import figure, tables
+from .judging import Judgment
+from .rules import LEAST_SEEDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LIMITS = [
+    "One ImageNet network, and pixels that were made larger: the targets are small pictures, or cut out.",
+    "Frozen arms share the images of a seed, so that their differences are paired; conditions of the same "
+    "target share images too, and their verdicts are not independent.",
+    "The head sees four orders of the training images in turn, not a new one in every epoch.",
+]
 
 
-def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
-    """The accuracies by condition and arm."""
-    arms = pd.read_parquet(folder / "arms.parquet")
-    table = arms.groupby(["condition", "setting"], observed=True)["test_accuracy"].agg(["mean", "count"])
-    return Summary([], [("Test accuracy", table.reset_index())], [], [])
+def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+    """The tables, the figure and the claims from the runs' own tables in the work folder."""
+    import pandas as pd
+
+    arms = pd.read_parquet(folder / "arms.parquet").astype({"condition": str})
+    judged = tables.judgments(arms)
+    return Summary(
+        findings=sentences(judged),
+        tables=[("Accuracy on test images, %: short / converged / refitted head", tables.accuracies(arms))],
+        figures=[("What the target's statistics gain", figure.CAPTION, figure.crossover(arms))],
+        limits=LIMITS,
+        claims=[_claim(each) for each in judged if each.differences],
+    )
+
+
+def sentences(judged: list[Judgment]) -> list[str]:
+    """The claims that have a verdict, one sentence each."""
+    return [
+        f"{each.rule.claim} {tables.SHORT[each.measure].capitalize()}: {each.verdict}."
+        for each in judged
+        if any(change.seeds >= LEAST_SEEDS for change in each.differences.values())
+    ]
+
+
+def _claim(each: Judgment) -> Claim:
+    numbers = "; ".join(f"{name}: {change.text()}" for name, change in each.differences.items())
+    seeds = sorted({change.seeds for change in each.differences.values()})
+    return Claim(
+        f"{each.rule.claim} ({tables.SHORT[each.measure]})",
+        f"{numbers} points ({'/'.join(map(str, seeds))} seeds)",
+        each.verdict,
+        "; ".join(f"{name}: {verdict}" for name, verdict in each.verdicts.items()),
+        each.rule.source,
+    )

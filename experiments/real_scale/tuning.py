@@ -1,0 +1,138 @@
+"""One seed of an arm whose network trains too: `fit` itself, once for each learning rate.
+
+What normalizes by the batch does so whatever the momentum: the moving statistics are kept
+beside, one row for each momentum, so that one training serves the arms of them all.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import tfbn
+from tfbn.datasets import Images
+from tfbn.graph.traversal import batch_normalizations
+
+from . import draws, frozen, heads, statistics, targets
+from .arms import MOMENTA, PROBE_RATE, TUNED, TUNING_RATES, Tuning
+from .conditions import Condition
+
+LATE = 2 / 3  # of the steps have passed when "late" holds the statistics
+
+
+def run(condition: Condition, seed: int, images: Images, family: str) -> list[dict[str, Any]]:
+    """Trains and measures one family of arms; returns one row for each.
+
+    Args:
+        condition: What is trained on.
+        seed: Decides the images, the batches and the head's first weights.
+        images: Of the target.
+        family: A name of `arms.TUNED`.
+    """
+    tuning = TUNED[family]
+    drawn = draws.draw(condition, len(images.images), seed)
+    parts = {"train": drawn.train, "validation": drawn.validation, "test": drawn.test}
+    x = {
+        name: targets.images_of(condition, images, indices, seed + 1_000_003 * i)
+        for i, (name, indices) in enumerate(parts.items())
+    }
+    y = {name: images.labels[indices] for name, indices in parts.items()}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for rate in TUNING_RATES:
+        trained = _Training(condition, seed, tuning, rate, x["train"], y["train"], len(images.class_names))
+        for setting, row in trained.fit().items():
+            scores = {name: trained.accuracy(row, x[name], y[name]) for name in ("validation", "test")}
+            measured = {f"{name}_accuracy": score for name, score in scores.items()}
+            measured |= {"learning_rate": rate, "fit_accuracy": trained.fit_accuracy}
+            found.setdefault(setting, []).append(measured)
+    missing = {"converged_accuracy": np.nan, "refitted_accuracy": np.nan}
+    best = {name: max(rows, key=lambda row: row["validation_accuracy"]) for name, rows in found.items()}
+    return [{"setting": name, **row, **missing, "test_images": len(y["test"])} for name, row in best.items()]
+
+
+class _Training:
+    """One training at one learning rate, and what its moving statistics come to."""
+
+    def __init__(
+        self, condition: Condition, seed: int, tuning: Tuning, rate: float, x: Any, y: Any, classes: int
+    ):
+        import keras
+
+        self.condition, self.tuning, self.x, self.y = condition, tuning, x, y
+        self.base = tfbn.convert(targets.network(condition, seed), fused=None)
+        self.norms = [site.layer for site in batch_normalizations(self.base)]
+        self.source = statistics.row_of(self.norms)
+        self.batches = draws.batches(condition.train, condition.batch, frozen.ORDERS, seed)
+        self.fit_accuracy = np.nan
+        head = heads.first(self.base.output_shape[1], classes, seed)
+        if tuning.probe:
+            head = self._probed(head)
+        dense = keras.layers.Dense(classes, name="head")
+        self.model = keras.Model(self.base.input, dense(self.base.output))
+        dense.set_weights([head.kernel, head.bias])
+        self._set_flags(training=tuning.training)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        self.model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"], jit_compile=False)
+
+    def fit(self) -> dict[str, np.ndarray]:
+        """Trains; returns the statistics of inference by arm."""
+        steps, tuning = self.condition.steps, self.tuning
+        if tuning.late:
+            for layer in self.norms:
+                layer.momentum = MOMENTA[1]
+            first = round(LATE * steps)
+            self._fit(0, first)
+            self._set_flags(training=False)
+            self._fit(first, steps)
+            return {tuning.name: statistics.row_of(self.norms)}
+        if not tuning.training:
+            self._fit(0, steps)
+            return {tuning.name: statistics.row_of(self.norms)}
+        moving = {f"{tuning.name}_{m:g}": (m, self.source) for m in MOMENTA}
+
+        def follow() -> None:
+            seen = statistics.row_of(self.norms)
+            for name, (momentum, old) in moving.items():
+                moving[name] = (momentum, tfbn.statistics.moving_average(old, seen, momentum))
+
+        for layer in self.norms:
+            layer.momentum = 0.0  # the moving statistics become those of the last batch
+        self._fit(0, steps, follow)
+        found = {name: row for name, (_, row) in moving.items()}
+        tfbn.recalibrate(self.base, self.x, batch_size=statistics.CHUNK, verbose=False)
+        recalibrated = statistics.row_of(self.norms)
+        return found | {f"{tuning.name}_held": self.source, f"{tuning.name}_recalibrated": recalibrated}
+
+    def accuracy(self, row: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
+        """In inference mode, by these statistics."""
+        statistics.set_row(self.norms, row)
+        logits = self.model.predict(x, batch_size=statistics.CHUNK, verbose=0)
+        return float((logits.argmax(-1) == y).mean())
+
+    def _set_flags(self, training: bool) -> None:
+        """Normalization by the batch, which updates, or by the moving statistics, which are held."""
+        affine_only = self.tuning.trains == "affine"
+        tfbn.freeze(self.base, None, training=training, trainable=not affine_only)
+        if affine_only:
+            paths = [site.path for site in batch_normalizations(self.base)]
+            tfbn.freeze(self.base, paths, training=training, trainable=True)
+
+    def _fit(self, start: int, stop: int, after_step: Callable[[], None] | None = None) -> None:
+        import keras
+        import tensorflow as tf
+
+        order = np.concatenate([self.batches[step % len(self.batches)] for step in range(start, stop)])
+        x, y = tf.constant(self.x), tf.constant(self.y)
+        data = tf.data.Dataset.from_tensor_slices(order).batch(self.condition.batch)
+        data = data.map(lambda indices: (tf.gather(x, indices), tf.gather(y, indices)))
+        callbacks = []
+        if after_step is not None:
+            callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: after_step()))
+        history = self.model.fit(data, shuffle=False, verbose=0, callbacks=callbacks)
+        self.fit_accuracy = history.history["accuracy"][-1]
+
+    def _probed(self, head: heads.Head) -> heads.Head:
+        """The head trained on the pretrained features first."""
+        features = self.base.predict(self.x, batch_size=statistics.CHUNK, verbose=0)
+        batches, labels = ([part[i] for i in self.batches] for part in (features, self.y))
+        return heads.short(head, batches, labels, PROBE_RATE, self.condition.steps)

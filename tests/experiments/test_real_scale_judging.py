@@ -1,0 +1,140 @@
+"""Verdicts of the study from accuracies that are made up, and what is stored of it."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.real_scale import figure, judging, rules, stored, summary, tables
+from experiments.real_scale.arms import FROZEN
+from tfbn.utils.validation import InputError
+
+MEASURE = "refitted_accuracy"
+GAIN = rules.Rule("It gains.", "recalibrated", "inference", (MEASURE,))
+
+
+def made_up(gains, seeds=6, noise=0.002):
+    """Rows of every frozen arm: `recalibrated` is better than the others by the gain of its condition."""
+    rng, rows = np.random.default_rng(0), []
+    for condition, gain in gains.items():
+        for seed in range(seeds):
+            for setting in FROZEN:
+                level = 0.7 + (gain / 100 if setting == "recalibrated" else 0) + rng.normal(0, noise)
+                row = {"condition": condition, "seed": seed, "family": "frozen", "setting": setting}
+                rows.append(row | dict.fromkeys(rules.MEASURES, level) | {"test_images": 5000})
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict", "each"),
+    [
+        ({"base": 5, "digits": 6}, "holds", ["above", "above"]),
+        ({"base": -5, "digits": 6}, "depends", ["below", "above"]),
+        ({"base": -5, "digits": -6}, "does not hold", ["below", "below"]),
+        ({"base": 5, "digits": 0}, "shown only there", ["above", "equivalent"]),
+        ({"base": -5, "digits": 0}, "does not hold", ["below", "equivalent"]),
+        ({"base": 0, "digits": 0}, "no difference", ["equivalent", "equivalent"]),
+        ({}, "cannot tell", []),
+    ],
+)
+def test_verdicts(gains, verdict, each):
+    arms = made_up(gains) if gains else made_up({"base": 0})[:0]
+    found = judging.judge(arms, GAIN, MEASURE)
+    assert (found.verdict, list(found.verdicts.values())) == (verdict, each)
+
+
+def test_fewer_than_four_seeds_have_no_verdict_and_are_shown_all_the_same():
+    arms = pd.concat([made_up({"base": 30}, seeds=3), made_up({"digits": 0})])
+    found = judging.judge(arms, GAIN, MEASURE)
+    assert found.verdicts == {"base": "not decided", "digits": "equivalent"}
+    assert found.differences["base"].seeds == 3
+    assert found.verdict == "no difference"
+
+
+def test_several_conditions_need_more():
+    """p = 0.02 or so is enough for one condition, and not for one of six."""
+    arms = made_up({"base": 1.2}, seeds=5, noise=0.006)
+    alone = judging.judge(arms, GAIN, MEASURE)
+    assert 0.01 < alone.differences["base"].p_value() < 0.05
+    assert alone.verdicts["base"] == "above"
+    others = made_up(dict.fromkeys(("digits", "contrast", "faint", "noise", "toy"), 0.3), 5, 0.02)
+    assert judging.judge(pd.concat([arms, others]), GAIN, MEASURE).verdicts["base"] == "not decided"
+
+
+def test_an_interaction_compares_conditions_seed_by_seed():
+    rule = rules.Rule("More.", "recalibrated", "inference", (MEASURE,), pairs=rules.PAIRS)
+    found = judging.judge(made_up({"base": -8, "contrast": 4, "toy": 1}), rule, MEASURE)
+    assert list(found.differences) == ["contrast against base"]
+    assert found.differences["contrast against base"].mean == pytest.approx(12, abs=0.5)
+    assert found.verdict == "holds"
+
+
+def test_a_rule_may_be_about_some_conditions_only():
+    rule = rules.Rule("There.", "recalibrated", "inference", (MEASURE,), conditions=("contrast",))
+    found = judging.judge(made_up({"base": -8, "contrast": 4}), rule, MEASURE)
+    assert (list(found.differences), found.verdict) == (["contrast"], "holds")
+
+
+@pytest.fixture
+def work_dir(tmp_path):
+    """As a study that is going on leaves it: three runs finished, one not."""
+    arms = made_up({"base": -8, "toy": 0}, seeds=2)
+    for (condition, seed), rows in arms.groupby(["condition", "seed"]):
+        folder = tmp_path / "runs" / condition / "frozen" / f"seed{seed}"
+        folder.mkdir(parents=True)
+        own = rows.drop(columns=["condition", "seed", "family"]).assign(commit="abc123")
+        own.to_parquet(folder / "arms.parquet")
+        if (condition, seed) != ("toy", 1):
+            (folder / "result.json").write_text(
+                json.dumps({"condition": condition, "arm": "frozen", "seed": seed})
+            )
+    manifest = {
+        "config": {"photographs": "/somewhere"},
+        "versions": {"keras": "3.15"},
+        "machine": "two cores",
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    return tmp_path
+
+
+def test_what_is_finished_is_collected_and_stored(work_dir, tmp_path):
+    table, about = stored.collect(work_dir)
+    assert about["runs"] == 3
+    assert about["commits"] == ["abc123"]
+    assert "photographs" not in about["config"]
+    assert set(zip(table.condition, table.seed, strict=True)) == {("base", 0), ("base", 1), ("toy", 0)}
+    stored.write(table, about, tmp_path / "stored")
+    again, same = stored.read(tmp_path / "stored")
+    pd.testing.assert_frame_equal(again, table)
+    assert same == about
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "empty"])
+def test_a_folder_without_runs_is_refused(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="Expected `work_dir` to be the folder of a study"):
+        stored.collect(tmp_path / folder)
+    with pytest.raises(InputError, match="Expected `results` to be a folder with results"):
+        stored.read(tmp_path / folder)
+
+
+def test_the_summary_says_what_has_run(tmp_path):
+    arms = made_up({"base": -8, "toy": 0, "contrast": 4})
+    arms.to_parquet(tmp_path / "arms.parquet")
+    found = summary.summarize(None, arms, tmp_path)
+    ((_, table),) = found.tables
+    assert list(table["condition"]) == [
+        "Fashion-MNIST",
+        "ResNet-8: other digits",
+        "Fashion-MNIST, contrast 0.3",
+    ]
+    assert table["test images"].tolist() == [30_000] * 3
+    assert any(claim.verdict == "depends" for claim in found.claims)
+    assert any("pixels are shifted" in line and "holds" in line for line in found.findings)
+    assert tables.markdown(table).count("\n") == 4
+    ((_, _, drawn),) = found.figures
+    labels = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert labels == ["EfficientNetLite0, fashion mnist", "resnet8, uci digits"]
+    lines = figure._lines(judging.differences(arms, figure.GAIN, MEASURE))
+    assert [each.name for each in lines[labels[0]]] == ["base", "contrast"]
