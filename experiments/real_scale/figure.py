@@ -21,6 +21,12 @@ CAPTION = (
     "(training=False), in points, with 95 % intervals. One line for each network and target; to the right, "
     "more contrast is taken from the target's pixels."
 )
+TARGETS = {
+    "fashion_mnist": "clothes (Fashion-MNIST)",
+    "mnist5k": "digits (MNIST)",
+    "uci_digits": "other digits (UCI)",
+    "photographs": "photographs",
+}
 CONTRASTS = {"none": 1.0, "contrast=0.3": 0.3, "contrast=0.1": 0.1}
 
 
@@ -51,7 +57,8 @@ def _lines(found: dict) -> dict[str, list[Condition]]:
         each = CONDITIONS[name]
         usual = name in ("few_images", "small_batches", "large_images")
         if each.shift in CONTRASTS and not usual and found[name].seeds > 1:
-            lines.setdefault(f"{each.network}, {each.target.replace('_', ' ')}", []).append(each)
+            network = "ResNet-8" if each.network == "resnet8" else each.network
+            lines.setdefault(f"{network}, {TARGETS[each.target]}", []).append(each)
     return {
         label: sorted(conditions, key=lambda each: -CONTRASTS[each.shift])
         for label, conditions in lines.items()

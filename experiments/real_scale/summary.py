@@ -7,7 +7,7 @@ from ..lab.experiment import Summary
 from ..lab.verdicts import Claim
 from . import figure, tables
 from .judging import Judgment
-from .rules import LEAST_SEEDS
+from .rules import LEAST_SEEDS, MEASURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,11 +28,23 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     judged = tables.judgments(arms)
     return Summary(
         findings=sentences(judged),
-        tables=[("Accuracy on test images, %: short / converged / refitted head", tables.accuracies(arms))],
+        tables=_tables(arms),
         figures=[("What the target's statistics gain", figure.CAPTION, figure.crossover(arms))],
         limits=LIMITS,
         claims=[_claim(each) for each in judged if each.differences],
     )
+
+
+def _tables(arms: "pd.DataFrame") -> "list[tuple[str, pd.DataFrame]]":
+    found = [
+        (f"Accuracy on test images, %: {words}", tables.accuracies(arms, measure))
+        for measure, words in MEASURES.items()
+    ]
+    tuned = tables.tuned(arms)
+    return [
+        *found,
+        *([("Where the network trains: accuracy on test images, %", tuned)] if len(tuned) else []),
+    ]
 
 
 def sentences(judged: list[Judgment]) -> list[str]:

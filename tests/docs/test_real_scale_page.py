@@ -1,0 +1,40 @@
+"""The page of the study at real scale says what the stored results say."""
+
+import pytest
+
+from docs import real_scale_page
+from experiments.real_scale import stored
+from experiments.real_scale.conditions import CONDITIONS
+
+
+@pytest.fixture(scope="module")
+def results():
+    return stored.read()
+
+
+def test_every_number_of_the_page_is_that_of_the_stored_results(results):
+    text = real_scale_page.PAGE.read_text()
+    assert real_scale_page.updated(text, *results) == text
+
+
+def test_other_results_give_another_page(results):
+    arms, about = results
+    changed = arms.assign(test_accuracy=arms.test_accuracy * 0.9, refitted_accuracy=0.5)
+    text = real_scale_page.PAGE.read_text()
+    assert real_scale_page.updated(text, changed, about) != text
+    better = arms.assign(test_accuracy=arms.setting.eq("batch_0.99").map({True: 0.9, False: 0.5}))
+    (first, *_) = real_scale_page.answer(better).splitlines()
+    assert "40.0 points worse" in first
+
+
+def test_a_page_without_a_mark_is_an_error(results):
+    with pytest.raises(ValueError, match="one place for answer"):
+        real_scale_page.updated("# A page\n", *results)
+
+
+def test_what_is_stored_names_its_machine_commit_and_conditions(results):
+    arms, about = results
+    assert {*arms.condition} <= {*CONDITIONS}
+    assert all(about[key] for key in ("commits", "processor", "versions", "date"))
+    assert not any(commit.endswith("+") for commit in about["commits"])
+    assert not arms.duplicated(["condition", "seed", "setting"]).any()
