@@ -1,7 +1,7 @@
 """Puts the numbers of the study at real scale into its page, all of them from the stored results.
 
-`python -m docs.real_scale_page` writes what stands between the marks of `docs/real_scale.md`, and
-the figure, from `experiments/results/real_scale`, in seconds. `python -m docs.real_scale_page
+`python -m docs.real_scale_page` writes what stands between the marks of `docs/real_scale.md` and
+of the README, and the figure, from `experiments/results/real_scale`, in seconds. `python -m docs.real_scale_page
 WORK_DIR` first stores what the study in that folder has finished, also while it is going on.
 """
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent
 PAGE, FIGURE = DOCS / "real_scale.md", DOCS / "images" / "real_scale.png"
+README = DOCS.parent / "README.md"
 COMMIT = "https://github.com/tfbn/tfbn/commit/"
 
 # Condition, arm, the arm that is subtracted, measure; and the sentence, with {} for what was found.
@@ -53,6 +54,11 @@ def updated(text: str, arms: "pd.DataFrame", about: dict[str, Any]) -> str:
     """The page with everything between its marks made from these results."""
     blocks = {"answer": answer(arms), "measured": measured(arms, about), "accuracies": accuracies(arms)}
     blocks["claims"] = tables.markdown(tables.claims(tables.judgments(arms)))
+    return between_marks(text, blocks)
+
+
+def between_marks(text: str, blocks: dict[str, str]) -> str:
+    """A text with the content of each block between the marks of its name."""
     for name, content in blocks.items():
         begin, end = (f"<!-- {word} {name} -->\n" for word in ("begin", "end"))
         between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
@@ -127,6 +133,7 @@ def main(work_dir: Path | None) -> None:
         stored.write(*stored.collect(work_dir))
     arms, about = stored.read()
     PAGE.write_text(updated(PAGE.read_text(), arms, about))
+    README.write_text(between_marks(README.read_text(), {"answer": answer(arms)}))
     buffer = io.BytesIO()
     figure.crossover(arms).savefig(buffer, format="png", dpi=110)
     FIGURE.write_bytes(buffer.getvalue())

@@ -20,7 +20,8 @@ BOARD = ".venv/bin/tensorboard --logdir runs/frozen_batchnorm/runs"  # on what `
 HELP = (".venv/bin/python -m experiments.frozen_batchnorm", ".venv/bin/python -m experiments.choose")
 TEMPLATE = ".venv/bin/python -m experiments.<name>"  # for each name in the table of experiments
 CLAIMS = "python -m experiments.claims"  # what the table of claims says it was made by, in 40 minutes
-TARGETS = ("test-long", "test-backends", "keras-versions", "benchmark", "docs", "notebooks")  # exist
+PAGE = ".venv/bin/python -m docs.real_scale_page"  # tests/docs runs what it does
+TARGETS = ("check", "test-long", "test-backends", "keras-versions", "benchmark", "docs", "notebooks")  # exist
 
 
 def shell_lines() -> list[str]:
@@ -40,7 +41,7 @@ def commands() -> list[str]:
 
 def test_no_command_is_unknown_to_the_tests():
     targets = {f"make {target}" for target in TARGETS}
-    assert set(commands()) == {*FIRST_SCREEN, BOARD, *HELP, TEMPLATE} | targets
+    assert set(commands()) == {*FIRST_SCREEN, BOARD, *HELP, TEMPLATE, PAGE} | targets
     assert set(shell_lines()) == set(FIRST_SCREEN)
 
 

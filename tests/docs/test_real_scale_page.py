@@ -17,6 +17,11 @@ def test_every_number_of_the_page_is_that_of_the_stored_results(results):
     assert real_scale_page.updated(text, *results) == text
 
 
+def test_the_readme_has_the_same_sentences(results):
+    text = real_scale_page.README.read_text()
+    assert real_scale_page.between_marks(text, {"answer": real_scale_page.answer(results[0])}) == text
+
+
 def test_other_results_give_another_page(results):
     arms, about = results
     changed = arms.assign(test_accuracy=arms.test_accuracy * 0.9, refitted_accuracy=0.5)
