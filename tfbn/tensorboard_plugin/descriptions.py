@@ -11,7 +11,7 @@ LONGEST = 160  # characters of a reason
 KEYS = ("path", "channels", "epsilon", "normalizes_by", "updates", "trains")  # of a layer
 
 
-class UnreadableRun(InputError):
+class UnreadableRunError(InputError):
     """A run whose log is damaged, foreign or of a later format; the message is the reason."""
 
 
@@ -23,28 +23,28 @@ def described(data: list[Any], content: bytes) -> list[dict[str, Any]]:
         content: The tag's plugin data, which has the format's version.
 
     Raises:
-        UnreadableRun: It is not what `tfbn.summary.about` writes.
+        UnreadableRunError: It is not what `tfbn.summary.about` writes.
     """
     check_version(parsed(content, "its plugin data").get("version"))
     about = parsed(text(data), "its description")
     check_version(about.get("version"))
     layers = about.get("layers")
     if not isinstance(layers, list) or not layers:
-        raise UnreadableRun("its description has no list of layers")
+        raise UnreadableRunError("its description has no list of layers")
     for number, layer in enumerate(layers):
         if not isinstance(layer, dict) or not _is_layer(layer):
-            raise UnreadableRun(f"layer {number} of its description is malformed")
+            raise UnreadableRunError(f"layer {number} of its description is malformed")
     if len({layer["path"] for layer in layers}) < len(layers):
-        raise UnreadableRun("two layers of its description have one path")
+        raise UnreadableRunError("two layers of its description have one path")
     return [{key: layer.get(key) for key in KEYS} for layer in layers]
 
 
 def check_version(version: Any) -> None:
     """Raises unless this version of the format can be read."""
     if type(version) is not int or version < 1:
-        raise UnreadableRun(f"it has no version of the log format: {shortened(repr(version))}")
+        raise UnreadableRunError(f"it has no version of the log format: {shortened(repr(version))}")
     if version > tags.VERSION:
-        raise UnreadableRun(
+        raise UnreadableRunError(
             f"its log has format {shortened(str(version))}, and this tfbn reads up to {tags.VERSION}: "
             "update tfbn where TensorBoard runs"
         )
@@ -54,7 +54,7 @@ def text(data: list[Any]) -> bytes:
     """The last tensor of a tag, which must be one text."""
     value = data[-1].numpy if data else None
     if value is None or value.size != 1 or value.dtype.kind not in "OSU":
-        raise UnreadableRun("its description is no text")
+        raise UnreadableRunError("its description is no text")
     item = value.item()
     return item.encode() if isinstance(item, str) else bytes(item)
 
@@ -64,11 +64,11 @@ def parsed(content: bytes, what: str) -> dict[str, Any]:
     try:
         value = json.loads(content, parse_constant=_no_constant)
     except RecursionError as error:
-        raise UnreadableRun(f"{what} is nested too deep") from error
+        raise UnreadableRunError(f"{what} is nested too deep") from error
     except ValueError as error:
-        raise UnreadableRun(f"{what} is no JSON: {shortened(str(error))}") from error
+        raise UnreadableRunError(f"{what} is no JSON: {shortened(str(error))}") from error
     if not isinstance(value, dict):
-        raise UnreadableRun(f"{what} is no JSON object, but of type {type(value).__name__}")
+        raise UnreadableRunError(f"{what} is no JSON object, but of type {type(value).__name__}")
     return value
 
 

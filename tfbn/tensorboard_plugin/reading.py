@@ -7,7 +7,7 @@ from tensorboard.data import provider as providers
 
 from tfbn.summary import tags
 from tfbn.tensorboard_plugin.cache import RowsCache
-from tfbn.tensorboard_plugin.descriptions import UnreadableRun, described, shortened
+from tfbn.tensorboard_plugin.descriptions import UnreadableRunError, described, shortened
 from tfbn.tensorboard_plugin.series import joined, snapshots
 from tfbn.utils.validation import check_choice, fail, near_names
 
@@ -40,7 +40,7 @@ class Reader:
         for run, listed in self._all_listed().items():
             try:
                 found[run] = self._described(run, listed, tags.about(0))
-            except UnreadableRun as error:
+            except UnreadableRunError as error:
                 skipped[run] = shortened(str(error))
         return found, skipped
 
@@ -61,7 +61,7 @@ class Reader:
         """What `read()` gives; a log that cannot be read is an error of the argument `run`."""
         try:
             return read()
-        except UnreadableRun as error:
+        except UnreadableRunError as error:
             what = f"to be a run whose log can be read ({shortened(str(error))})"
             raise fail("run", what, run) from error
 
@@ -147,7 +147,7 @@ class Reader:
 
     def _described(self, run: str, listed: dict[str, Any], tag: str) -> list[dict[str, Any]]:
         if tag not in listed:
-            raise UnreadableRun("it has no description of its layers")
+            raise UnreadableRunError("it has no description of its layers")
         state = listed[tag].max_wall_time
         key = (self._where["experiment_id"], run, tag)
         known = self._cache.get(key, state)
@@ -176,5 +176,5 @@ class Reader:
                 run_tag_filter=providers.RunTagFilter(runs=[run], tags=wanted),
             )
         except DAMAGED as error:
-            raise UnreadableRun(f"a tensor of it is damaged: {shortened(str(error))}") from error
+            raise UnreadableRunError(f"a tensor of it is damaged: {shortened(str(error))}") from error
         return read.get(run, {})

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tfbn.tensorboard_plugin.descriptions import UnreadableRun
+from tfbn.tensorboard_plugin.descriptions import UnreadableRunError
 
 
 def joined(by_tag: dict[str, Any], layers: int, metrics: int) -> tuple[np.ndarray, np.ndarray]:
@@ -19,7 +19,7 @@ def joined(by_tag: dict[str, Any], layers: int, metrics: int) -> tuple[np.ndarra
         `(steps, values)`: shapes `(n,)` and `(n, layers, metrics)`, by ascending step.
 
     Raises:
-        UnreadableRun: A block has another shape or dtype.
+        UnreadableRunError: A block has another shape or dtype.
     """
     steps, values = [np.zeros(0, np.int64)], [np.zeros((0, layers, metrics), np.float32)]
     for tag in sorted(by_tag):
@@ -40,9 +40,9 @@ def joined(by_tag: dict[str, Any], layers: int, metrics: int) -> tuple[np.ndarra
 
 def _check(name: str, steps: np.ndarray, values: np.ndarray, layers: int, metrics: int) -> None:
     if steps.ndim != 1 or steps.dtype.kind not in "iu":
-        raise UnreadableRun(f"{name}/steps is {_of(steps)}, not int64 (rows,)")
+        raise UnreadableRunError(f"{name}/steps is {_of(steps)}, not int64 (rows,)")
     if values.ndim != 3 or values.shape[1:] != (layers, metrics) or values.dtype.kind != "f":
-        raise UnreadableRun(f"{name}/values is {_of(values)}, not float32 (rows, {layers}, {metrics})")
+        raise UnreadableRunError(f"{name}/values is {_of(values)}, not float32 (rows, {layers}, {metrics})")
 
 
 def _of(array: np.ndarray) -> str:
@@ -55,11 +55,11 @@ def snapshots(
     """Points of one layer by ascending step: steps `(n,)`, and `(n, rows, channels)`; the later of a step.
 
     Raises:
-        UnreadableRun: A point has another shape or dtype.
+        UnreadableRunError: A point has another shape or dtype.
     """
     for _, array in points:
         if array.shape != (rows, channels) or array.dtype.kind != "f":
-            raise UnreadableRun(f"a snapshot is {_of(array)}, not float32 ({rows}, {channels})")
+            raise UnreadableRunError(f"a snapshot is {_of(array)}, not float32 ({rows}, {channels})")
     by_step = dict(sorted(points, key=lambda point: point[0]))
     values = np.array(list(by_step.values()), np.float32).reshape(-1, rows, channels)
     return np.array(list(by_step), np.int64), values

@@ -4,7 +4,7 @@ from typing import Any
 
 from tfbn.summary import tags
 from tfbn.summary.finding import Finding
-from tfbn.tensorboard_plugin.descriptions import UnreadableRun, check_version, parsed, shortened, text
+from tfbn.tensorboard_plugin.descriptions import UnreadableRunError, check_version, parsed, shortened, text
 from tfbn.tensorboard_plugin.reading import Reader
 from tfbn.tensorboard_plugin.requests import Arguments
 from tfbn.utils.validation import InputError
@@ -18,7 +18,7 @@ def view(reader: Reader, arguments: Arguments) -> dict[str, Any]:
     for run, data in reader.texts(tags.FINDINGS, arguments.texts("run")).items():
         try:
             found += [{"run": run, **finding} for finding in _of_run(data)]
-        except UnreadableRun as error:
+        except UnreadableRunError as error:
             skipped.append({"name": run, "reason": shortened(str(error))})
     return {"findings": sorted(found, key=lambda finding: finding["step"]), "skipped": skipped}
 
@@ -28,7 +28,7 @@ def _of_run(data: list[Any]) -> list[dict[str, Any]]:
     check_version(content.get("version"))
     listed = content.get("findings")
     if not isinstance(listed, list) or not all(isinstance(finding, dict) for finding in listed):
-        raise UnreadableRun("its list of findings is malformed")
+        raise UnreadableRunError("its list of findings is malformed")
     try:
         # Fields that a later version adds are not shown.
         names = Finding.__dataclass_fields__
@@ -36,4 +36,4 @@ def _of_run(data: list[Any]) -> list[dict[str, Any]]:
             Finding(**{k: v for k, v in finding.items() if k in names}).as_dict() for finding in listed[:MOST]
         ]
     except (InputError, TypeError) as error:
-        raise UnreadableRun(f"a finding of it is malformed: {error}") from error
+        raise UnreadableRunError(f"a finding of it is malformed: {error}") from error
