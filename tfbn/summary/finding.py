@@ -28,7 +28,7 @@ class Finding:
 
     Example:
 
-    >>> finding = Finding("frozen_layers_move", 40, "The layer is set to be held.", "tfbn.freeze(model)", "bn")
+    >>> finding = Finding("frozen_layers_move", 40, "Its statistics are held.", "tfbn.freeze(model)", "bn")
     >>> finding.layer, finding.step
     ('bn', 40)
     """

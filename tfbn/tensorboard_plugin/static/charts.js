@@ -1,6 +1,7 @@
 // Line charts over steps, on uPlot: means with the range over a group's runs, and bands over channels.
 
 import uPlot from "./uplot/uPlot.esm.js";
+import { swatch } from "./arms.js";
 import { behind, some } from "./behind.js";
 import { cssVariable, el, fill } from "./dom.js";
 import { endLabels, roomFor } from "./end_labels.js";
@@ -91,16 +92,17 @@ export function commonRange(lists, zero = false) {
 
 function chart({ title, unit, width, range, sync, data, series, bands, told, marks = [], labelled = true }) {
   const readout = el("p", { class: "under" }, "\u00a0");
-  const place = el("div", { class: "plot", role: "img", "aria-label": spoken(title, unit, data, told) });
+  const place = el("div", { class: "plot", role: "img", "aria-label": spoken(title, unit, data, told, marks) });
+  const named = labelled && told.length > 1 && width >= LABELLED_FROM;
   const node = el(
     "div",
     { class: "chart", style: { width: `${width}px` } },
     el("h3", {}, title, el("small", {}, ` ${unit}`)),
     place,
+    labelled && told.length > 1 && !named ? keyOf(told) : null,
     readout,
     behind(title, () => rows(data, told)),
   );
-  const named = labelled && told.length > 1 && width >= LABELLED_FROM;
   const hooks = { setCursor: [(plot) => report(plot, readout, told)], draw: [] };
   if (marks.length) hooks.draw.push((plot) => drawMarks(plot, marks));
   if (named) hooks.draw.push(endLabels(told));
@@ -140,6 +142,15 @@ function options({ width, height, right, range, sync, data, series, bands, hooks
 function xRange(steps) {
   const [low, high] = [steps[0] ?? 0, steps.at(-1) ?? 1];
   return () => (low === high ? [low - 0.5, high + 0.5] : [low, high]);
+}
+
+/** The names of the lines, where they have no room at their ends. */
+function keyOf(told) {
+  return el(
+    "ul",
+    { class: "key" },
+    told.map((line) => el("li", {}, swatch(line), line.label)),
+  );
 }
 
 /** Findings: a dotted line down the chart with the finding's number on top. */
@@ -189,9 +200,10 @@ function rows(data, told) {
   return [heads, ...kept.map((at) => [String(data[0][at]), ...told.map((line) => valueIn(data, line, at))])];
 }
 
-function spoken(title, unit, data, told) {
+function spoken(title, unit, data, told, marks) {
   const last = data[0].length - 1;
   if (last < 0) return `${title}: nothing recorded`;
   const ends = told.slice(0, 12).map((line) => `${line.label} ${valueIn(data, line, last) ?? "nothing"}`);
-  return `${title} ${unit}, at step ${data[0][last]}: ${ends.join("; ")}`;
+  const found = marks.map(({ step, number: name }) => `; finding ${name} at step ${step}`).join("");
+  return `${title} ${unit}, at step ${data[0][last]}: ${ends.join("; ")}${found}`;
 }

@@ -30,7 +30,7 @@ const page = {
   isFolded: false,
 };
 let listing = { runs: [], metrics: [], skipped: [], skipped_in_all: 0 };
-let shown = null; // what the view gave: {table(): rows for CSV}
+let shown = null; // what the view gave: {table(): rows for CSV, groups: those that are shown, if others}
 let turn = 0;
 
 /** What TensorBoard calls when the tab is opened. */
@@ -201,7 +201,7 @@ function exportButtons(arms) {
   const name = `batchnorm_${state.view}`;
   const about = () => [
     VIEWS[state.view].title,
-    state.view === "compare" ? "" : `Groups: ${arms.map((arm) => `${arm.name} (${arm.runs.length})`).join(", ")}`,
+    `Groups: ${(shown.groups ?? arms).map((arm) => `${arm.name} (${arm.runs.length})`).join(", ")}`,
     `Saved from TensorBoard's tab BatchNorm on ${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`,
   ];
   const button = (id, text, title, onclick) => el("button", { id, title, onclick }, text);
@@ -211,7 +211,7 @@ function exportButtons(arms) {
     button("csv", "CSV", "The numbers shown, as CSV", () => exportCsv(name, shown.table())),
     button("png", "PNG", "This view as a picture", () => exportPng(name, page.main)),
     button("html", "HTML", "This view as one page that opens without TensorBoard", () =>
-      exportHtml(name, page.main, about().filter(Boolean)),
+      exportHtml(name, page.main, about()),
     ),
   );
 }

@@ -17,7 +17,8 @@ def view(reader: Reader, arguments: Arguments) -> dict[str, Any]:
     wanted, (series, place) = (arguments.texts("a"), arguments.texts("b")), metric_of(arguments)
     columns = arguments.number("columns", COLUMNS, 2, MAX_COLUMNS)
     # A run that is in both groups is read once, and has a row in each.
-    group, pooled = rows_of(reader, list(dict.fromkeys(sum(wanted, []))), series, columns, *arguments.steps())
+    runs = list(dict.fromkeys([*wanted[0], *wanted[1]]))
+    group, pooled = rows_of(reader, runs, series, columns, *arguments.steps())
     a, b = (_part(group.names, pooled, runs) for runs in wanted)
     sides = [_layers(group, runs) for runs in wanted]
     difference = (b.mean() - a.mean())[..., place]

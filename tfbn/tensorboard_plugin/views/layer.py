@@ -57,7 +57,7 @@ class _OfRun:
 
 
 def _band(moves: Pooled, row: int) -> list[list[float | None]] | None:
-    """Quantiles over the channels of all runs, a list over steps for each of `LEVELS`; None if there are none."""
+    """Quantiles over the channels of all runs: a list over steps for each of `LEVELS`, or None."""
     values = moves.values[:, :, row]
     if not np.isfinite(values[moves.present]).any():
         return None
@@ -72,7 +72,7 @@ def _band(moves: Pooled, row: int) -> list[list[float | None]] | None:
 
 
 def _moved_most(known: list[_OfRun], moves: Pooled) -> list[dict[str, Any]]:
-    """The channels whose distribution diverged most, by Kullback-Leibler divergence at their run's last step."""
+    """The channels that diverged most, by Kullback-Leibler divergence at their run's last step."""
     found = []
     for one, values, present in zip(known, moves.values, moves.present, strict=True):
         if not present.any():

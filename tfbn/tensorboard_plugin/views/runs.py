@@ -11,7 +11,7 @@ SKIPPED = 100  # named at most
 
 
 def view(reader: Reader, arguments: Arguments) -> dict[str, Any]:
-    """Runs with BatchNorm data and their hyperparameters; runs that are skipped, and why; metrics and units."""
+    """Runs with BatchNorm data and their hyperparameters; skipped runs, and why; metrics and units."""
     known, skipped = reader.runs()
     varied = hyperparameters.by_run(reader) if known else {}
     return {

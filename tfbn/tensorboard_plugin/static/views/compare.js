@@ -37,6 +37,7 @@ export async function make({ arms, every, metrics, dark }) {
   const what = words(metric.name);
   return {
     skipped: answer.skipped,
+    groups: [a, b],
     tools: [tools(a, b, every), metricTool(metrics, metric), rangeTool(), scaleTools()],
     nodes: [
       el("h1", {}, `${what}, A and B`, el("small", {}, ` in ${metric.unit}`)),
