@@ -21,6 +21,7 @@ FLAGS = (
     "window-size=1400,900",
 )
 SECONDS = 20
+FRAME = "iframe[src*='name=tfbn']"
 
 
 def chromium(downloads):
@@ -44,16 +45,33 @@ class Page:
         self.driver, self.url = driver, url
 
     def open(self, fragment=""):
-        """Opens the tab anew; `fragment` is what the URL keeps for it."""
-        self.driver.get("about:blank")
-        self.driver.get(f"{self.url}#tfbn{fragment}")
-        self.enter()
+        """Opens the tab anew; `fragment` is what the URL keeps for it.
+
+        Where TensorBoard is open already, only the tab's own page is loaded again.
+        """
+        self.driver.switch_to.default_content()
+        url = f"{self.url}#tfbn{fragment}"
+        if not self.driver.current_url.startswith(self.url):
+            self.driver.get(url)
+            self.enter()
+            return
+        self.driver.execute_script("history.replaceState(null, '', arguments[0])", url)
+        self.driver.execute_script("document.body.classList.remove('dark-mode')")
+        self.reload()
+
+    def reload(self):
+        """Loads the tab's own page again."""
+        self.driver.switch_to.default_content()
+        self.driver.switch_to.frame(self.driver.find_element(By.CSS_SELECTOR, FRAME))
+        self.driver.execute_script("window.isOld = true; location.reload()")
+        self.wait(lambda: self.driver.execute_script("return !window.isOld"))
+        self.settled()
 
     def enter(self):
         """Into the plugin's frame."""
         self.driver.switch_to.default_content()
-        self.wait(lambda: self.driver.find_elements(By.CSS_SELECTOR, "iframe[src*='name=tfbn']"))
-        self.driver.switch_to.frame(self.driver.find_element(By.CSS_SELECTOR, "iframe[src*='name=tfbn']"))
+        self.wait(lambda: self.all(FRAME))
+        self.driver.switch_to.frame(self.driver.find_element(By.CSS_SELECTOR, FRAME))
         self.settled()
 
     def settled(self):
@@ -114,7 +132,8 @@ class Page:
         found = self.driver.execute_async_script(
             "const done = arguments[0]; const failed = (error) =>"
             " done([{id: String(error), impact: 'critical', nodes: []}]);"
-            "axe.run(document, {resultTypes: ['violations']}).then((result) => done(result.violations), failed)"
+            "axe.run(document, {resultTypes: ['violations']})"
+            ".then((result) => done(result.violations), failed)"
         )
         return [
             (one["id"], node["html"][:200])

@@ -9,7 +9,7 @@ from tfbn.summary import Finding
 
 SHIFTS = ("contrast=0.3", "noise=0.3")
 SEEDS = 5
-STEPS, EPOCH = 60, 12
+STEPS, EPOCH = 36, 12
 CHANNELS = 6
 EPSILON = 1e-3
 LAYERS = ["stem_bn", *(f"stage{s}_block{b}_bn{i}" for s in (1, 2, 3) for b in (1, 2) for i in (1, 2))]
@@ -33,12 +33,12 @@ LAGGING = Finding(
     step=24,
     measured=1.25,
     expected="at most 0.4",
-    cause="The momentum of 0.99 is too slow for 60 steps.",
+    cause="The momentum of 0.99 is too slow for 36 steps.",
     remedy="tfbn.BatchNormalization(momentum=0.9)",
     link="https://keras.io/api/layers/normalization_layers/batch_normalization/",
 )
 WHOLE = Finding(
-    "loss_rises", step=36, cause="The loss rises <b>at the end</b>.", remedy="Train for fewer steps."
+    "loss_rises", step=30, cause="The loss rises <b>at the end</b>.", remedy="Train for fewer steps."
 )
 
 

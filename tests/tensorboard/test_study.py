@@ -339,8 +339,14 @@ return [...found.map((node) => node.outerHTML.slice(0, 120)),
 """
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+QUICK = [(400, True), (1600, False)]
+LOOKS = [(width, dark) for width in WIDTHS for dark in (False, True)]
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [pytest.param(*look, marks=[] if look in QUICK else pytest.mark.long) for look in LOOKS],
+)
 def test_axe_finds_no_serious_violation(page, width, dark):
     page.resize(width, 900)
     page.open()
@@ -420,7 +426,6 @@ def test_a_view_as_a_page_that_stands_alone(page, folder, view):
 def test_first_paint_of_seventy_runs_takes_less_than_three_seconds_of_cpu(page):
     page.open()
     before = page.cpu_seconds()
-    page.driver.execute_script("location.reload()")
-    page.enter()
+    page.reload()
     assert len(page.all("figure.map")) == len(ARMS)
     assert page.cpu_seconds() - before < 3

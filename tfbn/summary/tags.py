@@ -4,11 +4,11 @@ For the stock tabs, `<layer>` being a layer's path:
 
 | tag | tab | |
 |---|---|---|
-| `bn_overview/<metric>/largest`, `.../median` | scalars | over layers |
-| `bn_<metric>/<layer>` | scalars | each metric of `tfbn.drift` and `tfbn.statistics.mismatch` |
+| `bn_overview/<metric>/largest`, `.../median` | scalars | over layers: `kl` and `mismatch` |
+| `bn_kl/<layer>` | scalars | drift of each layer, mean and variance in one number |
 | `bn_performance/<measure>/<source>` | scalars | loss and metrics in both modes, see `SOURCES` |
 | `bn_moving_mean/<layer>`, `bn_moving_variance/<layer>` | histograms | over channels |
-| `bn_heat_map/<metric>` | images | layers by steps |
+| `bn_heat_map/<metric>` | images | layers by steps; only if asked for |
 | `bn_verdict` | text | what moved |
 
 For the BatchNorm tab, tensors of the plugin `tfbn`. TensorBoard keeps only a few points of

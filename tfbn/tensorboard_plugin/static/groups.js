@@ -1,7 +1,17 @@
 // Runs grouped: the seeds of an arm under a condition are one group.
 
-/** Names in the order that people expect: `seed2` before `seed10`. */
-export const inOrder = new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare;
+const NUMBER = /(\d+(?:\.\d+)?(?:e[+-]?\d+)?)/i;
+const { compare } = new Intl.Collator("en");
+
+/** Compares names as people expect: `seed2` before `seed10`, `lr0.01` before `lr0.1`. */
+export function inOrder(one, other) {
+  const [parts, others] = [one.split(NUMBER), other.split(NUMBER)];
+  for (let i = 0; i < Math.min(parts.length, others.length); i++) {
+    const order = i % 2 ? Number(parts[i]) - Number(others[i]) : compare(parts[i], others[i]);
+    if (order) return order;
+  }
+  return parts.length - others.length || compare(one, other);
+}
 
 const MOST = 8; // groups shown at first
 const SEED = /^(seed|fold|trial|repeat|replicate|repetition)s?$/i;
