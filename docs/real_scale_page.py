@@ -1,8 +1,9 @@
-"""Puts the numbers of the study at real scale into its page, all of them from the stored results.
+"""Puts the numbers of the study at real scale where people look, all of them from the stored results.
 
-`python -m docs.real_scale_page` writes what stands between the marks of `docs/real_scale.md` and
-of the README, and the figure, from `experiments/results/real_scale`, in seconds. With the argument
-WORK_DIR it first stores what the study in that folder has finished, even while it is running.
+`python -m docs.real_scale_page` writes what stands between the marks of `docs/real_scale.md` and of
+the README, and the figure, from `experiments/results/real_scale`, in seconds. With a folder, as
+`python -m docs.real_scale_page runs/real_scale`, it first stores what the study in that folder has
+finished, also while it is going on.
 """
 
 import io

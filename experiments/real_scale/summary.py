@@ -24,7 +24,8 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     """The tables, the figure and the claims from the runs' own tables in the work folder."""
     import pandas as pd
 
-    arms = pd.read_parquet(folder / "arms.parquet").astype({"condition": str})
+    arms = pd.read_parquet(folder / "arms.parquet").astype({"condition": str, "arm": str})
+    arms = arms.rename(columns={"arm": "family"})  # of the study, a run is that of several arms
     judged = tables.judgments(arms)
     return Summary(
         findings=sentences(judged),

@@ -28,6 +28,7 @@ def accuracies(arms: "pd.DataFrame", measure: str) -> "pd.DataFrame":
         if len(part):
             means = part.groupby("setting", observed=True)[measure].mean() * 100
             row = {"condition": CONDITIONS[name].says, "seeds": part.seed.nunique()}
+            row["N·H·W"] = CONDITIONS[name].values_a_channel
             row |= {arm.name.replace("_", " "): f"{means[arm.name]:.1f}" for arm in FROZEN.values()}
             rows.append(row)
     return pd.DataFrame(rows)

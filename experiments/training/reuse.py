@@ -59,7 +59,7 @@ def restart(model: Any, state: list[Any]) -> None:
         variable.assign(value)
     optimizer = model.optimizer
     for variable in optimizer.variables:
-        if variable is not optimizer._learning_rate:
+        if variable is not optimizer.learning_rate:
             variable.assign(variable * 0)
 
 

@@ -134,13 +134,7 @@ def run_arm(config: ArmConfig, arm: Arm, shift: str, seed: int, folder: Path) ->
     before = evaluation.statistics_and_affine(model)
     probe = slice(config.batch_size)
     labels = split.train_y[probe]
-    recorder = prefix.WholeRecorder(
-        model,
-        folder,
-        probe=split.train_x[probe],
-        probe_labels=labels,
-        heat_maps=seed == 0,  # a second of drawing; the tab BatchNorm draws those of every seed
-    )
+    recorder = prefix.WholeRecorder(model, folder, probe=split.train_x[probe], probe_labels=labels)
     started = time.perf_counter()
     with strategy.scope():
         trained, inputs = prefix.shortened(model, split)

@@ -121,7 +121,8 @@ def test_a_folder_without_runs_is_refused(folder, tmp_path):
 
 def test_the_summary_says_what_has_run(tmp_path):
     arms = made_up({"base": -8, "toy": 0, "contrast": 4})
-    arms.to_parquet(tmp_path / "arms.parquet")
+    kept = arms.rename(columns={"family": "arm"}).astype({"condition": "category", "arm": "category"})
+    kept.to_parquet(tmp_path / "arms.parquet")  # as the runner puts it together
     found = summary.summarize(None, arms, tmp_path)
     assert len(found.tables) == 3
     table = found.tables[0][1]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from urllib.parse import urlsplit
 
 from selenium import webdriver
@@ -20,6 +21,7 @@ FLAGS = (
     "window-size=1400,900",
 )
 SECONDS = 20
+FRAME = "iframe[src*='name=tfbn']"
 
 
 def chromium(downloads):
@@ -43,16 +45,33 @@ class Page:
         self.driver, self.url = driver, url
 
     def open(self, fragment=""):
-        """Opens the tab anew; `fragment` is what the URL keeps for it."""
-        self.driver.get("about:blank")
-        self.driver.get(f"{self.url}#tfbn{fragment}")
-        self.enter()
+        """Opens the tab anew; `fragment` is what the URL keeps for it.
+
+        Where TensorBoard is open already, only the tab's own page is loaded again.
+        """
+        self.driver.switch_to.default_content()
+        url = f"{self.url}#tfbn{fragment}"
+        if not self.driver.current_url.startswith(self.url):
+            self.driver.get(url)
+            self.enter()
+            return
+        self.driver.execute_script("history.replaceState(null, '', arguments[0])", url)
+        self.driver.execute_script("document.body.classList.remove('dark-mode')")
+        self.reload()
+
+    def reload(self):
+        """Loads the tab's own page again."""
+        self.driver.switch_to.default_content()
+        self.driver.switch_to.frame(self.driver.find_element(By.CSS_SELECTOR, FRAME))
+        self.driver.execute_script("window.isOld = true; location.reload()")
+        self.wait(lambda: self.driver.execute_script("return !window.isOld"))
+        self.settled()
 
     def enter(self):
         """Into the plugin's frame."""
         self.driver.switch_to.default_content()
-        self.wait(lambda: self.driver.find_elements(By.CSS_SELECTOR, "iframe[src*='name=tfbn']"))
-        self.driver.switch_to.frame(self.driver.find_element(By.CSS_SELECTOR, "iframe[src*='name=tfbn']"))
+        self.wait(lambda: self.all(FRAME))
+        self.driver.switch_to.frame(self.driver.find_element(By.CSS_SELECTOR, FRAME))
         self.settled()
 
     def settled(self):
@@ -68,8 +87,88 @@ class Page:
     def one(self, css):
         return self.wait(lambda: self.all(css))[0]
 
-    def map_of(self, run):
-        return self.one(f"figure[data-run={json.dumps(run)}] canvas.heat")
+    def until_listed(self, runs):
+        """TensorBoard reads the logs in the background: opens the tab until so many runs are listed."""
+        for _ in range(60):
+            self.open()
+            if self.imported("data.js", "return (await module.ask('runs')).runs.length") == runs:
+                return
+            time.sleep(0.3)
+        raise AssertionError("TensorBoard did not read the logs")
+
+    def imported(self, module, body, **given):
+        """What an async function gives that has one of the page's modules as `module`."""
+        script = (
+            "const [values, done] = arguments;"
+            "const base = document.querySelector('link[href$=\"/style.css\"]').href;"
+            f"import(new URL('./{module}', base).href)"
+            f".then(async (module) => {{ const {{{', '.join(given)}}} = values; {body} }})"
+            ".then((value) => done({value}), (error) => done({error: String(error)}))"
+        )
+        found = self.driver.execute_async_script(script, given)
+        assert "error" not in found, found["error"]
+        return found["value"]
+
+    def resize(self, width, height):
+        """Gives the page exactly this size in pixels; a window cannot be as narrow as a phone."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def dark(self, yes):
+        """Makes TensorBoard dark or light, as its button does."""
+        self.driver.execute_script(
+            "window.parent.document.body.classList.toggle('dark-mode', arguments[0])", yes
+        )
+        self.wait(
+            lambda: (
+                self.driver.execute_script("return document.documentElement.classList.contains('dark')")
+                == yes
+            )
+        )
+        self.settled()
+
+    def axe(self):
+        """What axe-core, which must be loaded, finds wrong, of what is serious or critical."""
+        found = self.driver.execute_async_script(
+            "const done = arguments[0]; const failed = (error) =>"
+            " done([{id: String(error), impact: 'critical', nodes: []}]);"
+            "axe.run(document, {resultTypes: ['violations']})"
+            ".then((result) => done(result.violations), failed)"
+        )
+        return [
+            (one["id"], node["html"][:200])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"] or [{"html": ""}]
+        ]
+
+    def color_in(self, css, variable):
+        """Whether a canvas has a pixel in the color of a CSS variable."""
+        return self.driver.execute_script(
+            "const [css, name] = arguments; const c = document.querySelector(css);"
+            "const hex = getComputedStyle(document.documentElement).getPropertyValue(name).trim();"
+            "const [r, g, b] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));"
+            "const {data} = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
+            "for (let i = 0; i < data.length; i += 4)"
+            " if (data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] > 200) return true;"
+            "return false",
+            css,
+            variable,
+        )
+
+    def cpu_seconds(self):
+        """The time that the page's main thread was at work, in processor time."""
+        self.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+        metrics = self.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+
+    def reading_at(self, group, keys):
+        """The value of a group's map where keys go."""
+        self.map_of(group).send_keys(keys)
+        return float(self.reading(group).get_attribute("data-value"))
+
+    def map_of(self, group):
+        return self.one(f"figure[data-group={json.dumps(group, ensure_ascii=False)}] canvas.heat")
 
     def view(self, name):
         """Goes to a view by its tab."""
@@ -80,9 +179,9 @@ class Page:
     def hash(self):
         return self.driver.execute_script("return window.parent.location.hash")
 
-    def reading(self, run):
-        """What is written under the maps of the cell that is pointed at, for a run."""
-        return self.one(f"#readout .reading[data-run={json.dumps(run)}]")
+    def reading(self, group):
+        """What is written under the maps of the cell that is pointed at, for a group."""
+        return self.one(f"#readout .reading[data-group={json.dumps(group, ensure_ascii=False)}]")
 
 
 def requested(driver):

@@ -28,6 +28,7 @@ def written(tmp_path_factory):
         "long/seed0": Written(folder / "long" / "seed0", 9000, rng, every=2),
         HOSTILE_RUN: Written(folder / HOSTILE_RUN, 20, rng),
     }
+    tfbn.summary.hparams(folder / "long" / "seed0", {"arm": "long", "seed": "0", "rate": 0.1}, {})
     tfbn.summary.text(folder / "other", "nothing of ours", "here")
     (folder / "secret.txt").write_text("secret")
     return types.SimpleNamespace(folder=folder, runs=runs)
@@ -83,8 +84,8 @@ class Asking:
         self._ingester = ingester  # the fast loader lives as long as this does
         self._client = client_of(ingester)
 
-    def response(self, route, **arguments):
-        return self._client.get(f"/{route}?{urlencode(arguments)}")
+    def response(self, route, method="GET", **arguments):
+        return self._client.open(f"/{route}?{urlencode(arguments, doseq=True)}", method=method)
 
     def __call__(self, route, **arguments):
         response = self.response(route, **arguments)

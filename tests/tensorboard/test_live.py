@@ -9,7 +9,7 @@ from tests.tensorboard.conftest import PROVIDERS, Asking
 from tests.tensorboard.logs import LAYERS, MODES, reference
 from tests.tensorboard.test_routes import matrix
 from tfbn.statistics import drift
-from tfbn.tensorboard_plugin.reading import CACHED, RowsCache
+from tfbn.tensorboard_plugin.cache import RowsCache
 
 
 @pytest.fixture
@@ -34,9 +34,12 @@ def test_a_run_that_has_only_begun(tmp_path, log):
     assert [run["name"] for run in asking("runs")["runs"]] == ["run"]
     assert asking("heat_map", run="run", metric="kl")["steps"] == []
     assert asking("heat_map", run="run", metric="mismatch")["values"]["shape"] == [3, 0]
+    assert asking("curves", run="run", metric="kl", layer=LAYERS[0])["mean"] == []
+    assert asking("compare", a="run", b="run", metric="kl")["parted"] == []
+    assert asking("findings", run="run") == {"findings": [], "skipped": []}
     assert asking("layer", run="run", layer=LAYERS[0])["bands"] == {}
     assert asking("performance", run="run")["measures"] == {}
-    assert [row["moved"] for row in asking("model", run="run")["rows"]] == [False] * 3
+    assert [row["moved"] for row in asking("model", run="run")["rows"]] == [0] * 3
 
 
 def test_a_run_that_grows(tmp_path, log, rng):
@@ -79,13 +82,18 @@ def test_two_fits_of_one_model(tmp_path, log, rng):
     assert {layer["normalizes_by"] for layer in answer["layers"]} == {"moving"}
 
 
-def test_the_cache_forgets():
-    cache = RowsCache()
-    for i in range(CACHED + 1):
-        cache.put(i, "state", f"value {i}")
-    assert cache.get(0, "state") is None
-    assert cache.get(CACHED, "state") == f"value {CACHED}"
-    assert cache.get(CACHED, "another state") is None
+def test_the_cache_is_bounded_in_bytes_and_forgets_what_was_not_used():
+    cache = RowsCache(capacity=100)
+    for i in range(4):
+        cache.put(i, "state", f"value {i}", 25)
+    assert cache.get(0, "state") == "value 0"  # used last
+    cache.put(4, "state", "value 4", 30)
+    assert [cache.get(i, "state") for i in range(5)] == ["value 0", None, None, "value 3", "value 4"]
+    cache.put(4, "next", "again", 25)  # what it replaces is not counted
+    assert cache.get(3, "state") == "value 3"
+    assert cache.get(4, "state") is None
+    cache.put(5, "state", "large", 1000)
+    assert [cache.get(i, "state") for i in (0, 3, 5)] == [None, None, "large"]
 
 
 def test_the_fast_loader_is_there():

@@ -21,9 +21,9 @@ def matrix(answer):
 def test_runs(ask):
     answer = ask("runs")
     assert {run["name"]: run["layers"] for run in answer["runs"]} == {LONG: 3, HOSTILE_RUN: 3}
-    # A place in the order of all runs, those without BatchNorm data too.
-    assert len({run["color"] for run in answer["runs"]}) == 2
-    assert all(run["color"] in (0, 1, 2) for run in answer["runs"])
+    assert answer["skipped"] == []
+    hparams = {run["name"]: run["hparams"] for run in answer["runs"]}
+    assert hparams == {LONG: {"arm": "long", "rate": "0.1", "seed": "0"}, HOSTILE_RUN: {}}
     assert [metric["name"] for metric in answer["metrics"]][:5] == list(drift.METRICS)
 
 
@@ -74,7 +74,7 @@ def test_the_model(ask, written):
     assert rows[LAYERS[1]]["says"] == "moved, though its statistics are held"
     assert rows[LAYERS[2]]["says"] == "did not move, though its statistics update"
     assert (rows[LAYERS[1]]["normalizes_by"], rows[LAYERS[1]]["trains"]) == ("moving", False)
-    assert (answer["step"], answer["probed_step"]) == (19, 19)
+    assert answer["step"] == 19
 
 
 def test_a_layer(ask, written):
@@ -94,7 +94,8 @@ def test_a_layer(ask, written):
     assert first["channel"] == divergence.argmax()
     assert first["kl"] == pytest.approx(divergence.max(), rel=1e-5)
     assert first["now"] == now[-1, :, first["channel"]].tolist()
-    assert answer["drift"]["drift"]["metrics"]["mean_shift"] == run.values[:, 0, 0].tolist()
+    curve = ask("curves", run=HOSTILE_RUN, layer=LAYERS[0], metric="mean_shift")
+    assert curve["mean"] == curve["low"] == curve["high"] == curve["each"][0] == run.values[:, 0, 0].tolist()
 
 
 def test_a_layer_without_gamma(ask):
@@ -107,10 +108,11 @@ def test_a_layer_without_gamma(ask):
 def test_performance(ask, written):
     answer = ask("performance", run=HOSTILE_RUN)
     assert list(answer["measures"]) == ["accuracy", "loss"]
-    assert answer["measures"]["accuracy"]["inference"] == {"steps": [0, 10, 20], "values": [0, 0.25, 0.5]}
+    accuracy = answer["measures"]["accuracy"]["inference"]
+    assert (accuracy["steps"], accuracy["mean"]) == ([0, 10, 20], [0, 0.25, 0.5])
     assert set(answer["measures"]["loss"]) == {"training"}
     mismatches = written.runs[HOSTILE_RUN].mismatches[:, :, 0]
-    assert answer["mismatch"]["largest"] == mismatches.max(axis=1).tolist()
+    assert answer["mismatch"]["largest"]["mean"] == mismatches.max(axis=1).tolist()
 
 
 RUN = {"run": HOSTILE_RUN}
@@ -136,6 +138,9 @@ BAD = [
     ("heat_map", {**RUN, "metric": "kl", "first": "9", "last": "3"}, "Expected `first` to be at most last=3"),
     ("layer", RUN, "Expected `layer` to be given"),
     ("layer", {**RUN, "layer": "stem/bm"}, "did you mean stem/bn?"),
+    ("curves", {**RUN, "metric": "kl", "layer": "stem/bm"}, "did you mean stem/bn?"),
+    ("compare", {"a": HOSTILE_RUN, "metric": "kl"}, "Expected `b` to be given"),
+    ("heat_map", {"run": list(map(str, range(501))), "metric": "kl"}, "to be given at most 500 times"),
     ("layer", {**RUN, "layer": LAYERS[0], "first": "x"}, "Expected `first` to be a step"),
     ("model", {}, "Expected `run` to be given"),
     ("model", {"run": ""}, "Expected `run` to be a run"),
@@ -151,12 +156,31 @@ def test_bad_requests_get_status_400_and_the_reason(route, arguments, reason, as
     assert reason in response.json["error"]
 
 
+@pytest.mark.parametrize("name", ["run", "metric", "columns", "layer"])
+def test_error_answers_are_bounded(name, ask):
+    arguments = {**RUN, "metric": "kl", "layer": LAYERS[0], name: "x" * 50_000}
+    response = ask.response("layer" if name == "layer" else "heat_map", **arguments)
+    assert response.status_code == 400
+    assert 50 < len(response.json["error"]) <= 600
+
+
+@pytest.mark.parametrize("route", ["runs", "heat_map", "index.js"])
+def test_data_routes_answer_get_and_head_only(route, ask):
+    arguments = {**RUN, "metric": "kl"}
+    for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "NONSENSE"):
+        response = ask.response(route, method, **arguments)
+        assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
+        assert len(response.text) < 200
+    head = ask.response(route, "HEAD", **arguments)
+    assert (head.status_code, head.text) == (200, "")
+
+
 def test_answers_are_strict_json(ask):
     def no_constants(constant):
         raise AssertionError(constant)
 
     for route in VIEWS:
-        arguments = {**RUN, "metric": "kl", "layer": LAYERS[1]}
+        arguments = {**RUN, "metric": "kl", "layer": LAYERS[1], "a": HOSTILE_RUN, "b": LONG}
         json.loads(ask.response(route.removeprefix("/"), **arguments).text, parse_constant=no_constants)
 
 

@@ -70,7 +70,7 @@ class DriftRecorder(keras.callbacks.Callback):
         reference: Where drift is measured from, as `tfbn.statistics.take` gives it.
             `None`: the statistics at the beginning of the first fit.
         tensorboard: Whether to write TensorBoard events.
-        heat_maps: Whether these have the heat maps, which take a second or two.
+        heat_maps: Whether these have heat maps as images too; the BatchNorm tab draws its own.
         overwrite: Whether a log that is in `log_dir` may be replaced.
 
     Raises:
@@ -87,7 +87,7 @@ class DriftRecorder(keras.callbacks.Callback):
     >>> model = keras.Sequential([keras.Input((2,)), bn, keras.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
     >>> x = np.array([[3.0, 0.0], [5.0, 1.0], [4.0, 0.0], [4.0, 1.0]])
-    >>> recorder = DriftRecorder(folder / "log", probe=x, heat_maps=False)
+    >>> recorder = DriftRecorder(folder / "log", probe=x)
     >>> _ = model.fit(x, x[:, :1], batch_size=2, verbose=0, callbacks=[recorder])
     >>> log = tfbn.callbacks.read_drift(folder / "log")
     >>> log[["step", "layer"]].values.tolist()
@@ -104,7 +104,7 @@ class DriftRecorder(keras.callbacks.Callback):
         probe_every: int | None = None,
         reference: Snapshot | None = None,
         tensorboard: bool = True,
-        heat_maps: bool = True,
+        heat_maps: bool = False,
         overwrite: bool = False,
         probe_labels: Any = None,
     ):
@@ -171,10 +171,10 @@ class DriftRecorder(keras.callbacks.Callback):
         >>> def fit(recorder, **epochs):
         ...     x = np.array([[3.0, 0.0], [5.0, 1.0]])
         ...     _ = model.fit(x, x, verbose=0, callbacks=[recorder], **epochs)
-        >>> recorder = DriftRecorder(folder / "first part", heat_maps=False)
+        >>> recorder = DriftRecorder(folder / "first part")
         >>> fit(recorder, epochs=2)
         >>> recorder.save(folder / "saved")
-        >>> later = DriftRecorder(folder / "whole", heat_maps=False)
+        >>> later = DriftRecorder(folder / "whole")
         >>> later.restore(folder / "saved", model)
         >>> fit(later, initial_epoch=2, epochs=3)
         >>> tfbn.callbacks.read_drift(folder / "whole")["epoch"].tolist()

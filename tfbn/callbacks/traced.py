@@ -6,6 +6,7 @@ from typing import Any
 
 from tfbn.callbacks.step_hook import StepHook
 from tfbn.callbacks.step_ring import StepRing
+from tfbn.graph.keras_internals import compiled_parts
 from tfbn.graph.traversal import named_layers
 from tfbn.statistics.mismatch import Probe
 from tfbn.statistics.two_modes import Performance
@@ -37,7 +38,7 @@ class Traced:
 def take(model: Any) -> Traced:
     """What an earlier recorder left, which then belongs to the caller; an empty one if it does not serve."""
     kept = vars(model).pop(TRACED_ATTRIBUTE, None)
-    now = Traced(_compiled(model), _flags(model))
+    now = Traced(compiled_parts(model), _flags(model))
     same = kept is not None and all(map(operator.is_, kept.compiled, now.compiled))
     return kept if same and kept.flags == now.flags else now
 
@@ -48,14 +49,8 @@ def leave(model: Any, traced: Traced, hook: StepHook | None) -> None:
     if not is_in_step:
         traced.ring = None
     traced.train_function = model.train_function if is_in_step else None
-    traced.compiled, traced.flags = _compiled(model), _flags(model)
+    traced.compiled, traced.flags = compiled_parts(model), _flags(model)
     vars(model)[TRACED_ATTRIBUTE] = traced  # past Keras's own __setattr__, which tracks what models are given
-
-
-def _compiled(model: Any) -> tuple[Any, ...]:
-    # `compile` makes a new loss tracker each time, also where the optimizer is the same.
-    names = ("optimizer", "_loss_tracker", "jit_compile", "run_eagerly", "steps_per_execution")
-    return tuple(getattr(model, name, None) for name in names)
 
 
 def _flags(model: Any) -> list[Any]:

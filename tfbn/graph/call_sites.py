@@ -7,6 +7,7 @@ leak to every layer that is called later. A flag on the layer needs neither.
 from collections.abc import Iterable
 from typing import Any
 
+from tfbn.graph.keras_internals import calls_of
 from tfbn.graph.traversal import named_layers
 
 _KEPT = "_call_site_training"  # where a layer remembers what was taken away
@@ -47,7 +48,7 @@ def restore(model: Any, layers: Iterable[Any]) -> None:
 
 
 def _keywords(layer: Any) -> list[dict[str, Any]]:
-    return [node.arguments.kwargs for node in getattr(layer, "_inbound_nodes", [])]
+    return [node.arguments.kwargs for node in calls_of(layer)]
 
 
 def _with_containers(model: Any, layers: Iterable[Any]) -> list[Any]:

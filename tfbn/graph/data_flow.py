@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from tfbn.graph.keras_internals import functional_of, graph_call, is_functional, maker_of, nodes_of
+
 
 def graph(model: Any) -> Any | None:
     """The functional graph that a model runs, or None if it runs code of its own.
@@ -23,12 +25,8 @@ def graph(model: Any) -> Any | None:
     (True, True)
     """
     if isinstance(model, keras.Sequential):
-        return getattr(model, "_functional", None) if type(model).call is keras.Sequential.call else None
-    if not hasattr(model, "_nodes_by_depth"):
-        return None
-    kinds: tuple[Any, ...] = type(model).__mro__
-    functional = [kind for kind in kinds if kind.__name__ == "Functional" and "keras" in kind.__module__]
-    return model if functional and type(model).call is functional[-1].call else None
+        return functional_of(model) if type(model).call is keras.Sequential.call else None
+    return model if is_functional(model) and type(model).call is graph_call(model) else None
 
 
 class DataFlow:
@@ -64,7 +62,7 @@ class DataFlow:
     def before(self, layer: Any) -> Any | None:
         """The layer (or operation) whose output is the input of the first call; None for a model's input."""
         tensor = self._nodes[id(layer)][0].input_tensors[0]
-        return None if id(tensor) in self._inputs else tensor._keras_history.operation
+        return None if id(tensor) in self._inputs else maker_of(tensor)
 
     def users_of_input(self, layer: Any) -> int:
         """How many calls use the tensor that the layer's first call uses; being a model's output counts."""
@@ -74,7 +72,7 @@ class DataFlow:
         flow = graph(model)
         if flow is None:
             return
-        nodes = [node for group in flow._nodes_by_depth.values() for node in group if not node.is_input]
+        nodes = nodes_of(flow)
         if id(flow) not in self._graphs:
             self._graphs.add(id(flow))
             self._count(flow, nodes)

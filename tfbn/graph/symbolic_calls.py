@@ -8,12 +8,14 @@ is true for functional graphs with flags at call sites, for subclassed models th
 import collections
 import dataclasses
 import functools
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
 import keras
 
 from tfbn.graph.call_hooks import observed
+from tfbn.graph.keras_internals import is_functional, output_spec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,29 +52,27 @@ def received(model: Any, layers: Iterable[Any], training: bool) -> dict[int, lis
     >>> received(model, [layer], training=True)[id(layer)]
     [Call(training=True, shape=(None, 3))]
     """
-    from keras.src.backend import compute_output_spec
-
     layers = list(layers)
     calls: dict[int, list[Call]] = collections.defaultdict(list)
     runs: list[dict[int, list[Call]]] = []
     traced = [layer.__dict__.get("_traced_as") for layer in layers]
-    arguments = {"training": training} if _takes_training(model) else {}
+    arguments = {"training": training} if takes_training(model) else {}
 
     def see(layer: Any, inputs: Any, training: bool | None, mask: Any) -> None:
         calls[id(layer)].append(Call(training, _shape(inputs)))
 
-    def run(*inputs: Any) -> Any:
+    def run(inputs: Any) -> Any:
         # PyTorch's backend runs again, in another way, where a run broke off: nothing may stay of that.
         calls.clear()
         with keras.StatelessScope():
-            outputs = model(*inputs, **arguments)
+            outputs = model(inputs, **arguments)
         runs.append(dict(calls))
         return outputs
 
     try:
         with observed(layers, see):
             for inputs in _probes(model):
-                compute_output_spec(run, inputs)
+                output_spec(run, inputs)
     finally:
         for layer, value in zip(layers, traced, strict=True):
             layer.__dict__.pop("_traced_as", None)
@@ -129,8 +129,8 @@ def symbolic_inputs(model: Any) -> Any:
     >>> symbolic_inputs(model).shape
     (None, 3)
     """
-    if getattr(model, "_inputs_struct", None) is not None:
-        structure = model._inputs_struct
+    if is_functional(model):
+        structure = model.input
     elif getattr(model, "inputs", None):
         structure = model.inputs
     else:
@@ -146,7 +146,6 @@ def symbolic_inputs(model: Any) -> Any:
     return copies[0] if single else copies
 
 
-def _takes_training(model: Any) -> bool:
-    import inspect
-
+def takes_training(model: Any) -> bool:
+    """Whether a model's `call` has an argument `training`."""
     return "training" in inspect.signature(model.call).parameters

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tfbn.graph.keras_internals import is_functional, tracked_layers
 from tfbn.utils.validation import InputError, fail
 
 
@@ -122,10 +123,10 @@ def _walk(layer: Any, prefix: str, seen: set[int], paths: collections.Counter[st
 def _children(layer: Any) -> list[Any]:
     if isinstance(layer, keras.Model) and not _is_subclassed(layer):
         return layer.layers
-    return list(layer._flatten_layers(include_self=False, recursive=False))
+    return tracked_layers(layer)
 
 
 def _is_subclassed(model: keras.Model) -> bool:
     from keras.models import Sequential
 
-    return not isinstance(model, Sequential) and not hasattr(model, "_nodes_by_depth")
+    return not isinstance(model, Sequential) and not is_functional(model)

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 
 from tfbn.graph.call_hooks import observed
+from tfbn.graph.keras_internals import batch_moments
+from tfbn.graph.symbolic_calls import takes_training
 from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.statistics import drift
 from tfbn.statistics.snapshots import Statistics, take_one
@@ -97,12 +99,11 @@ class Probe:
             index = next(i for i, known in enumerate(self._layers) if known is layer)
             uses[index] += 1
             if normalizes_by_batch(layer, training):
-                found.append((index, *layer._moments(keras.ops.cast(x, "float32"), mask)))
+                found.append((index, *batch_moments(layer, keras.ops.cast(x, "float32"), mask)))
 
         # In a stateless scope, assignments go to the scope and not to the variables.
         with observed(self._layers, observer), keras.StatelessScope():
-            takes_training = getattr(self._model, "_call_has_training_arg", True)
-            outputs = self._model(inputs, **({"training": True} if takes_training else {}))
+            outputs = self._model(inputs, **({"training": True} if takes_training(self._model) else {}))
         self._uses = uses
         return found, outputs
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfbn.graph.keras_internals import build_loss_and_metrics
 from tfbn.statistics.mismatch import traced_once
 
 
@@ -54,17 +55,12 @@ class Performance:
         """
         if not getattr(self._model, "compiled", False):
             return {}
-        self._build(training_outputs)
+        # Metrics make their variables when they see the first batch, as `fit` will have them do.
+        build_loss_and_metrics(self._model, self._labels, training_outputs)
         return {
             "training": self._measures(training_outputs, training=True),
             "inference": self._measures(self._run(self._inputs), training=False),
         }
-
-    def _build(self, outputs: Any) -> None:
-        """Metrics make their variables when they see the first batch, as `fit` will have them do."""
-        for part in (self._model._compile_metrics, self._model._compile_loss):
-            if part is not None and not part.built:
-                part.build(self._labels, outputs)
 
     def _forward(self, inputs: Any) -> Any:
         with keras.StatelessScope():

@@ -1,14 +1,16 @@
 """Writing for TensorBoard: what `tfbn.DriftRecorder` writes, from a training loop of one's own.
 
 `writer` makes a `Writer` for one run: drift, mismatch, performance in both modes, channels.
-`hparams` and `text` write what a study knows of a run when it has ended.
+`hparams` and `text` write what a study knows of a run when it has ended, `findings` what went wrong.
 """
 
 from tfbn.summary.channels import channel_values
+from tfbn.summary.finding import Finding
+from tfbn.summary.findings_log import findings
 from tfbn.summary.hyperparameters import hparams
 from tfbn.summary.layer_modes import modes
 from tfbn.summary.own_loop import writer
 from tfbn.summary.texts import text
 from tfbn.summary.writing import Writer
 
-__all__ = ["Writer", "channel_values", "hparams", "modes", "text", "writer"]
+__all__ = ["Finding", "Writer", "channel_values", "findings", "hparams", "modes", "text", "writer"]

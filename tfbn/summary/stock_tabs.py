@@ -13,10 +13,16 @@ from tfbn.summary.thinning import Thinning
 POINTS = 1000
 ALL_POINTS = 150_000
 HISTOGRAMS = 200
+# What has scalars; the BatchNorm tab has every metric of every layer.
+BY_LAYER = ("kl",)
+OVER_LAYERS = ("kl", "mismatch")
 
 
 class Curves:
-    """Thinned scalars by layer of one series, with the rows kept for the heat maps.
+    """Thinned scalars of one series, with the rows kept for the heat maps.
+
+    Every metric of every layer would be hundreds of charts: there is `BY_LAYER` by layer, and
+    `OVER_LAYERS` over them.
 
     Args:
         series: `"drift"` or `"mismatch"`.
@@ -32,7 +38,7 @@ class Curves:
         self.rows: list[np.ndarray] = []
 
     def point(self, step: int, values: np.ndarray) -> Any:
-        """A `Summary` of the metrics of all layers at one step, shape `(layers, metrics)`."""
+        """A `Summary` of one step, from the metrics of all layers, shape `(layers, metrics)`."""
         self.steps.append(step)
         self.rows.append(np.array(values, np.float32))
         if self._point is None:
@@ -40,10 +46,20 @@ class Curves:
         elif len(self.steps) == 2:  # TensorBoard needs the descriptions once
             for made in self._point.value:
                 made.ClearField("metadata")
-        numbers = np.concatenate([values, _largest_and_median(values)]).T.ravel().tolist()
-        for made, number in zip(self._point.value, numbers, strict=True):
+        for made, number in zip(self._point.value, self._numbers(values), strict=True):
             made.simple_value = number
         return self._point
+
+    def _numbers(self, values: np.ndarray) -> list[float]:
+        """What is written of a row, in the order of the tags."""
+        over = _largest_and_median(values)
+        parts = [
+            part[:, i]
+            for i, metric in enumerate(self.metrics)
+            for part, wanted in ((values, BY_LAYER), (over, OVER_LAYERS))
+            if metric in wanted
+        ]
+        return np.concatenate(parts).tolist()
 
     def _described(self) -> Any:
         """A `Summary` of scalars, metric by metric, in each first the layers and then what is over them."""
@@ -52,8 +68,8 @@ class Curves:
                 scalar(tag, 0.0, f"Unit: {tags.UNITS[metric]}")
                 for metric in self.metrics
                 for tag in (
-                    *(f"bn_{metric}/{layer}" for layer in self._layers),
-                    *(f"bn_overview/{metric}/{over}" for over in ("largest", "median")),
+                    *(f"bn_{metric}/{layer}" for layer in self._layers if metric in BY_LAYER),
+                    *(f"bn_overview/{metric}/{o}" for o in ("largest", "median") if metric in OVER_LAYERS),
                 )
             )
         )
@@ -124,8 +140,9 @@ def layout() -> Any:
         chart(f"{measure} in both modes", rf"bn_performance/{measure}/.*") for measure in ("accuracy", "loss")
     ]
     mismatch = [chart(titled("mismatch"), r"bn_overview/mismatch/.*")]
-    overview = [chart(titled(metric), rf"bn_overview/{metric}/.*") for metric in tags.SERIES["drift"]]
-    layers = [chart(titled(metric), rf"bn_{metric}/.*") for metric in tags.UNITS]
+    drift = [metric for metric in OVER_LAYERS if metric in tags.SERIES["drift"]]
+    overview = [chart(titled(metric), rf"bn_overview/{metric}/.*") for metric in drift]
+    layers = [chart(titled(metric), rf"bn_{metric}/.*") for metric in BY_LAYER]
     categories = {
         "Training against inference": performance + mismatch,
         "BatchNorm drift, largest and median over layers": overview,

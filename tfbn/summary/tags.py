@@ -4,11 +4,11 @@ For the stock tabs, `<layer>` being a layer's path:
 
 | tag | tab | |
 |---|---|---|
-| `bn_overview/<metric>/largest`, `.../median` | scalars | over layers |
-| `bn_<metric>/<layer>` | scalars | each metric of `tfbn.drift` and `tfbn.statistics.mismatch` |
+| `bn_overview/<metric>/largest`, `.../median` | scalars | over layers: `kl` and `mismatch` |
+| `bn_kl/<layer>` | scalars | drift of each layer, mean and variance in one number |
 | `bn_performance/<measure>/<source>` | scalars | loss and metrics in both modes, see `SOURCES` |
 | `bn_moving_mean/<layer>`, `bn_moving_variance/<layer>` | histograms | over channels |
-| `bn_heat_map/<metric>` | images | layers by steps |
+| `bn_heat_map/<metric>` | images | layers by steps; only if asked for |
 | `bn_verdict` | text | what moved |
 
 For the BatchNorm tab, tensors of the plugin `tfbn`. TensorBoard keeps only a few points of
@@ -21,6 +21,7 @@ each tag and always the last one, so what must not be lost has a tag of its own:
 | `tfbn/<series>/<block>/values` | float32 `(rows, layers, metrics)` |
 | `tfbn/reference/<layer number>` | float32 `(2, channels)`: mean, variance |
 | `tfbn/channels/<layer number>/<group>` | float32 `(4, channels)`: mean, variance, gamma, beta; NaN: none |
+| `tfbn/findings` | JSON text: what was found wrong, see `tfbn.summary.Finding` |
 
 where `<series>` is `drift` or `mismatch`, and a group has at most `SNAPSHOTS_PER_TAG` points.
 """
@@ -30,6 +31,7 @@ from tfbn.statistics import drift, mismatch
 PLUGIN = "tfbn"
 VERSION = 1
 SERIES = {"drift": drift.METRICS, "mismatch": mismatch.METRICS}
+FINDINGS = f"{PLUGIN}/findings"
 UNITS = drift.UNITS | mismatch.UNITS
 # Fewer than the points that TensorBoard keeps of a tag it knows nothing about.
 SNAPSHOTS_PER_TAG = 8

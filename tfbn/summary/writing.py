@@ -235,8 +235,8 @@ class Writer:
             blocks.flush(self._events.add)
         self._events.flush()
 
-    def end(self, heat_maps: bool = True) -> None:
-        """Writes the last row, the pictures and the verdict, and closes the file; harmless if done."""
+    def end(self, heat_maps: bool = False) -> None:
+        """Writes the last row, heat maps as images if wanted, and the verdict; closes the file, if open."""
         if self._events is None:
             return
         self._write_curves()

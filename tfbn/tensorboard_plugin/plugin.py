@@ -9,9 +9,19 @@ from werkzeug import wrappers
 
 from tfbn.summary import tags
 from tfbn.tensorboard_plugin import static_files
-from tfbn.tensorboard_plugin.reading import Reader, RowsCache
+from tfbn.tensorboard_plugin.cache import RowsCache
+from tfbn.tensorboard_plugin.reading import Reader
 from tfbn.tensorboard_plugin.requests import Arguments, answered
-from tfbn.tensorboard_plugin.views import heat_map, layer, model, performance, runs
+from tfbn.tensorboard_plugin.views import (
+    compare,
+    curves,
+    findings,
+    heat_map,
+    layer,
+    model,
+    performance,
+    runs,
+)
 
 View = Callable[[Reader, Arguments], Any]
 
@@ -19,6 +29,9 @@ View = Callable[[Reader, Arguments], Any]
 VIEWS: dict[str, View] = {
     "/runs": runs.view,
     "/heat_map": heat_map.view,
+    "/compare": compare.view,
+    "/curves": curves.view,
+    "/findings": findings.view,
     "/layer": layer.view,
     "/model": model.view,
     "/performance": performance.view,

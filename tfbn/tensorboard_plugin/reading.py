@@ -1,40 +1,19 @@
 """A run's tensors, read through TensorBoard's data provider and put together."""
 
-import collections
-import json
-import threading
 from typing import Any
 
 import numpy as np
 from tensorboard.data import provider as providers
 
 from tfbn.summary import tags
+from tfbn.tensorboard_plugin.cache import RowsCache
+from tfbn.tensorboard_plugin.descriptions import UnreadableRunError, described, shortened
+from tfbn.tensorboard_plugin.series import joined, snapshots
 from tfbn.utils.validation import check_choice, fail, near_names
 
-# Series of rows kept in memory; of 200 layers one has about 8 MB.
-CACHED = 24
-
-
-class RowsCache:
-    """The rows that were read last, by run and series, as long as nothing was added to them."""
-
-    def __init__(self) -> None:
-        self._rows: collections.OrderedDict[Any, tuple[Any, Any]] = collections.OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Any, state: Any) -> Any:
-        """What was kept under a key, or None if that was for another state."""
-        with self._lock:
-            known, value = self._rows.get(key, (None, None))
-            return value if known == state else None
-
-    def put(self, key: Any, state: Any, value: Any) -> None:
-        """Keeps a value; drops the oldest one where there are too many."""
-        with self._lock:
-            self._rows[key] = (state, value)
-            self._rows.move_to_end(key)
-            while len(self._rows) > CACHED:
-                self._rows.popitem(last=False)
+# What TensorBoard's conversion of a tensor raises where the tensor is damaged.
+DAMAGED = (TypeError, ValueError, KeyError)
+BYTES_OF_A_LAYER = 1000  # about, of its description in memory
 
 
 class Reader:
@@ -51,30 +30,40 @@ class Reader:
         self._provider, self._cache = provider, cache
         self._where = {"ctx": ctx, "experiment_id": experiment}
 
-    def all_runs(self) -> list[str]:
-        """Every run in the order in which TensorBoard gives them colours."""
-        runs = self._provider.list_runs(**self._where)
-        infinity = float("inf")
-        ordered = sorted(
-            runs, key=lambda run: (infinity if run.start_time is None else run.start_time, run.run_name)
-        )
-        return [run.run_name for run in ordered]
+    def runs(self) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+        """Every run of this plugin that can be read, and every one that cannot.
 
-    def runs(self) -> dict[str, dict[str, Any]]:
-        """What each run that has data of this plugin tells about its first fit."""
-        tag = tags.about(0)
-        return {run: _json(by_tag[tag]) for run, by_tag in self._tensors(None, [tag], 1).items()}
+        Returns:
+            The layers of the first fit by run, and the reason by run.
+        """
+        found, skipped = {}, {}
+        for run, listed in self._all_listed().items():
+            try:
+                found[run] = self._described(run, listed, tags.about(0))
+            except UnreadableRunError as error:
+                skipped[run] = shortened(str(error))
+        return found, skipped
 
-    def about(self, run: str) -> dict[str, Any]:
-        """What a run tells about its latest fit, as layers and their modes.
+    def layers(self, run: str) -> list[dict[str, Any]]:
+        """The layers of a run in order, with their modes in its latest fit.
 
         Raises:
-            InputError: There is no such run, or it has no data of this plugin.
+            InputError: There is no such run, or it has no data of this plugin, or its log cannot be read.
         """
-        fits = [tag for tag in self._listed(run) if tag.startswith(f"{tags.PLUGIN}/about/")]
+        listed = self._listed(run)
+        fits = [tag for tag in listed if tag.startswith(f"{tags.PLUGIN}/about/")]
         if not fits:
-            raise fail("run", f"to be a run with BatchNorm data ({near_names(run, self.runs())})", run)
-        return _json(self._tensors(run, [max(fits)], 1)[run][max(fits)])
+            hint = near_names(run, self._all_listed())
+            raise fail("run", f"to be a run with BatchNorm data ({hint})", run)
+        return self.readable(run, lambda: self._described(run, listed, max(fits)))
+
+    def readable(self, run: str, read: Any) -> Any:
+        """What `read()` gives; a log that cannot be read is an error of the argument `run`."""
+        try:
+            return read()
+        except UnreadableRunError as error:
+            what = f"to be a run whose log can be read ({shortened(str(error))})"
+            raise fail("run", what, run) from error
 
     def layer_index(self, run: str, layer: str) -> int:
         """The number of a layer.
@@ -82,7 +71,7 @@ class Reader:
         Raises:
             InputError: The run or the layer does not exist.
         """
-        paths = [about["path"] for about in self.about(run)["layers"]]
+        paths = [about["path"] for about in self.layers(run)]
         if layer not in paths:
             raise fail("layer", f"to be a BatchNorm layer of this run ({near_names(layer, paths)})", layer)
         return paths.index(layer)
@@ -100,28 +89,37 @@ class Reader:
         key = (self._where["experiment_id"], run, series)
         known = self._cache.get(key, state)
         if known is None:
-            known = _joined(self._tensors(run, sorted(listed), 1).get(run, {}), len(tags.SERIES[series]))
-            self._cache.put(key, state, known)
+            count, metrics = len(self.layers(run)), len(tags.SERIES[series])
+            known = self.readable(run, lambda: joined(self._tensors(run, sorted(listed), 1), count, metrics))
+            self._cache.put(key, state, known, sum(array.nbytes for array in known))
         return known
 
-    def reference(self, run: str, layer: int) -> np.ndarray | None:
+    def reference(self, run: str, layer: int, channels: int) -> np.ndarray | None:
         """A layer's reference, shape `(2, channels)`; None if it is not there."""
         tag = tags.reference(layer)
-        found = self._tensors(run, [tag], 1).get(run, {}).get(tag)
-        return found[-1].numpy if found else None
 
-    def channels(self, run: str, layer: int) -> tuple[np.ndarray, np.ndarray]:
+        def read() -> np.ndarray | None:
+            found = [(0, datum.numpy) for datum in self._tensors(run, [tag], 1).get(tag, [])]
+            return snapshots(found, 2, channels)[1][-1] if found else None
+
+        return self.readable(run, read)
+
+    def channels(self, run: str, layer: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
         """All snapshots of a layer: steps `(n,)`, and `(n, 4, channels)`."""
         prefix = tags.channels(layer, 0).rpartition("/")[0]
         wanted = [tag for tag in self._listed(run) if tag.startswith(f"{prefix}/")]
-        points = [
-            (datum.step, datum.numpy)
-            for by_tag in self._tensors(run, wanted, tags.SNAPSHOTS_PER_TAG).values()
-            for data in by_tag.values()
-            for datum in data
-        ]
-        by_step = dict(sorted(points, key=lambda point: point[0]))
-        return np.array(list(by_step), np.int64), np.array(list(by_step.values()))
+
+        def read() -> tuple[np.ndarray, np.ndarray]:
+            by_tag = self._tensors(run, wanted, tags.SNAPSHOTS_PER_TAG)
+            points = [(datum.step, datum.numpy) for data in by_tag.values() for datum in data]
+            return snapshots(points, 4, channels)
+
+        return self.readable(run, read)
+
+    def texts(self, tag: str, runs: list[str]) -> dict[str, list[Any]]:
+        """The tensors of one tag in several runs, of those that have it."""
+        found = {run: self.readable(run, lambda run=run: self._tensors(run, [tag], 1)) for run in runs}
+        return {run: by_tag[tag] for run, by_tag in found.items() if tag in by_tag}
 
     def scalars(self, run: str, prefix: str) -> dict[str, tuple[list[int], list[float]]]:
         """The stock scalars of a run whose tags begin with a prefix: `{tag: (steps, values)}`."""
@@ -141,43 +139,42 @@ class Reader:
             for tag, data in sorted(read.get(run, {}).items())
         }
 
+    def plugin_contents(self, plugin: str, tag: str) -> dict[str, bytes]:
+        """The plugin data that another plugin keeps with a tag, by run."""
+        only = providers.RunTagFilter(tags=[tag])
+        listed = self._provider.list_tensors(**self._where, plugin_name=plugin, run_tag_filter=only)
+        return {run: by_tag[tag].plugin_content for run, by_tag in listed.items() if tag in by_tag}
+
+    def _described(self, run: str, listed: dict[str, Any], tag: str) -> list[dict[str, Any]]:
+        if tag not in listed:
+            raise UnreadableRunError("it has no description of its layers")
+        state = listed[tag].max_wall_time
+        key = (self._where["experiment_id"], run, tag)
+        known = self._cache.get(key, state)
+        if known is None:
+            known = described(self._tensors(run, [tag], 1).get(tag, []), listed[tag].plugin_content)
+            self._cache.put(key, state, known, BYTES_OF_A_LAYER * len(known))
+        return known
+
+    def _all_listed(self) -> dict[str, dict[str, Any]]:
+        return self._provider.list_tensors(**self._where, plugin_name=tags.PLUGIN)
+
     def _listed(self, run: str) -> dict[str, Any]:
         only = providers.RunTagFilter(runs=[run])
         return self._provider.list_tensors(**self._where, plugin_name=tags.PLUGIN, run_tag_filter=only).get(
             run, {}
         )
 
-    def _tensors(self, run: str | None, wanted: list[str], points: int) -> dict[str, dict[str, Any]]:
+    def _tensors(self, run: str, wanted: list[str], points: int) -> dict[str, Any]:
         if not wanted:
             return {}
-        return self._provider.read_tensors(
-            **self._where,
-            plugin_name=tags.PLUGIN,
-            downsample=points,
-            run_tag_filter=providers.RunTagFilter(runs=None if run is None else [run], tags=wanted),
-        )
-
-
-def _json(data: list[Any]) -> dict[str, Any]:
-    return json.loads(data[-1].numpy.item())
-
-
-def _joined(by_tag: dict[str, Any], metrics: int) -> tuple[np.ndarray, np.ndarray]:
-    """Blocks put together; of a step that comes twice, the later row."""
-    steps, values = [np.zeros(0, np.int64)], []
-    for tag in sorted(by_tag):
-        name, _, part = tag.rpartition("/")
-        if part != "steps" or f"{name}/values" not in by_tag:
-            continue
-        block_steps, block_values = by_tag[tag][-1].numpy, by_tag[f"{name}/values"][-1].numpy
-        # Of a run that is being written, one of the two may be older than the other.
-        rows = min(len(block_steps), len(block_values))
-        steps.append(block_steps[:rows])
-        values.append(block_values[:rows])
-    all_steps = np.concatenate(steps)
-    if not len(all_steps):
-        return all_steps, np.zeros((0, 0, metrics), np.float32)
-    all_values = np.concatenate(values)
-    _, last_of_step = np.unique(all_steps[::-1], return_index=True)
-    kept = len(all_steps) - 1 - last_of_step
-    return all_steps[kept], all_values[kept]
+        try:
+            read = self._provider.read_tensors(
+                **self._where,
+                plugin_name=tags.PLUGIN,
+                downsample=points,
+                run_tag_filter=providers.RunTagFilter(runs=[run], tags=wanted),
+            )
+        except DAMAGED as error:
+            raise UnreadableRunError(f"a tensor of it is damaged: {shortened(str(error))}") from error
+        return read.get(run, {})

@@ -8,8 +8,13 @@ from typing import Any
 import numpy as np
 from tensorboard.backend import http_util
 from werkzeug import wrappers
+from werkzeug.datastructures import MultiDict
 
 from tfbn.utils.validation import InputError, check_choice, fail
+
+METHODS = ("GET", "HEAD")
+LONGEST = 600  # characters of the reason in an error's answer
+MOST = 500  # times that one argument is given
 
 
 class Arguments:
@@ -31,9 +36,19 @@ class Arguments:
 
     def text(self, name: str) -> str:
         """A text that must be there."""
-        if name not in self._given:
+        return self.texts(name)[0]
+
+    def texts(self, name: str) -> list[str]:
+        """All texts that are given under one name, at least one and each once."""
+        given = self._given
+        found = (
+            given.getlist(name) if isinstance(given, MultiDict) else [given[name]] if name in given else []
+        )
+        if not found:
             raise fail(name, "to be given", None)
-        return self._given[name]
+        if len(found) > MOST:
+            raise fail(name, f"to be given at most {MOST} times", len(found))
+        return list(dict.fromkeys(found))
 
     def choice(self, name: str, choices: Iterable[str]) -> str:
         """One of several texts."""
@@ -69,12 +84,31 @@ def _whole(text: str) -> int | None:
 
 
 def answered(request: wrappers.Request, view: Callable[[], Any]) -> Any:
-    """The answer of a view as JSON; of a bad request, status 400 and `{"error": reason}`."""
+    """The answer of a view as JSON; of a bad request, status 400 and `{"error": reason}`.
+
+    Only GET and HEAD are answered; a reason has at most `LONGEST` characters.
+    """
+    if request.method not in METHODS:
+        return not_allowed(request)
     try:
         content, code = view(), 200
     except InputError as error:
-        content, code = {"error": str(error)}, 400
+        content, code = {"error": _bounded(str(error))}, 400
     return http_util.Respond(request, json.dumps(content, allow_nan=False), "application/json", code)
+
+
+def not_allowed(request: wrappers.Request) -> Any:
+    """Status 405, with what is allowed."""
+    reason = {"error": f"Expected the method to be one of {list(METHODS)}."}
+    response = http_util.Respond(request, json.dumps(reason), "application/json", 405)
+    response.headers["Allow"] = ", ".join(METHODS)
+    return response
+
+
+def _bounded(reason: str) -> str:
+    # The beginning says what was expected, the end what came.
+    half = LONGEST // 2
+    return reason if len(reason) <= LONGEST else f"{reason[:half]} … {reason[3 - half :]}"
 
 
 def numbers(values: Iterable[float]) -> list[float | None]:

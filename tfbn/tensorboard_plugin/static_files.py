@@ -7,6 +7,8 @@ from typing import Any
 from tensorboard.backend import http_util
 from werkzeug import wrappers
 
+from tfbn.tensorboard_plugin.requests import METHODS, not_allowed
+
 FOLDER = Path(__file__).parent / "static"
 ENTRY = "/index.js"
 TYPES = {".js": "text/javascript", ".css": "text/css"}
@@ -26,6 +28,8 @@ def apps() -> dict[str, Callable]:
 
 def _app(path: Path) -> Callable:
     def serve(request: wrappers.Request) -> Any:
+        if request.method not in METHODS:
+            return not_allowed(request)
         return http_util.Respond(request, path.read_bytes(), TYPES[path.suffix])
 
     return wrappers.Request.application(serve)

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfbn.graph.keras_internals import compile_arguments
 from tfbn.graph.traversal import batch_normalizations, named_layers
 from tfbn.transforms import frozen_prefix
 from tfbn.transforms.folding import fold
@@ -231,7 +232,7 @@ def _element(parts: tuple[Any, ...]) -> Any:
 
 
 def _compile_like(rest: keras.Model, model: keras.Model) -> None:
-    arguments = {**model._compile_config.config, "optimizer": model.optimizer}
+    arguments = {**compile_arguments(model), "optimizer": model.optimizer}
     rest.compile(**arguments, auto_scale_loss=False)
 
 

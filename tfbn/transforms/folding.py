@@ -8,6 +8,7 @@ import numpy as np
 
 from tfbn import layers
 from tfbn.graph.data_flow import DataFlow, graph
+from tfbn.graph.keras_internals import all_layers
 from tfbn.graph.traversal import NamedLayer, batch_normalizations, named_layers
 from tfbn.statistics.replaced_statistics import replaceable
 from tfbn.transforms import linear
@@ -232,7 +233,7 @@ def _copy_weights(old: Any, new: Any) -> None:
     """Layer by layer, the way that files are loaded: some layers prepare themselves from it."""
     if not isinstance(old, keras.layers.Layer):
         return
-    pairs = zip(old._flatten_layers(), new._flatten_layers(), strict=True)
+    pairs = zip(all_layers(old), all_layers(new), strict=True)
     for one, other in pairs:
         store: dict[str, Any] = {}
         one.save_own_variables(store)

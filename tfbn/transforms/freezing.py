@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tfbn.graph.keras_internals import own_trainable_variables
 from tfbn.graph.selection import select
 from tfbn.graph.traversal import built_batch_normalizations, named_layers
 from tfbn.transforms.conversion import convert_layers, is_foreign, warn_of_foreign
@@ -173,7 +174,7 @@ def _set_trainable(model: Any, chosen: list[Any], trainable: bool) -> None:
 
     containers = [layer for layer in everything if inside[id(layer)]]
     others = [layer for layer in everything if not inside[id(layer)]]
-    own = {id(c): [(v, shall(c, v.trainable)) for v in c._trainable_variables] for c in containers}
+    own = {id(c): [(v, shall(c, v.trainable)) for v in own_trainable_variables(c)] for c in containers}
     wanted = {id(layer): shall(layer, layer.trainable) for layer in others}
     wanted |= {layer: any(trains for _, trains in variables) for layer, variables in own.items()}
     flags = []

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from tfbn.graph.data_flow import graph
+from tfbn.graph.keras_internals import carries_mask, has_seeds, nodes_of, own_state
 from tfbn.graph.recursion import deep_graphs
 from tfbn.graph.selection import select
 from tfbn.graph.symbolic_calls import received
@@ -43,7 +44,7 @@ class Boundary:
             return self._prefix(model), self._rest(model)
 
     def _prefix(self, model: keras.Model) -> keras.Model:
-        structure = self.levels[0][0]._inputs_struct
+        structure = self.levels[0][0].input
         inputs = keras.tree.map_structure(_input_like, structure)
         entering = keras.tree.flatten(inputs)
         for flow, position in self.levels:
@@ -64,7 +65,7 @@ class Boundary:
             values = {id(start): leaving}
             _replay(nodes[position:], values)
             start, leaving = None, values[id(flow.outputs[0])]
-        outputs = keras.tree.map_structure(lambda tensor: values[id(tensor)], flow._outputs_struct)
+        outputs = keras.tree.map_structure(lambda tensor: values[id(tensor)], flow.output)
         return keras.Model(inputs, outputs, name=model.name)
 
 
@@ -177,7 +178,7 @@ def _walk(flow: Any, levels: tuple[tuple[Any, int], ...] = ()) -> Iterator[tuple
         live = {key: tensor for key, tensor in live.items() if waiting[key]}
         tensor = next(iter(live.values()))
         # A mask would get lost.
-        if len(live) == 1 and getattr(tensor, "_keras_mask", None) is None:
+        if len(live) == 1 and not carries_mask(tensor):
             yield node.operation, Boundary(node.operation, tensor, (*levels, (flow, position + 1)))
 
 
@@ -236,19 +237,13 @@ def _is_random(layer: Any) -> bool:
     rates = [getattr(layer, name, None) for name in ("rate", "dropout", "recurrent_dropout")]
     known = [rate for rate in rates if isinstance(rate, (int, float))]
     # Some layers have a seed generator though their rates are 0.
-    return bool(layer._seed_generators) and (not known or any(known))
+    return has_seeds(layer) and (not known or any(known))
 
 
 def _is_unknown(layer: Any) -> bool:
     if type(layer).__module__.split(".")[0] in ("keras", "tfbn") or graph(layer) is not None:
         return False
-    return "training" in inspect.signature(layer.call).parameters or bool(layer._non_trainable_variables)
-
-
-def nodes_of(flow: Any) -> list[Any]:
-    """The calls in a functional graph, in the order of the data, without the inputs."""
-    groups = sorted(flow._nodes_by_depth.items(), reverse=True)
-    return [node for _, group in groups for node in group if not node.is_input]
+    return "training" in inspect.signature(layer.call).parameters or bool(own_state(layer))
 
 
 def _replay(nodes: list[Any], values: dict[int, Any]) -> None:

@@ -10,13 +10,18 @@ from typing import Any
 
 import keras
 
+from tfbn.graph.keras_internals import (
+    inner_optimizers,
+    optimizer_lists,
+    optimizer_variables,
+    trained_variables,
+    weight_decay_exclusions,
+)
 from tfbn.graph.traversal import named_layers
 
 FUNCTIONS = ("train", "test", "predict")
 # The attribute of a model in which tfbn keeps what it traced; as stale as Keras's own when flags change.
 TRACED_ATTRIBUTE = "_tfbn_traced"
-# Lists of an optimizer, of which none is a list with one slot for each variable that trains.
-_NO_SLOTS = ("_variables", "_trainable_variables")
 
 
 def take_effect(model: Any) -> bool:
@@ -82,7 +87,7 @@ def _succeed_optimizer(model: Any) -> bool:
     if old is None or not old.built:
         return False
     wanted = list(model.trainable_variables)
-    known = {id(variable) for part in _parts(old) for variable in part._trainable_variables}
+    known = {id(variable) for part in _parts(old) for variable in trained_variables(part)}
     if {id(variable) for variable in wanted} == known:
         return False
     new = type(old).from_config(old.get_config())
@@ -95,8 +100,7 @@ def _succeed_optimizer(model: Any) -> bool:
 
 def _parts(optimizer: Any) -> list[Any]:
     """The optimizer and those inside it: a LossScaleOptimizer has one, a MultiOptimizer several."""
-    inner = getattr(optimizer, "inner_optimizer", None)
-    return [optimizer, *([] if inner is None else [inner]), *getattr(optimizer, "_inner_optimizers", [])]
+    return [optimizer, *inner_optimizers(optimizer)]
 
 
 def _carry_over(old: Any, new: Any) -> None:
@@ -105,12 +109,11 @@ def _carry_over(old: Any, new: Any) -> None:
         new_slots[key].assign(old_slots[key])
     # What is left is of the optimizer as a whole, as the iterations: there a path is enough.
     slots = {id(slot) for slot in (*old_slots.values(), *new_slots.values())}
-    whole = {variable.path: variable for variable in old._variables if id(variable) not in slots}
-    for variable in new._variables:
+    whole = {variable.path: variable for variable in optimizer_variables(old) if id(variable) not in slots}
+    for variable in optimizer_variables(new):
         if id(variable) not in slots and variable.path in whole:
             variable.assign(whole[variable.path])
-    excluded = {name: value for name, value in vars(old).items() if name.startswith("_exclude_from_weight")}
-    for name, value in excluded.items():
+    for name, value in weight_decay_exclusions(old).items():
         setattr(new, name, value)
 
 
@@ -119,11 +122,10 @@ def _slots(optimizer: Any) -> dict[tuple[str, int], Any]:
 
     Not by path: layers of the same name in two nested models give their variables one path.
     """
-    trained = optimizer._trainable_variables
-    lists = {k: v for k, v in vars(optimizer).items() if isinstance(v, list) and k not in _NO_SLOTS}
+    trained = trained_variables(optimizer)
     return {
         (name, id(variable)): slot
-        for name, listed in lists.items()
+        for name, listed in optimizer_lists(optimizer).items()
         if len(listed) == len(trained)
         for variable, slot in zip(trained, listed, strict=True)
         if isinstance(slot, keras.Variable)

@@ -1,27 +1,34 @@
-// Arms side by side: a column for each run, with a heading in its colour.
+// Groups side by side: a column for each, with a heading in its look.
 
-import { el } from "./dom.js";
-import { swatch } from "./run_list.js";
+import { counted, swatch } from "./arms.js";
+import { breakable, el } from "./dom.js";
 
-const NARROWEST = 255;
+const NARROWEST = 250;
 const WIDEST = 720;
+const GAP = 18;
 
-/** The width of each of so many columns in the page. */
-export function columnWidth(count) {
-  const room = document.getElementById("view").clientWidth - 46 - 18 * (count - 1);
-  return Math.min(WIDEST, Math.max(NARROWEST, Math.floor(room / count)));
+/** The room of the view, in pixels. */
+export function roomOfView() {
+  return document.getElementById("view").clientWidth - 32;
 }
 
-/** Columns of nodes under headings; a column is `{run, note, nodes}`. */
-export function columns(list, width, dark) {
+/** The width of each of so many columns in the page; where they do not fit, they go on in further rows. */
+export function columnWidth(count) {
+  const room = roomOfView();
+  const inRow = Math.max(1, Math.min(count, Math.floor((room + GAP) / (NARROWEST + GAP))));
+  return Math.min(WIDEST, Math.floor((room - GAP * (inRow - 1)) / inRow));
+}
+
+/** Columns of nodes under headings; a column is `{arm, note, nodes}`. */
+export function columns(list, width) {
   return el(
     "div",
     { class: "columns" },
-    list.map(({ run, note, nodes }) =>
+    list.map(({ arm, note, nodes }) =>
       el(
         "section",
-        { class: "column", "data-run": run.name, style: { width: `${width}px` } },
-        el("h2", { title: run.name }, swatch(run, dark), run.name),
+        { class: "column", "data-group": arm.name, "aria-label": arm.label, style: { width: `${width}px` } },
+        el("h2", {}, swatch(arm), breakable(arm.label), el("small", {}, ` ${counted(arm)}`)),
         el("p", { class: "mode" }, note),
         nodes,
       ),

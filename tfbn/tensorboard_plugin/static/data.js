@@ -2,10 +2,11 @@
 
 const known = new Map();
 
-/** Asks a route; rejects with the reason that the server gives. */
+/** Asks a route; rejects with the reason that the server gives. A list is given value by value. */
 export function ask(route, values = {}) {
   const url = new URL(`./${route}`, import.meta.url);
-  for (const [key, value] of Object.entries(values)) if (value != null) url.searchParams.set(key, value);
+  for (const [key, value] of Object.entries(values))
+    for (const one of [value].flat()) if (one != null) url.searchParams.append(key, one);
   const key = url.href;
   if (!known.has(key))
     known.set(
@@ -13,6 +14,29 @@ export function ask(route, values = {}) {
       fetched(key).catch((error) => (known.delete(key), Promise.reject(error))),
     );
   return known.get(key);
+}
+
+/**
+ * Asks a route for each group; a group that cannot be read is left out and named.
+ *
+ * @returns `{arms, answers, skipped}`: the groups that answered, their answers, and `{name, reason}` of runs that
+ *   cannot be read. Rejects if no group answers.
+ */
+export async function askEach(arms, route, values) {
+  const settled = await Promise.allSettled(
+    arms.map((arm) => ask(route, { run: arm.runs.map((run) => run.name), ...values })),
+  );
+  const found = { arms: [], answers: [], skipped: [] };
+  settled.forEach(({ value, reason }, i) => {
+    if (reason) found.skipped.push({ name: arms[i].name, reason: reason.message });
+    else {
+      found.arms.push(arms[i]);
+      found.answers.push(value);
+      found.skipped.push(...(value.skipped ?? []));
+    }
+  });
+  if (!found.arms.length) throw settled[0].reason;
+  return found;
 }
 
 /** Forgets every answer. */

@@ -93,7 +93,8 @@ function text(context, node, style) {
   write(node.length);
 }
 
-function save(blob, name) {
+/** Lets the browser save a file. */
+export function save(blob, name) {
   const url = URL.createObjectURL(blob);
   el("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);

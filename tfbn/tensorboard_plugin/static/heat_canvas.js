@@ -1,6 +1,7 @@
 // One heat map: layers down, steps across.
 
 import { el } from "./dom.js";
+import { inStripe } from "./legend.js";
 
 /** Borders of the columns in steps, halfway between neighbours. */
 export function edges(steps) {
@@ -9,12 +10,12 @@ export function edges(steps) {
   return [2 * steps[0] - inner[0], ...inner, 2 * steps.at(-1) - inner.at(-1)];
 }
 
-/** The canvas of one run, with a cursor that the pointer and the arrow keys move. */
+/** The canvas of one map, with a cursor that the pointer and the arrow keys move. */
 export class HeatCanvas {
   /**
    * @param map `{steps, matrix, label}`.
    * @param size `{width, height}` in CSS pixels.
-   * @param look `{scale, color(share), empty}`: the shared scale, the palette, the colour of what has no place.
+   * @param look `{scale, color(share), zero}`: the shared scale, the palette, the hatch of exactly 0.
    * @param events `{moved(cursor, pointer), left(), opened(row)}`; a cursor is `{row, column}`.
    */
   constructor(map, size, look, events) {
@@ -35,9 +36,9 @@ export class HeatCanvas {
       onkeydown: (event) => this.key(event),
       onfocus: () => this.cursor ?? this.move({ row: 0, column: map.matrix.columns - 1 }),
     });
-    const ratio = window.devicePixelRatio || 1;
-    this.canvas.width = Math.round(size.width * ratio);
-    this.canvas.height = Math.round(size.height * ratio);
+    this.ratio = window.devicePixelRatio || 1;
+    this.canvas.width = Math.round(size.width * this.ratio);
+    this.canvas.height = Math.round(size.height * this.ratio);
     this.picture = this.paint();
     this.draw();
   }
@@ -55,24 +56,37 @@ export class HeatCanvas {
     return low;
   }
 
+  /** Where a step is on the x axis, in [0, 1]. */
+  placeOf(step) {
+    return (step - this.edges[0]) / (this.edges.at(-1) - this.edges[0]);
+  }
+
   paint() {
     const { width, height } = this.canvas;
     const { matrix } = this.map;
     const image = new ImageData(width, height);
+    const pixels = new Uint32Array(image.data.buffer); // stays transparent where nothing is recorded
+    if (!matrix.columns) return image;
     const columns = Array.from({ length: width }, (_, x) => this.columnAt((x + 0.5) / width));
-    for (let y = 0; y < height; y++) {
-      const row = Math.min(matrix.rows - 1, Math.floor(((y + 0.5) / height) * matrix.rows));
-      for (let x = 0; x < width; x++) {
-        const share = matrix.columns ? this.look.scale.place(matrix.at(row, columns[x])) : NaN;
-        const [red, green, blue] = Number.isNaN(share) ? this.look.empty : this.look.color(share);
-        const at = 4 * (y * width + x);
-        image.data[at] = red;
-        image.data[at + 1] = green;
-        image.data[at + 2] = blue;
-        image.data[at + 3] = 255;
+    const [ground, stripe] = this.look.zero.map(packed);
+    for (let row = 0; row < matrix.rows; row++) {
+      const colors = Array.from({ length: matrix.columns }, (_, column) => this.colorOf(matrix.at(row, column)));
+      const end = Math.round(((row + 1) * height) / matrix.rows);
+      for (let y = Math.round((row * height) / matrix.rows); y < end; y++) {
+        for (let x = 0; x < width; x++) {
+          const color = colors[columns[x]];
+          pixels[y * width + x] = color ?? (inStripe(x, y, this.ratio) ? stripe : ground);
+        }
       }
     }
     return image;
+  }
+
+  /** The packed colour of a value; 0 where there is none, null for the hatch. */
+  colorOf(value) {
+    if (value === 0) return null;
+    const share = this.look.scale.place(value);
+    return Number.isNaN(share) ? 0 : packed(this.look.color(share));
   }
 
   /** Draws the picture and, over it, the cursor. */
@@ -91,14 +105,12 @@ export class HeatCanvas {
 
   cell({ row, column }) {
     const { width, height } = this.canvas;
-    const span = this.edges.at(-1) - this.edges[0];
-    const place = (step) => ((step - this.edges[0]) / span) * width;
     const y = (row / this.map.matrix.rows) * height;
-    const x = place(this.edges[column]);
+    const x = this.placeOf(this.edges[column]) * width;
     return {
       x,
       y,
-      width: Math.max(3, place(this.edges[column + 1]) - x),
+      width: Math.max(3, this.placeOf(this.edges[column + 1]) * width - x),
       height: height / this.map.matrix.rows,
     };
   }
@@ -133,6 +145,10 @@ export class HeatCanvas {
     else return;
     event.preventDefault();
   }
+}
+
+function packed([red, green, blue]) {
+  return (0xff000000 | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
 function clamp(value, count) {

@@ -1,47 +1,48 @@
-// The colour scale with its numbers.
+// The colour scale with its numbers, and what a hatch and blank cells mean.
 
 import { el } from "./dom.js";
 import { number } from "./format.js";
 import { ticks } from "./scale.js";
 
-const WIDTH = 320;
+const WIDTH = 300;
+export const STRIPE = 6; // CSS pixels from stripe to stripe, across
 
-/** A bar of all colours, and what grey means. */
-export function legend(scale, look, metric) {
-  const canvas = el("canvas", {
-    class: "bar",
-    "aria-hidden": "true",
-    style: { width: `${WIDTH}px`, height: "12px" },
-  });
-  canvas.width = WIDTH;
-  canvas.height = 1;
+/** Whether a pixel is in a stripe of the hatch. */
+export function inStripe(x, y, ratio) {
+  return (x + y) % Math.round(STRIPE * ratio) < Math.round(2 * ratio);
+}
+
+/** A bar of all colours and the hatch; `zero` is what exactly 0 means. */
+export function legend(scale, look, unit, zero) {
+  const canvas = el("canvas", { class: "bar", "aria-hidden": "true" });
+  Object.assign(canvas.style, { width: `${WIDTH}px`, height: "12px" });
+  [canvas.width, canvas.height] = [WIDTH, 1];
   const context = canvas.getContext("2d");
   for (let x = 0; x < WIDTH; x++) {
     context.fillStyle = `rgb(${look.color(x / (WIDTH - 1)).join(",")})`;
     context.fillRect(x, 0, 1, 1);
   }
+  const place = (value) => (value === 0 && scale.signed ? 0.5 : scale.place(value) || 0);
   const marks = ticks(scale).map((value) =>
-    el(
-      "span",
-      { style: { left: `${100 * Math.min(1, Math.max(0, scale.place(value) || 0))}%` } },
-      number(value),
-    ),
+    el("span", { style: { left: `${100 * Math.min(1, Math.max(0, place(value)))}%` } }, number(value)),
   );
   return el(
     "div",
     { class: "legend" },
-    el(
-      "div",
-      { class: "scale", style: { width: `${WIDTH}px` } },
-      canvas,
-      el("div", { class: "marks" }, marks),
-    ),
-    el("span", {}, scale.log ? `${metric.unit}, logarithmic` : metric.unit),
-    el(
-      "span",
-      {},
-      el("span", { class: "swatch", style: { background: "var(--nothing)" } }),
-      metric.series === "drift" ? "exactly 0: did not move" : "exactly 0",
-    ),
+    el("div", { class: "scale", style: { width: `${WIDTH}px` } }, canvas, el("div", { class: "marks" }, marks)),
+    el("span", {}, scale.log ? `${unit}, logarithmic` : unit),
+    el("span", {}, hatch(look.zero), `exactly 0: ${zero}`),
+    el("span", {}, el("span", { class: "blank" }), "nothing recorded"),
   );
+}
+
+function hatch([ground, stripe]) {
+  const canvas = el("canvas", { class: "hatch", "aria-hidden": "true" });
+  Object.assign(canvas.style, { width: "26px", height: "12px" });
+  [canvas.width, canvas.height] = [26, 12];
+  const image = new ImageData(26, 12);
+  for (let at = 0; at < 26 * 12; at++)
+    image.data.set([...(inStripe(at % 26, Math.floor(at / 26), 1) ? stripe : ground), 255], 4 * at);
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
 }

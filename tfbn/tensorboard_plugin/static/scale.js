@@ -5,8 +5,8 @@
  *
  * @param matrices What is shown; see `data.js`.
  * @param wish `linear`, `log`, or `auto`: logarithmic if the values go over two orders of magnitude.
- * @returns `{log, low, high, place(value)}`; `place` gives NaN for what has no place: 0, for a layer that did not
- *   move at all, and what is not finite.
+ * @returns `{log, low, high, place(value)}`; `place` gives NaN for what has no place: 0, which has a hatch of its own,
+ *   and what is not finite.
  */
 export function scaleOf(matrices, wish) {
   const positive = matrices.flatMap(({ values }) =>
@@ -29,8 +29,29 @@ export function scaleOf(matrices, wish) {
   };
 }
 
+/**
+ * Makes the scale of differences: 0.5 is in the middle, and both signs go equally far.
+ *
+ * @param matrix What is shown.
+ * @param wish As in `scaleOf`; logarithmic is by size, on both sides.
+ */
+export function differenceScale(matrix, wish) {
+  const sizes = { values: matrix.values.map(Math.abs) };
+  const scale = scaleOf([sizes], wish);
+  const place = (value) => {
+    const share = Math.min(1, Math.max(0, scale.place(Math.abs(value))));
+    return 0.5 + (Math.sign(value) * (scale.log ? 0.04 + 0.96 * share : share)) / 2;
+  };
+  return { ...scale, place, signed: true };
+}
+
 /** Round values to write beside the scale, ascending. */
 export function ticks(scale) {
+  if (scale.signed) {
+    const positive = ticks({ ...scale, signed: false }).filter((value) => value > 0);
+    const few = positive.filter((_, i) => i % Math.ceil(positive.length / 2) === (positive.length - 1) % Math.ceil(positive.length / 2));
+    return [...few.map((value) => -value).reverse(), 0, ...few];
+  }
   const found = [];
   if (scale.log) {
     const step = Math.max(1, Math.round(Math.log10(scale.high / scale.low) / 5));

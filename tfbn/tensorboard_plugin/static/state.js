@@ -2,17 +2,39 @@
 
 import { readUrl, writeUrl } from "./host.js";
 
-const DEFAULTS = {
-  view: "heat_map",
-  runs: null, // names; null: the first few
-  metric: "mean_shift",
-  layer: null,
-  scale: "auto",
-  palette: "cividis",
-  first: null,
-  last: null,
+export const VIEW_NAMES = ["heat_map", "layer", "model", "performance", "compare"];
+
+const TEXT = (text) => text || undefined;
+const FLAG = (text) => text === "true" || undefined;
+const STEP = (text) => (/^\d{1,15}$/.test(text) ? Number(text) : undefined);
+const ONE_OF = (choices) => (text) => (choices.includes(text) ? text : undefined);
+const NAMES = (text) => {
+  try {
+    const names = JSON.parse(text);
+    return Array.isArray(names) ? names.filter((name) => typeof name === "string") : undefined;
+  } catch {
+    return undefined; // not written by this page
+  }
 };
-const VIEWS = ["heat_map", "layer", "model", "performance"];
+
+// Key -> its default, and how it is read from the URL; what cannot be read becomes the default.
+const KEYS = {
+  view: ["heat_map", ONE_OF(VIEW_NAMES)],
+  groups: [null, NAMES], // null: the default, see `groups.js`
+  runs: [null, NAMES], // single runs besides the groups
+  pattern: [null, TEXT], // null: found out
+  seeds: [false, FLAG], // single runs in place of groups
+  metric: ["mean_shift", TEXT],
+  layer: [null, TEXT],
+  scale: ["auto", ONE_OF(["auto", "linear", "log"])],
+  palette: ["cividis", ONE_OF(["cividis", "viridis"])],
+  first: [null, STEP],
+  last: [null, STEP],
+  open: [[], NAMES], // stages that are unfolded
+  a: [null, TEXT], // the groups that are compared
+  b: [null, TEXT],
+};
+const DEFAULTS = Object.fromEntries(Object.entries(KEYS).map(([key, [value]]) => [key, value]));
 
 export const state = { ...DEFAULTS };
 const listeners = [];
@@ -31,28 +53,18 @@ export function change(values, step = false) {
 
 /** Takes what is shown from the URL; what is missing there becomes the default. */
 export function restore() {
-  Object.assign(state, DEFAULTS, decoded(readUrl()));
+  const url = readUrl();
+  Object.assign(state, DEFAULTS);
+  for (const [key, [, read]] of Object.entries(KEYS)) {
+    const value = Object.hasOwn(url, key) ? read(url[key]) : undefined;
+    if (value !== undefined) state[key] = value;
+  }
 }
 
 function encoded() {
-  const kept = Object.entries(state).filter(([key, value]) => value != null && value !== DEFAULTS[key]);
-  return Object.fromEntries(
-    kept.map(([key, value]) => [key, key === "runs" ? JSON.stringify(value) : String(value)]),
+  const text = (value) => (Array.isArray(value) ? JSON.stringify(value) : String(value));
+  const kept = Object.entries(state).filter(
+    ([key, value]) => value != null && text(value) !== text(DEFAULTS[key] ?? ""),
   );
-}
-
-function decoded(url) {
-  const read = {};
-  for (const key of ["metric", "layer"]) if (url[key]) read[key] = url[key];
-  if (VIEWS.includes(url.view)) read.view = url.view;
-  if (["auto", "linear", "log"].includes(url.scale)) read.scale = url.scale;
-  if (["cividis", "viridis"].includes(url.palette)) read.palette = url.palette;
-  for (const key of ["first", "last"]) if (/^\d{1,15}$/.test(url[key] ?? "")) read[key] = Number(url[key]);
-  try {
-    const runs = JSON.parse(url.runs ?? "null");
-    if (Array.isArray(runs)) read.runs = runs.filter((run) => typeof run === "string");
-  } catch {
-    // Not written by this page.
-  }
-  return read;
+  return Object.fromEntries(kept.map(([key, value]) => [key, text(value)]));
 }

@@ -10,18 +10,35 @@ export function metricTool(metrics, chosen) {
   return select("Metric", "metric", options, chosen.name, (metric) => change({ metric }));
 }
 
-/** Chooses the colour scale and the palette. */
-export function scaleTools() {
+/** The metric that is chosen; the first where it is unknown. */
+export function chosenMetric(metrics) {
+  return metrics.find((known) => known.name === state.metric) ?? metrics[0];
+}
+
+/** Chooses the colour scale and, where it is free, the palette. */
+export function scaleTools(palettes = ["cividis", "viridis"]) {
   const scales = [
     ["auto", "automatic"],
     ["linear", "linear"],
     ["log", "logarithmic"],
   ];
-  const palettes = ["cividis", "viridis"].map((name) => [name, name]);
+  const names = palettes.map((name) => [name, name]);
   return [
     select("Scale", "scale", scales, state.scale, (scale) => change({ scale })),
-    select("Colours", "palette", palettes, state.palette, (palette) => change({ palette })),
+    names.length > 1 && select("Colors", "palette", names, state.palette, (palette) => change({ palette })),
   ];
+}
+
+/** Shows single runs too, or instead of groups; nothing where every group is one run. */
+export function seedsTool(arms, text) {
+  if (arms.every((arm) => arm.runs.length === 1)) return null;
+  const box = el("input", {
+    id: "seeds",
+    type: "checkbox",
+    checked: state.seeds,
+    onchange: (event) => change({ seeds: event.target.checked }),
+  });
+  return el("label", { class: "field" }, box, text);
 }
 
 /** Chooses the range of steps. */
@@ -37,8 +54,8 @@ export function rangeTool() {
       onchange: (event) => change({ [key]: event.target.value === "" ? null : Number(event.target.value) }),
     });
   return el(
-    "label",
-    { class: "field" },
+    "span",
+    { class: "field", role: "group", "aria-label": "Range of steps" },
     el("span", {}, "Steps"),
     box("first", "First step"),
     "–",

@@ -1,11 +1,9 @@
-"""The heat map: one metric of all layers over all steps."""
+"""The heat map: one metric of all layers over all steps, the mean over a group's runs."""
 
 from typing import Any
 
-import numpy as np
-
 from tfbn.summary import tags
-from tfbn.tensorboard_plugin.downsampling import chosen
+from tfbn.tensorboard_plugin.groups import rows_of
 from tfbn.tensorboard_plugin.reading import Reader
 from tfbn.tensorboard_plugin.requests import Arguments, matrix
 
@@ -14,22 +12,28 @@ MAX_COLUMNS = 2000
 
 
 def view(reader: Reader, arguments: Arguments) -> dict[str, Any]:
-    """Arguments: `run`, `metric`, and optionally `columns`, `first` and `last` step."""
-    run, metric = arguments.text("run"), arguments.choice("metric", tags.UNITS)
+    """Arguments: `run` once or more, `metric`, and optionally `columns`, `first` and `last` step."""
+    runs, (series, place) = arguments.texts("run"), metric_of(arguments)
     columns = arguments.number("columns", COLUMNS, 2, MAX_COLUMNS)
-    first, last = arguments.steps()
-    series = next(name for name, metrics in tags.SERIES.items() if metric in metrics)
-    about = reader.about(run)
-    steps, values = reader.rows(run, series)
-    kept = chosen(steps, columns, first, last)
-    of_metric = values[:, :, tags.SERIES[series].index(metric)] if len(steps) else np.zeros((0, 0))
-    shown = of_metric[kept].T if len(kept) else np.zeros((len(about["layers"]), 0))
-    return {
-        "run": run,
-        "metric": metric,
-        "unit": tags.UNITS[metric],
-        "layers": about["layers"],
-        "steps": steps[kept].tolist(),
-        "recorded": len(steps),
-        "values": matrix(shown),
+    group, pooled = rows_of(reader, runs, series, columns, *arguments.steps())
+    answer = {
+        "runs": group.names,
+        "skipped": group.skipped,
+        "metric": tags.SERIES[series][place],
+        "unit": tags.UNITS[tags.SERIES[series][place]],
+        "layers": group.layers,
+        "steps": pooled.steps.tolist(),
+        "recorded": pooled.recorded,
+        "values": matrix(pooled.mean()[..., place].T),
     }
+    if len(group.names) > 1:
+        answer["low"] = matrix(pooled.low()[..., place].T)
+        answer["high"] = matrix(pooled.high()[..., place].T)
+    return answer
+
+
+def metric_of(arguments: Arguments) -> tuple[str, int]:
+    """The series of the metric that is asked for, and its place in it."""
+    metric = arguments.choice("metric", tags.UNITS)
+    series = next(name for name, metrics in tags.SERIES.items() if metric in metrics)
+    return series, tags.SERIES[series].index(metric)

@@ -1,211 +1,74 @@
-// All layers over all steps, arms side by side on one scale.
+// All layers over all steps, groups side by side on one scale.
 
-import { ask, matrix } from "../data.js";
-import { cssVariable, el, fill } from "../dom.js";
-import { modesText, modeText, number, words } from "../format.js";
-import { HeatCanvas } from "../heat_canvas.js";
+import { counted, single, swatch } from "../arms.js";
+import { askEach, matrix } from "../data.js";
+import { breakable, el } from "../dom.js";
+import { cards, findingsOf, marks } from "../findings.js";
+import { words } from "../format.js";
 import { legend } from "../legend.js";
-import { palette } from "../palettes.js";
-import { swatch } from "../run_list.js";
+import { csvOf, heatMaps } from "../maps.js";
+import { palette, zeroColors } from "../palettes.js";
 import { scaleOf } from "../scale.js";
-import { change, state } from "../state.js";
-import { hideTooltip, showTooltip } from "../tooltip.js";
-import { metricTool, rangeTool, scaleTools } from "../tools.js";
+import { state } from "../state.js";
+import { chosenMetric, metricTool, rangeTool, scaleTools, seedsTool } from "../tools.js";
 
 export const title = "Heat map";
 
-const NARROWEST = 240;
-const GAP = 14;
-const LONGEST_LABEL = 26;
-
-/** Asks for the maps of all runs and draws them. */
-export async function make({ runs, metrics, dark }) {
-  const metric = metrics.find((known) => known.name === state.metric) ?? metrics[0];
-  const range = { first: state.first, last: state.last };
-  const answers = await Promise.all(
-    runs.map((run) => ask("heat_map", { run: run.name, metric: metric.name, columns: 400, ...range })),
-  );
-  const maps = answers.map((answer, i) => ({ ...answer, of: runs[i], matrix: matrix(answer.values) }));
+/** Asks for the maps of all groups and draws them. */
+export async function make({ arms, metrics, dark }) {
+  const metric = chosenMetric(metrics);
+  const asked = state.seeds ? single(arms) : arms;
+  const values = { metric: metric.name, columns: 400, first: state.first, last: state.last };
+  const [found, findings] = await Promise.all([askEach(asked, "heat_map", values), findingsOf(asked)]);
+  const of = (sent) => (sent ? matrix(sent) : null);
+  const read = found.answers.map((answer, i) => ({
+    arm: found.arms[i],
+    ...answer,
+    matrix: matrix(answer.values),
+    low: of(answer.low),
+    high: of(answer.high),
+  }));
   const scale = scaleOf(
-    maps.map((map) => map.matrix),
+    read.map((map) => map.matrix),
     state.scale,
   );
-  const look = { scale, color: palette(state.palette), empty: rgb(cssVariable("--nothing")) };
-  const readout = el("div", { class: "readout", id: "readout", "aria-live": "polite" }, hint());
-  const panels = panelsOf(maps, metric, look, readout, dark);
+  const look = { scale, color: palette(state.palette), zero: zeroColors(dark) };
+  const maps = read.map((map) => drawn(map, look, metric, findings.found));
+  const what = words(metric.name);
+  const zero = metric.series === "drift" ? "did not move" : "no difference";
   return {
-    tools: [metricTool(metrics, metric), rangeTool(), scaleTools()],
+    skipped: [...found.skipped, ...findings.skipped],
+    tools: [metricTool(metrics, metric), rangeTool(), scaleTools(), seedsTool(arms, "Single runs")],
     nodes: [
-      el("h1", {}, words(metric.name), el("small", {}, ` in ${metric.unit}, by layer and step`)),
-      legend(scale, look, metric),
-      panels.map((row) => el("div", { class: "maps" }, row)),
-      readout,
+      el("h1", {}, what, el("small", {}, ` in ${metric.unit}, by layer and step`)),
+      legend(scale, look, metric.unit, zero),
+      heatMaps(maps, what),
+      cards(findings.found),
     ],
-    table: () => table(maps, metric),
+    table: () => csvOf(maps, metric.name),
   };
 }
 
-function hint() {
-  return "Point at a cell, or focus a map and use the arrow keys; a click or Enter opens the layer.";
+function drawn(map, look, metric, findings) {
+  const own = findings.filter((finding) => finding.arm === map.arm);
+  return {
+    ...map,
+    name: map.arm.name,
+    unit: metric.unit,
+    look,
+    caption: [swatch(map.arm), breakable(map.arm.label), el("small", {}, ` ${counted(map.arm)}`)],
+    sign: () => swatch(map.arm),
+    marks: (rows, size, heat) => marks(own, (finding) => placeOf(finding, map, rows, size, heat)),
+  };
 }
 
-function panelsOf(maps, metric, look, readout, dark) {
-  const same = maps.every((map) => map.layers.map(path).join("\n") === maps[0].layers.map(path).join("\n"));
-  const labels =
-    7 * Math.max(...maps.flatMap((map) => map.layers.map((layer) => shortened(layer.path).length))) + 16;
-  const room = document.getElementById("view").clientWidth - 46;
-  const fitting = Math.floor(same ? (room - labels) / (NARROWEST + GAP) : room / (NARROWEST + labels + GAP));
-  const inRow = Math.max(1, Math.min(maps.length, fitting));
-  const width = Math.floor((room - labels * (same ? 1 : inRow)) / inRow) - GAP;
-  const rows = Math.max(...maps.map((map) => map.layers.length));
-  const rowHeight = Math.max(3, Math.min(44, (window.innerHeight - 330) / rows));
-  const canvases = [];
-  const events = (map) => ({
-    moved: (cursor, pointer) => moved(canvases, maps, map, cursor, pointer, metric, readout, dark),
-    left: hideTooltip,
-    opened: (row) => (hideTooltip(), change({ view: "layer", layer: map.layers[row].path }, true)),
-  });
-  const panels = maps.map((map, i) => {
-    const size = { width, height: Math.round(rowHeight * map.layers.length) };
-    const label = `${map.run}: ${words(metric.name)} of ${map.layers.length} layers at ${map.steps.length} steps`;
-    const heat = new HeatCanvas({ steps: map.steps, matrix: map.matrix, label }, size, look, events(map));
-    canvases.push(heat);
-    return panel(map, heat, size, rowHeight, i % inRow === 0 || !same ? labels : 0, dark);
-  });
-  return Array.from({ length: Math.ceil(panels.length / inRow) }, (_, row) =>
-    panels.slice(row * inRow, (row + 1) * inRow),
-  );
-}
-
-/** A path of which only the end is shown if it is long: there layers differ. */
-function shortened(path) {
-  return path.length > LONGEST_LABEL ? `…${path.slice(1 - LONGEST_LABEL)}` : path;
-}
-
-function path(layer) {
-  return layer.path;
-}
-
-function panel(map, heat, size, rowHeight, labels, dark) {
-  const [first, last] = [map.steps[0], map.steps.at(-1)];
-  const note = map.steps.length
-    ? `${map.steps.length} of ${map.recorded} steps kept for this tab`
-    : "nothing in this range";
-  return el(
-    "figure",
-    {
-      class: labels ? "map labelled" : "map",
-      "data-run": map.run,
-      style: labels ? { gridTemplateColumns: `${labels}px auto` } : {},
-    },
-    el("figcaption", { title: map.run, style: { width: `${size.width}px` } }, swatch(map.of, dark), map.run),
-    el("p", { class: "mode", style: { width: `${size.width}px` } }, modesText(map.layers)),
-    labels > 0 && el("ol", { class: "names" }, names(map.layers, rowHeight)),
-    heat.canvas,
-    el(
-      "div",
-      { class: "axis", style: { width: `${size.width}px` } },
-      el("span", {}, first),
-      el("span", { title: note }, "train step"),
-      el("span", {}, last),
-    ),
-  );
-}
-
-function names(layers, rowHeight) {
-  const every = Math.max(1, Math.ceil(11 / rowHeight));
-  return layers
-    .filter((_, i) => i % every === 0)
-    .map((layer) =>
-      el(
-        "li",
-        { style: { height: `${rowHeight * every}px`, lineHeight: `${Math.min(rowHeight * every, 44)}px` } },
-        el(
-          "button",
-          {
-            title: `${layer.path}: ${modeText(layer)}`,
-            onclick: () => change({ view: "layer", layer: layer.path }, true),
-          },
-          shortened(layer.path),
-        ),
-      ),
-    );
-}
-
-function moved(canvases, maps, map, cursor, pointer, metric, readout, dark) {
-  const layer = map.layers[cursor.row];
-  const step = map.steps[cursor.column];
-  const found = maps.map((other, i) => cellOf(other, canvases[i], layer.path, step));
-  canvases.forEach((heat, i) => {
-    heat.cursor = found[i];
-    heat.draw();
-  });
-  fill(
-    readout,
-    heading(layer, step),
-    found.map((cell, i) => cell && reading(maps[i], cell, metric, dark)),
-  );
-  const value = map.matrix.at(cursor.row, cursor.column);
-  if (pointer) {
-    showTooltip(pointer.clientX, pointer.clientY, [
-      layer.path,
-      `${number(value)} ${metric.unit}`,
-      `step ${step}`,
-      modeText(layer),
-      map.run,
-    ]);
-  } else hideTooltip();
-}
-
-/** The same layer at the nearest step in another map. */
-function cellOf(map, heat, layerPath, step) {
-  const row = map.layers.findIndex((layer) => layer.path === layerPath);
-  if (row < 0 || !map.steps.length) return null;
-  const share = (step - heat.edges[0]) / (heat.edges.at(-1) - heat.edges[0]);
-  return { row, column: heat.columnAt(share) };
-}
-
-function heading(layer, step) {
-  return el("p", {}, el("strong", {}, layer.path), ` at step ${step}`);
-}
-
-function reading(map, { row, column }, metric, dark) {
-  const value = map.matrix.at(row, column);
-  return el(
-    "p",
-    {
-      class: "reading",
-      "data-run": map.run,
-      "data-layer": map.layers[row].path,
-      "data-step": map.steps[column],
-      "data-value": value,
-    },
-    swatch(map.of, dark),
-    el("b", {}, number(value)),
-    ` ${metric.unit}, step ${map.steps[column]}, ${modeText(map.layers[row])} · ${map.run}`,
-  );
-}
-
-function table(maps, metric) {
-  const rows = [["run", "layer", "normalizes_by", "updates", "trains", "step", metric.name]];
-  for (const map of maps) {
-    map.layers.forEach((layer, row) =>
-      map.steps.forEach((step, column) =>
-        rows.push([
-          map.run,
-          layer.path,
-          layer.normalizes_by,
-          layer.updates,
-          layer.trains,
-          step,
-          map.matrix.at(row, column),
-        ]),
-      ),
-    );
-  }
-  return rows;
-}
-
-function rgb(color) {
-  return [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+/** Where a finding's mark is on a map: at its layer's row, or its folded stage's; over the map if it has none. */
+function placeOf(finding, map, rows, size, heat) {
+  if (!map.steps.length) return null;
+  const left = Math.max(0, Math.min(1, heat.placeOf(finding.step))) * size.width;
+  if (finding.layer === null) return { left, top: 0 };
+  const index = map.layers.findIndex((layer) => layer.path === finding.layer);
+  const shown = rows.findIndex((row) => row.layer === finding.layer);
+  const row = shown >= 0 ? shown : rows.findIndex((one) => one.members.includes(index));
+  return row < 0 ? null : { left, top: ((row + 0.5) * size.height) / rows.length };
 }

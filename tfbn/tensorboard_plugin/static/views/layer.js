@@ -1,13 +1,13 @@
-// One layer: its channels over steps against the reference, in every arm.
+// One layer: its channels over steps against the reference, in every group.
 
-import { bandChart, commonRange, lineChart } from "../charts.js";
-import { columns, columnWidth } from "../columns.js";
-import { ask } from "../data.js";
+import { commonRange, bandChart, lineChart } from "../charts.js";
+import { columns, columnWidth, roomOfView } from "../columns.js";
+import { askEach } from "../data.js";
 import { cssVariable, el, select } from "../dom.js";
+import { cards, findingsOf } from "../findings.js";
 import { modeText, number, words } from "../format.js";
-import { runColor } from "../palettes.js";
 import { change, state } from "../state.js";
-import { metricTool, rangeTool } from "../tools.js";
+import { chosenMetric, metricTool, rangeTool, seedsTool } from "../tools.js";
 
 export const title = "Layer";
 
@@ -17,111 +17,113 @@ const BANDS = {
   gamma: ["gamma", "over channels"],
   beta: ["beta", "over channels"],
 };
+const DASHED = [5, 4];
 
-/** Asks for the layer in all runs that have it and draws it. */
-export async function make({ runs, metrics, dark }) {
-  const models = await Promise.all(runs.map((run) => ask("model", { run: run.name })));
-  const paths = [...new Set(models.flatMap((model) => model.rows.map((row) => row.path)))];
+/** Asks for the layer in all groups that have it and draws it. */
+export async function make({ arms, metrics }) {
+  const models = await askEach(arms, "model", {});
+  const paths = [...new Set(models.answers.flatMap((model) => model.rows.map((row) => row.path)))];
   const layer = paths.includes(state.layer) ? state.layer : paths[0];
-  const having = runs.filter((_, i) => models[i].rows.some((row) => row.path === layer));
-  const range = { first: state.first, last: state.last };
-  const answers = await Promise.all(having.map((run) => ask("layer", { run: run.name, layer, ...range })));
-  const metric = metrics.find((known) => known.name === state.metric) ?? metrics[0];
-  const width = columnWidth(answers.length);
-  const charts = [];
-  const drift = driftChart(answers, having, metric, dark);
-  charts.push(drift);
-  const ranges = commonRanges(answers);
-  const list = answers.map((answer, i) => {
-    const bands = bandCharts(answer, ranges, width);
-    charts.push(...bands);
-    return {
-      run: having[i],
-      note: modeText(answer.layer),
-      nodes: [bands.map((chart) => chart.node), movedMost(answer)],
-    };
-  });
+  const having = models.arms.filter((_, i) => models.answers[i].rows.some((row) => row.path === layer));
+  const metric = chosenMetric(metrics);
+  const range = { layer, first: state.first, last: state.last };
+  const [channels, curves, findings] = await Promise.all([
+    askEach(having, "layer", range),
+    askEach(having, "curves", { ...range, metric: metric.name }),
+    findingsOf(having),
+  ]);
+  const own = findings.found.filter((finding) => finding.layer === layer || finding.layer === null);
+  const drift = driftChart(curves, metric, own);
+  const { nodes, charts } = channelColumns(channels, own);
   return {
-    tools: [layerTool(paths, layer), metricTool(metrics, metric), rangeTool()],
+    skipped: [models, channels, curves, findings].flatMap((one) => one.skipped),
+    tools: [layerTool(paths, layer), metricTool(metrics, metric), rangeTool(), seedsTool(arms, "Single runs")],
     nodes: [
       el(
         "h1",
         { id: "layer_title", "data-layer": layer },
         layer,
-        el("small", {}, ` ${answers[0].layer.channels} channels`),
+        el("small", {}, ` ${channels.answers[0].layer.channels} channels`),
       ),
+      cards(own),
       drift.node,
-      el(
-        "p",
-        { class: "note" },
-        "Below: the median over channels, and the ranges that hold 50 %, 90 % and all of them; 0 is the reference, SD its standard deviation.",
-      ),
-      columns(list, width, dark),
+      key(),
+      nodes,
     ],
-    attached: () => charts.forEach((chart) => chart.draw()),
-    table: () => table(answers),
+    attached: () => [drift, ...charts].forEach((chart) => chart.draw()),
+    table: () => table(channels, curves, metric, layer),
   };
 }
 
 function layerTool(paths, layer) {
   const at = paths.indexOf(layer);
   const go = (to) => change({ layer: paths[(to + paths.length) % paths.length] });
+  const options = paths.map((path) => [path, path]);
+  const arrow = (id, label, to, text) =>
+    el("button", { id, title: label, "aria-label": label, onclick: () => go(to) }, text);
   return el(
     "span",
     { class: "field" },
-    select(
-      "Layer",
-      "layer",
-      paths.map((path) => [path, path]),
-      layer,
-      (path) => change({ layer: path }),
-    ),
-    el(
-      "button",
-      {
-        id: "layer_before",
-        title: "The layer before",
-        "aria-label": "The layer before",
-        onclick: () => go(at - 1),
-      },
-      "↑",
-    ),
-    el(
-      "button",
-      {
-        id: "layer_after",
-        title: "The layer after",
-        "aria-label": "The layer after",
-        onclick: () => go(at + 1),
-      },
-      "↓",
-    ),
+    select("Layer", "layer", options, layer, (path) => change({ layer: path })),
+    arrow("layer_before", "The layer before", at - 1, "↑"),
+    arrow("layer_after", "The layer after", at + 1, "↓"),
   );
 }
 
-function driftChart(answers, runs, metric, dark) {
-  const lines = answers.map((answer, i) => {
-    const { steps, metrics } = answer.drift[metric.series];
-    return { label: runs[i].name, steps, values: metrics[metric.name], color: runColor(runs[i].color, dark) };
+function driftChart({ arms, answers }, metric, findings) {
+  const lines = answers.map(({ steps, mean, low, high, each }, i) => ({
+    label: arms[i].label,
+    steps,
+    mean,
+    low,
+    high,
+    each: state.seeds && each.length > 1 ? each : [],
+    color: arms[i].color,
+    dash: arms[i].dash,
+  }));
+  const range = commonRange(lines.flatMap((line) => [line.low, line.high]), true);
+  const several = arms.some((arm) => arm.runs.length > 1);
+  const unit = several ? `${metric.unit}; line: mean, band: lowest to highest run` : metric.unit;
+  const width = Math.min(1200, roomOfView());
+  const marks = findings.map(({ step, number }) => ({ step, number }));
+  return lineChart({ title: words(metric.name), unit, width, lines, range, sync: "layer", marks });
+}
+
+/** What the lines and bands of the charts below are. */
+function key() {
+  const sample = (kind, text) => el("li", {}, el("span", { class: `stroke ${kind}` }), text);
+  return el(
+    "ul",
+    { class: "key" },
+    sample("median", "median over channels"),
+    sample("band half", "50 %"),
+    sample("band most", "90 %"),
+    sample("band all", "all channels"),
+    sample("farthest", "the channel that moved most"),
+    el("li", {}, "0 is the reference, SD its standard deviation"),
+  );
+}
+
+function channelColumns({ arms, answers }, findings) {
+  const width = columnWidth(answers.length);
+  const ranges = Object.fromEntries(Object.keys(BANDS).map((name) => [name, rangeOf(answers, name)]));
+  const charts = [];
+  const list = answers.map((answer, i) => {
+    const marks = findings.filter((finding) => finding.arm === arms[i]);
+    const own = bandCharts(answer, ranges, width, marks);
+    charts.push(...own);
+    const nodes = [own.map((chart) => chart.node), movedMost(answer)];
+    return { arm: arms[i], note: modeText(answer.layer), nodes };
   });
-  const range = commonRange(
-    lines.map((line) => line.values),
-    true,
-  );
-  const width = Math.min(1100, document.getElementById("view").clientWidth - 46);
-  return lineChart({ title: words(metric.name), unit: metric.unit, width, lines, range, sync: "layer" });
+  return { nodes: columns(list, width), charts };
 }
 
-function commonRanges(answers) {
-  const of = (name) =>
-    commonRange(
-      answers.flatMap((answer) => answer.bands[name] ?? []),
-      name === "mean" || name === "variance",
-    );
-  return Object.fromEntries(Object.keys(BANDS).map((name) => [name, of(name)]));
+function rangeOf(answers, name) {
+  const zero = name === "mean" || name === "variance";
+  return commonRange(answers.flatMap((answer) => answer.bands[name] ?? []), zero);
 }
 
-function bandCharts(answer, ranges, width) {
+function bandCharts(answer, ranges, width, marks) {
   return Object.entries(BANDS)
     .filter(([name]) => answer.bands[name])
     .map(([name, [heading, unit]]) =>
@@ -136,16 +138,17 @@ function bandCharts(answer, ranges, width) {
         range: ranges[name],
         sync: "layer",
         extra: name === "mean" || name === "variance" ? farthest(answer, name) : [],
+        marks,
       }),
     );
 }
 
-/** The channel that moved most, as a line of its own. */
+/** The channel that moved most, as a dashed line of its own. */
 function farthest(answer, name) {
   const channel = answer.channels.find((one) => one.kl > 0);
-  return channel
-    ? [{ label: `channel ${channel.channel}`, values: channel[name], color: cssVariable("--orange") }]
-    : [];
+  if (!channel) return [];
+  const label = `channel ${channel.channel}, the farthest`;
+  return [{ label, values: channel[name], color: cssVariable("--orange"), dash: DASHED }];
 }
 
 function movedMost(answer) {
@@ -156,64 +159,48 @@ function movedMost(answer) {
       { class: "note" },
       answer.channels.length ? "No channel moved from the reference." : "Nothing recorded of the channels.",
     );
-  const change = (from, to) => `${number(from)} → ${number(to)}`;
-  const cells = (channel) => [
-    channel.channel,
-    number(channel.kl),
-    change(channel.reference[0], channel.now[0]),
-    change(channel.reference[1], channel.now[1]),
-    channel.now[2] == null ? "none" : change(channel.at_first[2], channel.now[2]),
-    channel.now[3] == null ? "none" : change(channel.at_first[3], channel.now[3]),
-  ];
-  const heads = ["channel", "KL, nats", "mean", "variance", "gamma", "beta"];
+  const from = (before, now) => `${number(before)} → ${number(now)}`;
+  const several = answer.runs.length > 1;
+  const heads = [several && "run", "channel", "KL, nats", "mean", "variance", "gamma", "beta"].filter(Boolean);
+  const row = (channel) =>
+    [
+      several && channel.run,
+      String(channel.channel),
+      number(channel.kl),
+      from(channel.reference[0], channel.now[0]),
+      from(channel.reference[1], channel.now[1]),
+      channel.now[2] == null ? "none" : from(channel.at_first[2], channel.now[2]),
+      channel.now[3] == null ? "none" : from(channel.at_first[3], channel.now[3]),
+    ].filter(Boolean);
+  const what = "Channels that moved most";
   return el(
     "div",
-    { class: "scroll" },
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": what },
     el(
       "table",
       { class: "channels" },
-      el("caption", {}, "Channels that moved most (dashed above: the first)"),
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          heads.map((head) => el("th", { scope: "col" }, head)),
-        ),
-      ),
-      el(
-        "tbody",
-        {},
-        moved.map((channel) =>
-          el(
-            "tr",
-            {},
-            cells(channel).map((text) => el("td", {}, text)),
-          ),
-        ),
-      ),
+      el("caption", {}, `${what}; the first is dashed above`),
+      el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
+      el("tbody", {}, moved.map((channel) => el("tr", {}, row(channel).map((text) => el("td", {}, text))))),
     ),
   );
 }
 
-function table(answers) {
-  const rows = [["run", "layer", "step", "of", "quantile", "value"]];
-  for (const answer of answers) {
-    for (const [name, band] of Object.entries(answer.bands)) {
-      (band ?? []).forEach((values, i) =>
+function table(channels, curves, metric, layer) {
+  const rows = [["group", "layer", "step", "of", "quantile", "value"]];
+  channels.answers.forEach((answer, i) => {
+    for (const [name, band] of Object.entries(answer.bands))
+      (band ?? []).forEach((values, level) =>
         values.forEach((value, at) =>
-          rows.push([answer.run, answer.layer.path, answer.steps[at], name, answer.levels[i], value]),
+          rows.push([channels.arms[i].name, layer, answer.steps[at], name, answer.levels[level], value]),
         ),
       );
-    }
-    for (const { steps, metrics } of Object.values(answer.drift)) {
-      for (const [metric, values] of Object.entries(metrics)) {
-        values.forEach((value, at) =>
-          rows.push([answer.run, answer.layer.path, steps[at], metric, null, value]),
-        );
-      }
-    }
-  }
+  });
+  curves.answers.forEach((answer, i) => {
+    for (const over of ["mean", "low", "high"])
+      answer[over].forEach((value, at) =>
+        rows.push([curves.arms[i].name, layer, answer.steps[at], `${metric.name}, ${over}`, null, value]),
+      );
+  });
   return rows;
 }

@@ -1,55 +1,54 @@
 // What each layer was set to do, beside what it did.
 
-import { ask } from "../data.js";
-import { el } from "../dom.js";
+import { counted, single, swatch } from "../arms.js";
+import { askEach } from "../data.js";
+import { breakable, el } from "../dom.js";
 import { modeParts, number, words } from "../format.js";
-import { swatch } from "../run_list.js";
+import { inOrder } from "../groups.js";
 import { change, state } from "../state.js";
-import { metricTool } from "../tools.js";
+import { chosenMetric, metricTool, seedsTool } from "../tools.js";
 
 export const title = "Model";
 
 const LISTED = 12;
+const PARTS = ["normalizes by", "statistics", "gamma and beta"];
 
-/** Asks for the layers of all runs and draws the table. */
-export async function make({ runs, metrics, dark }) {
-  const models = await Promise.all(runs.map((run) => ask("model", { run: run.name })));
-  const metric = metrics.find((known) => known.name === state.metric) ?? metrics[0];
-  const rows = models.map((model) => new Map(model.rows.map((row) => [row.path, row])));
-  const paths = [...new Set(models.flatMap((model) => model.rows.map((row) => row.path)))];
-  const highest = Math.max(
-    0,
-    ...models.flatMap((model) => model.rows.map((row) => row.last[metric.name] ?? 0)),
-  );
+let sorting = { key: "order", descending: false }; // `order`, `layer`, or `<group>/<column>`
+
+/** Asks for the layers of all groups and draws the table. */
+export async function make({ arms, metrics }) {
+  const found = await askEach(state.seeds ? single(arms) : arms, "model", {});
+  const metric = chosenMetric(metrics);
+  const rows = found.answers.map((model) => new Map(model.rows.map((row) => [row.path, row])));
+  const paths = [...new Set(found.answers.flatMap((model) => model.rows.map((row) => row.path)))];
+  const values = found.answers.flatMap((model) => model.rows.map((row) => row.last[metric.name] ?? 0));
+  const highest = Math.max(0, ...values);
+  const ordered = sorted(paths, rows, found.arms, metric);
   return {
-    tools: [metricTool(metrics, metric)],
+    skipped: found.skipped,
+    tools: [metricTool(metrics, metric), seedsTool(arms, "Single runs")],
     nodes: [
       el("h1", {}, "What each layer does in fit, and what became of it"),
-      flagged(models, runs, dark),
+      flagged(found),
       el(
         "div",
-        { class: "scroll" },
+        { class: "scroll", tabindex: "0", role: "region", "aria-label": "Layers by group" },
         el(
           "table",
           { class: "model" },
-          head(models, runs, metric, dark),
-          el(
-            "tbody",
-            {},
-            paths.map((path) => line(path, rows, metric, highest)),
-          ),
+          el("caption", {}, `${paths.length} layers; a click on a heading sorts by it`),
+          head(found, metric),
+          el("tbody", {}, ordered.map((path) => line(path, rows, metric, highest))),
         ),
       ),
     ],
-    table: () => table(models, metrics),
+    table: () => table(found, metrics),
   };
 }
 
 /** The layers that did what they should not, in words. */
-function flagged(models, runs, dark) {
-  const found = models.flatMap((model, i) =>
-    model.rows.filter((row) => row.says).map((row) => [runs[i], row]),
-  );
+function flagged({ arms, answers }) {
+  const found = answers.flatMap((model, i) => model.rows.filter((row) => row.says).map((row) => [arms[i], row]));
   if (!found.length) {
     return el(
       "p",
@@ -62,108 +61,115 @@ function flagged(models, runs, dark) {
     { class: "flags", id: "flags" },
     found
       .slice(0, LISTED)
-      .map(([run, row]) =>
-        el("li", {}, swatch(run, dark), el("b", {}, `⚠ ${row.path}`), ` ${row.says} · ${run.name}`),
-      ),
+      .map(([arm, row]) => el("li", {}, swatch(arm), el("b", {}, `⚠ ${row.path}`), ` ${row.says} · ${arm.name}`)),
     found.length > LISTED && el("li", {}, `and ${found.length - LISTED} more, marked in the table`),
   );
 }
 
-function head(models, runs, metric, dark) {
-  const heading = (model, run) =>
+function sorted(paths, rows, arms, metric) {
+  if (sorting.key === "order") return sorting.descending ? [...paths].reverse() : paths;
+  const at = arms.findIndex((arm) => sorting.key.startsWith(`${arm.name}\n`));
+  const column = sorting.key.split("\n")[1];
+  if (sorting.key !== "layer" && at < 0) return paths; // of a group that is not shown any more
+  const keyed = paths.map((path) => [path, sorting.key === "layer" ? path : cellOf(rows[at].get(path), column, metric)]);
+  const sign = sorting.descending ? -1 : 1;
+  keyed.sort(([, a], [, b]) => {
+    if (a == null || b == null) return (a == null) - (b == null); // what is missing comes last
+    return sign * (typeof a === "number" && typeof b === "number" ? a - b : inOrder(String(a), String(b)));
+  });
+  return keyed.map(([path]) => path);
+}
+
+function cellOf(row, column, metric) {
+  if (!row) return null;
+  if (column === "value") return row.last[metric.name];
+  return Object.values(modeParts(row))[Number(column)];
+}
+
+/** A heading that sorts: first ascending (numbers descending), then the other way, then the model's order. */
+function sortable(key, text, attributes = {}) {
+  const active = sorting.key === key;
+  const first = key.endsWith("\nvalue");
+  const next = () => {
+    if (!active) sorting = { key, descending: first };
+    else if (sorting.descending === first) sorting = { key, descending: !first };
+    else sorting = { key: "order", descending: false };
+    change({});
+  };
+  const arrow = active ? (sorting.descending ? " ▼" : " ▲") : "";
+  const order = active ? (sorting.descending ? "descending" : "ascending") : "none";
+  const id = `sort_${key.replace(/[^\w]/g, "_")}`;
+  return el(
+    "th",
+    { scope: "col", "aria-sort": order, ...attributes },
+    el("button", { id, "data-sort": key.replace("\n", "/"), onclick: next }, `${text}${arrow}`),
+  );
+}
+
+function head({ arms, answers }, metric) {
+  const heading = (arm, i) =>
     el(
       "th",
-      {
-        scope: "colgroup",
-        colspan: 4,
-        title: `${run.name}, ${model.step == null ? "nothing recorded" : `step ${model.step}`}`,
-        class: "run",
-      },
-      swatch(run, dark),
-      run.name,
+      { scope: "colgroup", colspan: 4, class: "group" },
+      swatch(arm),
+      breakable(arm.label),
+      el("small", {}, ` ${counted(arm)}, ${answers[i].step == null ? "nothing recorded" : `step ${answers[i].step}`}`),
     );
-  const parts = ["normalises by", "statistics", "gamma and beta", words(metric.name)];
+  const columns = (arm) => [
+    ...PARTS.map((part, i) => sortable(`${arm.name}\n${i}`, part, { class: i ? "" : "group" })),
+    sortable(`${arm.name}\nvalue`, words(metric.name), { class: "number" }),
+  ];
   return el(
     "thead",
     {},
-    el(
-      "tr",
-      {},
-      el("th", { scope: "col", rowspan: 2 }, "layer"),
-      models.map((model, i) => heading(model, runs[i])),
-    ),
-    el(
-      "tr",
-      {},
-      models.flatMap(() => parts.map((part, i) => el("th", { scope: "col", class: i ? "" : "run" }, part))),
-    ),
+    el("tr", {}, sortable("layer", "layer", { rowspan: 2 }), arms.map(heading)),
+    el("tr", {}, arms.flatMap(columns)),
   );
 }
 
 function line(path, rows, metric, highest) {
   const channels = rows.find((byPath) => byPath.has(path)).get(path).channels;
+  const open = () => change({ view: "layer", layer: path }, true);
+  const title = `${channels} channels; opens the layer`;
   return el(
     "tr",
     { "data-layer": path },
-    el(
-      "th",
-      { scope: "row" },
-      el(
-        "button",
-        {
-          title: `${channels} channels; opens the layer`,
-          onclick: () => change({ view: "layer", layer: path }, true),
-        },
-        path,
-      ),
-    ),
+    el("th", { scope: "row" }, el("button", { title, onclick: open }, breakable(path))),
     rows.flatMap((byPath) => cells(byPath.get(path), metric, highest)),
   );
 }
 
 function cells(row, metric, highest) {
-  if (!row) return [el("td", { class: "run", colspan: 4 }, "–")];
+  if (!row) return [el("td", { class: "group", colspan: 4 }, "–")];
   const { normalizesBy, statistics, affine } = modeParts(row);
   const value = row.last[metric.name];
-  const bar = el("span", {
-    class: "amount",
-    style: { width: `${highest ? Math.round((28 * (value ?? 0)) / highest) : 0}px` },
-  });
+  const width = highest ? Math.round((28 * (value ?? 0)) / highest) : 0;
   const wrong = row.says ? " wrong" : "";
+  const range = row.of > 1 ? `${number(row.low[metric.name])} to ${number(row.high[metric.name])}` : "";
   return [
-    el("td", { class: "run" }, normalizesBy),
+    el("td", { class: "group" }, normalizesBy),
     el("td", { class: `${statistics}${wrong}` }, row.says ? `⚠ ${statistics}` : statistics),
     el("td", { class: affine }, affine),
     el(
       "td",
-      { class: `number drift${wrong}`, title: row.says ?? "", "data-moved": String(row.moved) },
-      bar,
+      { class: `number drift${wrong}`, title: row.says ?? range, "data-moved": String(row.moved > 0) },
+      el("span", { class: "amount", style: { width: `${width}px` } }),
       number(value),
       row.says && el("em", {}, ` ${row.says.split(",")[0]}`),
     ),
   ];
 }
 
-function table(models, metrics) {
+function table({ arms, answers }, metrics) {
   const names = metrics.map((metric) => metric.name);
-  const rows = [
-    ["run", "layer", "channels", "normalizes_by", "updates", "trains", "step", "moved", "says", ...names],
-  ];
-  for (const model of models) {
+  const heads = ["group", "runs", "layer", "channels", "normalizes_by", "updates", "trains", "step", "moved", "says"];
+  const rows = [[...heads, ...names]];
+  answers.forEach((model, i) => {
     for (const row of model.rows) {
-      rows.push([
-        model.run,
-        row.path,
-        row.channels,
-        row.normalizes_by,
-        row.updates,
-        row.trains,
-        model.step,
-        row.moved,
-        row.says,
-        ...names.map((name) => row.last[name]),
-      ]);
+      const { path, channels, normalizes_by, updates, trains, moved, says } = row;
+      const cells = [arms[i].name, row.of, path, channels, normalizes_by, updates, trains, model.step, moved, says];
+      rows.push([...cells, ...names.map((name) => row.last[name])]);
     }
-  }
+  });
   return rows;
 }

@@ -1,0 +1,251 @@
+"""The only file that touches private names of Keras: one small function for each.
+
+What has no public counterpart in Keras 3.8 to 3.16 is here, with what it is for and what would
+break without it, so that a release of Keras that moves one of them touches this file alone.
+`tests/graph/test_keras_internals.py` names the behavior that each function relies on, and
+`tests/test_layering.py` holds that no other file reaches for a private name.
+
+Public counterparts that look like they would do, and why they do not:
+
+- `Layer.layers` does not exist; only models have it, and a Functional model's leaves out the
+  layers that are attributes (`tracked_layers`).
+- `Layer.trainable_variables` includes the variables of sublayers, and leaves out what is frozen
+  (`own_trainable_variables`).
+- `Model.get_compile_config` gives serialized copies, so a loss that is a function of one's own
+  does not come back (`compile_arguments`).
+"""
+
+from typing import Any
+
+import keras
+
+# Graphs.
+
+
+def functional_of(model: Any) -> Any | None:
+    """The Functional model that a built Sequential runs; None before it is built.
+
+    Since Keras 3.0: `Sequential._functional`. Sequential lists layers, not the calls of them.
+    """
+    return model._functional
+
+
+def is_functional(model: Any) -> bool:
+    """Whether a model keeps a graph of calls of its own, whatever its class is called.
+
+    Since Keras 3.0: `_nodes_by_depth`, from `keras.src.ops.Function`. The class `Functional` has
+    no public name.
+    """
+    return hasattr(model, "_nodes_by_depth")
+
+
+def graph_call(model: Any) -> Any | None:
+    """The `call` with which a Functional model runs its graph; None for models of other kinds.
+
+    Since Keras 3.0: the class named `Functional` inside Keras.
+    """
+    kinds = [k for k in type(model).__mro__ if k.__name__ == "Functional" and "keras" in k.__module__]
+    return kinds[-1].call if kinds else None
+
+
+def nodes_of(flow: Any) -> list[Any]:
+    """The calls in a Functional model's graph, in the order of the data, without the inputs.
+
+    Since Keras 3.0: `_nodes_by_depth`. A node has the public attributes `operation`, `arguments`,
+    `input_tensors`, `outputs` and `is_input`.
+    """
+    groups = sorted(flow._nodes_by_depth.items(), reverse=True)
+    return [node for _, group in groups for node in group if not node.is_input]
+
+
+def calls_of(operation: Any) -> list[Any]:
+    """The places where an operation was called on symbolic tensors, in any graph, as nodes.
+
+    Since Keras 3.0: `Operation._inbound_nodes`.
+    """
+    return getattr(operation, "_inbound_nodes", [])
+
+
+def maker_of(tensor: Any) -> Any:
+    """The layer or operation that a symbolic tensor comes out of.
+
+    Since Keras 3.0: `KerasTensor._keras_history`.
+    """
+    return tensor._keras_history.operation
+
+
+def carries_mask(tensor: Any) -> bool:
+    """Whether a tensor has a mask that Keras would pass on to the next layer.
+
+    Since Keras 3.0: `_keras_mask`.
+    """
+    return getattr(tensor, "_keras_mask", None) is not None
+
+
+# Layers.
+
+
+def tracked_layers(layer: Any) -> list[Any]:
+    """The layers directly inside a layer: those of its graph, then its attributes, also in lists and dicts.
+
+    Since Keras 3.0: `Layer._flatten_layers`. For a Sequential model this is its Functional model
+    too, which is no layer of the user's.
+    """
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def all_layers(layer: Any) -> list[Any]:
+    """The layer and every layer inside it, in an order that two layers of one class and config share.
+
+    Since Keras 3.0: `Layer._flatten_layers`.
+    """
+    return list(layer._flatten_layers())
+
+
+def own_trainable_variables(layer: Any) -> list[Any]:
+    """The variables that a layer made itself as trainable, frozen or not; none of its sublayers'.
+
+    Since Keras 3.0: `Layer._trainable_variables`.
+    """
+    return layer._trainable_variables
+
+
+def own_state(layer: Any) -> list[Any]:
+    """The variables that a layer made itself with `trainable=False`; none of its sublayers'.
+
+    Since Keras 3.0: `Layer._non_trainable_variables`.
+    """
+    return layer._non_trainable_variables
+
+
+def has_seeds(layer: Any) -> bool:
+    """Whether a layer draws random numbers by a seed of its own.
+
+    Since Keras 3.0: `Layer._seed_generators`.
+    """
+    return bool(layer._seed_generators)
+
+
+# BatchNormalization.
+
+
+def batch_moments(layer: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:
+    """Mean and biased variance of a batch, as the layer itself computes them.
+
+    Since Keras 3.0: `BatchNormalization._moments`: masks, and replicas where `synchronized`.
+    """
+    return layer._moments(inputs, mask)
+
+
+def renorm_transforms(
+    layer: Any, mean: Any, variance: Any, gamma: Any, beta: Any, dtype: str
+) -> tuple[Any, Any, Any, Any]:
+    """Batch renormalization: `(mean, variance, gamma, beta)` with the correction r, d in the last two.
+
+    Since Keras 3.13: `_renorm_correction_and_moments` and `_compose_transforms`.
+    """
+    r, d, mean, variance = layer._renorm_correction_and_moments(mean, variance)
+    return (mean, variance, *layer._compose_transforms(r, d, gamma, beta, dtype))
+
+
+def update_renorm_statistics(layer: Any, mean: Any, variance: Any) -> None:
+    """Moves the moving and the renorm statistics of a layer toward those of a batch.
+
+    Since Keras 3.13: `_update_renorm_statistics`.
+    """
+    layer._update_renorm_statistics(mean, variance)
+
+
+# What `compile` made.
+
+
+def compile_arguments(model: Any) -> dict[str, Any]:
+    """The arguments that a model was compiled with, the very objects.
+
+    Since Keras 3.0: `Trainer._compile_config`.
+    """
+    return dict(model._compile_config.config)
+
+
+def compiled_parts(model: Any) -> tuple[Any, ...]:
+    """Objects that `compile` makes new each time, and how the train step was traced; compare with `is`.
+
+    Since Keras 3.0: `Trainer._loss_tracker` is new also where the optimizer is the same object.
+    """
+    names = ("optimizer", "_loss_tracker", "jit_compile", "run_eagerly", "steps_per_execution")
+    return tuple(getattr(model, name, None) for name in names)
+
+
+def build_loss_and_metrics(model: Any, labels: Any, outputs: Any) -> None:
+    """Makes the variables of loss and metrics, as the first batch of `fit` would.
+
+    Since Keras 3.0: `Trainer._compile_metrics` and `Trainer._compile_loss`.
+    """
+    for part in (model._compile_metrics, model._compile_loss):
+        if part is not None and not part.built:
+            part.build(labels, outputs)
+
+
+# Optimizers.
+
+
+def inner_optimizers(optimizer: Any) -> list[Any]:
+    """The optimizers inside one: a LossScaleOptimizer has one, a MultiOptimizer several.
+
+    Since Keras 3.9: `MultiOptimizer._inner_optimizers`.
+    """
+    inner = getattr(optimizer, "inner_optimizer", None)
+    return [*([] if inner is None else [inner]), *getattr(optimizer, "_inner_optimizers", [])]
+
+
+def trained_variables(optimizer: Any) -> list[Any]:
+    """The variables that an optimizer was built for.
+
+    Since Keras 3.0: `Optimizer._trainable_variables`.
+    """
+    return optimizer._trainable_variables
+
+
+def optimizer_variables(optimizer: Any) -> list[Any]:
+    """Every variable that an optimizer made itself; none of an inner optimizer's.
+
+    Since Keras 3.0: `Optimizer._variables`.
+    """
+    return optimizer._variables
+
+
+def optimizer_lists(optimizer: Any) -> dict[str, list[Any]]:
+    """The lists that an optimizer keeps, as of slots, by the name of their attribute; not its variables.
+
+    Since Keras 3.0: `_variables` and `_trainable_variables` are the two that are left out.
+    """
+    left_out = ("_variables", "_trainable_variables")
+    return {k: v for k, v in vars(optimizer).items() if isinstance(v, list) and k not in left_out}
+
+
+def weight_decay_exclusions(optimizer: Any) -> dict[str, Any]:
+    """What `exclude_from_weight_decay` has set, by attribute.
+
+    Since Keras 3.0: attributes whose names begin with `_exclude_from_weight`.
+    """
+    return {name: value for name, value in vars(optimizer).items() if name.startswith("_exclude_from_weight")}
+
+
+# Tensors.
+
+
+def output_spec(function: Any, inputs: Any) -> Any:
+    """Runs a function of symbolic tensors once, without data; what it gives, as symbolic tensors.
+
+    All public: a layer that is thrown away has Keras do it.
+    """
+    return _Throwaway(function).compute_output_spec(inputs)
+
+
+class _Throwaway(keras.layers.Layer):
+    def __init__(self, function: Any):
+        super().__init__(dtype="float32", autocast=False)
+        self.__dict__["function"] = function  # past Keras, which would track layers in it
+
+    def call(self, inputs: Any) -> Any:
+        return self.__dict__["function"](inputs)
