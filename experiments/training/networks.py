@@ -1,4 +1,4 @@
-"""The network of a transfer-learning run: one of ours, of keras.applications, or a file."""
+"""The network of a transfer-learning run: one of ours, one with ImageNet's weights, or a file."""
 
 import fnmatch
 import functools
@@ -18,10 +18,12 @@ def is_file(model: str) -> bool:
 
 
 def is_application(model: str) -> bool:
-    """Whether `--model` is built by keras.applications; our lower-case names are not."""
+    """Whether `--model` is one of `tfbn.models.pretrained`; our lower-case names are not."""
     import keras
 
-    return hasattr(keras.applications, model) and model[:1].isupper()
+    from tfbn.models.efficientnet_lite import SIZES
+
+    return model in SIZES or (hasattr(keras.applications, model) and model[:1].isupper())
 
 
 def input_shape(config: Any) -> tuple[int, int, int]:

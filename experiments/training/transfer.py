@@ -26,7 +26,8 @@ class TransferConfig(RunConfig):
     """Options of experiments that fine-tune a pretrained network."""
 
     model: str = option(
-        "resnet8", "resnet8 and others of ours, a keras.applications name, or a .keras or .h5 file."
+        "resnet8",
+        "resnet8 and others of ours, EfficientNetLite0, a keras.applications name, or a .keras or .h5 file.",
     )
     weights: str = option(
         "auto", "auto (packaged, else ImageNet), a packaged name or pattern, a file, or none."

@@ -121,3 +121,14 @@ def test_folders_that_cannot_serve(pictures, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="one folder for each class"):
         transfer.check(dataclasses.replace(config, data_dir=str(tmp_path / "empty")))
+
+
+def test_efficientnet_lite_is_taken_as_the_networks_of_keras_applications_are():
+    config = dataclasses.replace(TINY, model="EfficientNetLite0", image_size=32)
+    assert networks.input_shape(dataclasses.replace(config, image_size=0)) == (96, 96, 3)
+    assert networks.weights_of(config, seed=3) == "imagenet"
+    base = networks.build(config, None)
+    assert (base.input_shape, base.output_shape) == ((None, 32, 32, 3), (None, 1280))
+    assert len(batch_normalizations(base)) == 49
+    half = np.full((1, 32, 32, 3), 0.5, "float32")
+    np.testing.assert_array_equal(networks.preprocessing(config)(half), 127.5 * np.ones_like(half))
