@@ -59,7 +59,7 @@ def draw(condition: Condition, images: int, seed: int) -> Draw:
 
 
 def batches(images: int, size: int, orders: int, seed: int) -> list[np.ndarray]:
-    """The batches of the training: indices of so many orders of the images, all batches full.
+    """The batches of the training: indices of several orders of the images, all batches full.
 
     A last batch is filled up from the beginning of its order.
 

@@ -42,7 +42,7 @@ def first(features: int, classes: int, seed: int) -> Head:
 
 
 def short(head: Head, batches: list[np.ndarray], labels: list[np.ndarray], rate: float, steps: int) -> Head:
-    """A head trained for so many steps of Adam on batches that are taken in turn.
+    """A head trained for some steps of Adam on batches that are taken in turn.
 
     Args:
         head: As it is before; it stays as it is.

@@ -91,7 +91,7 @@ def blended(source: np.ndarray, target: np.ndarray, share: float) -> np.ndarray:
 
 
 def moving(source: np.ndarray, seen: list[np.ndarray], steps: int, momentum: float) -> np.ndarray:
-    """What the moving statistics come to after so many steps through batches that are taken in turn.
+    """What the moving statistics come to after some steps through batches that are taken in turn.
 
     Example:
 

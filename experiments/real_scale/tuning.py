@@ -1,7 +1,7 @@
 """One seed of an arm whose network trains too: `fit` itself, once for each learning rate.
 
-What normalizes by the batch does so whatever the momentum: the moving statistics are kept
-beside, one row for each momentum, so that one training serves the arms of them all.
+What normalizes by the batch does so at any momentum: the moving statistics are followed
+in rows of their own, one for each momentum, so that one training serves the arms of them all.
 """
 
 from collections.abc import Callable

@@ -69,6 +69,12 @@ def unpack(folder: str | os.PathLike, stamps: str | os.PathLike = FOLDER) -> Pat
 
     Raises:
         InputError: See `photographs`.
+
+    Example:
+
+    >>> unpack(folder / "photographs", folder / "nothing")
+    Traceback (most recent call last):
+    tfbn.utils.validation.InputError: Expected `stamps` to be the folder of Debian's ...
     """
     folder = Path(folder)
     for name, files in photographs(stamps).items():
