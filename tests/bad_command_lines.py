@@ -65,7 +65,7 @@ MAIN_JOB = {
     "--data_dir=empty": "`data_dir` to be a folder with one folder for each class. Received: data_dir='empty",
     "--data_dir=no_images": "`data_dir` to hold images (.png",
     "--data_dir=one": "images of at least two classes. Received: ('cat',) in one",
-    "--data_dir=text": "`data_dir` to hold images that can be read. Received: data_dir='text/cat/0.png'",
+    "--data_dir=text": "others). Received: data_dir='text/cat/0.png'",
     "--source_data_dir=one": "images of at least two classes. Received: ('cat',) in one",
     "--source_dataset=nothing": "`dataset` to be a TFDS name (did you mean",
     "--work_dir=file": "`work_dir` to be a folder that can be written. Received: work_dir='file'",

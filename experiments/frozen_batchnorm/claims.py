@@ -48,7 +48,7 @@ def _learns_nothing(results: "pd.DataFrame") -> Claim | None:
 
 
 def _differences(config: Any, results: "pd.DataFrame") -> list[Claim | None]:
-    steps = config.epochs * -(-config.train_images // config.batch_size)
+    steps = config.epochs * -(-config.images_to_train_on // config.batch_size)
     slow = ARMS["batch_slow"].momentum
 
     def changes(arm: str, reference: str, budgets: Any = ("test_accuracy",)) -> dict[str, Interval]:

@@ -123,7 +123,7 @@ def _what_moved(results: "pd.DataFrame") -> str:
 
 
 def _way_gone(config: Any) -> str:
-    steps = config.epochs * -(-config.train_images // config.batch_size)
+    steps = config.epochs * -(-config.images_to_train_on // config.batch_size)
     gone = [100 * (1 - m**steps) for m in (ARMS["batch_slow"].momentum or 0, config.momentum)]
     return f"after {steps} steps the statistics have gone {gone[0]:.0f} % and {gone[1]:.0f} % of the way"
 

@@ -49,8 +49,8 @@ def check(config: Config) -> None:
             raise InputError(
                 f"Expected `sizes` to be multiples of replicas={config.replicas}. Received: sizes={size!r}"
             )
-        if int(size) > config.train_images:
-            raise fail("sizes", f"to be at most train_images={config.train_images}", size)
+        if int(size) > config.images_to_train_on:
+            raise fail("sizes", f"to be at most train_images={config.images_to_train_on}", size)
     devices.check_workers(config)
     transfer.check(config)
 

@@ -2,105 +2,72 @@
 
 import dataclasses
 import functools
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tfbn.datasets import Images, load, load_folder, shifts
+from tfbn.datasets import Stream, shifts
 from tfbn.utils.validation import InputError
 
-# Runs draw from at most so many images of a large data set, to fit into memory.
-POOL = 20_000
-# The digits of UCI's are small; so they get about the border that those of MNIST have.
-BORDERS = {"uci_digits": 4}
+from .pools import Pool, Source, pool
 
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Where images come from, and in which form.
-
-    Attributes:
-        dataset: A TFDS name; not used if there is a folder.
-        folder: A folder of class folders, or "".
-        shape: Height, width and channels.
-        border: Empty pixels around each image; -1 for the data set's usual.
-        download: Whether TFDS may fetch.
-    """
-
-    dataset: str
-    folder: str
-    shape: tuple[int, int, int]
-    border: int = -1
-    download: bool = False
-
-    @property
-    def name(self) -> str:
-        """For messages and tables."""
-        return Path(self.folder).name if self.folder else self.dataset
+# Of a TFDS data set, where no numbers are given; of a folder, all images are used.
+USUAL = {"train_images": 300, "test_images": 1000}
+TRAIN_SHARE = 0.7  # of each class of a folder that has no splits of its own
 
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Images to train on and images held out; see `tfbn.datasets.Images` for shapes."""
+    """Images to train on and images held out.
 
-    train_x: np.ndarray
+    Attributes:
+        train_x: float32 in [0, 1] before any preprocessing, shape
+            `(n, height, width, channels)`; a `tfbn.datasets.Stream` if they are many.
+        train_y: int64, shape `(n,)`.
+        test_x: As `train_x`.
+        test_y: As `train_y`.
+        classes: How many classes there are.
+    """
+
+    train_x: Any
     train_y: np.ndarray
-    test_x: np.ndarray
+    test_x: Any
     test_y: np.ndarray
     classes: int
 
-
-@functools.lru_cache(maxsize=2)
-def pool(source: Source) -> Images:
-    """All images of a source, at most `POOL`.
-
-    Raises:
-        InputError: They cannot be had.
-    """
-    size, width, channels = source.shape
-    if size != width:
-        raise InputError(f"Expected square images. Received: height={size}, width={width}")
-    usual = 0 if source.folder else BORDERS.get(source.dataset, 0)
-    border = usual if source.border < 0 else source.border
-    if 2 * border >= size:
-        raise InputError(
-            f"Expected `border` to leave room for the image. Received: border={border}, image_size={size}"
+    def changed(self, change: Callable[[Any], Any]) -> "Split":
+        """The same split with all images changed."""
+        train_x, test_x = (
+            x.changed(change) if isinstance(x, Stream) else change(x) for x in (self.train_x, self.test_x)
         )
-    form: dict[str, Any] = {"image_size": size, "border": border, "channels": channels, "limit": POOL}
-    if source.folder:
-        images = load_folder(source.folder, **form)
-    else:
-        images = load(source.dataset, download=source.download, **form)
-    if len(images.class_names) < 2:
-        raise InputError(
-            f"Expected images of at least two classes. Received: {images.class_names} in {source.name}"
-        )
-    return images
+        return dataclasses.replace(self, train_x=train_x, test_x=test_x)
 
 
 def target_split(source: Source, train_images: int, test_images: int, shift: str, seed: int) -> Split:
     """Images drawn by `seed`, to train and to test on, both shifted.
 
+    Args:
+        source: Where they come from. Where it has splits of its own, images to train on
+            come from its training images, and those to test on from its test images, or
+            else its validation images.
+        train_images: How many to train on. 0: of a folder's own split all, or 70 % of each
+            class; of a TFDS data set 300.
+        test_images: How many to test on. 0: of a folder all others, of a TFDS data set 1000.
+        shift: See `tfbn.datasets.shifts`.
+        seed: Decides the draw.
+
     Raises:
         InputError: The source is too small for both.
     """
-    images = pool(source)
-    order = np.random.default_rng(seed).permutation(len(images.images))
-    wanted = train_images + test_images
-    if wanted > len(order):
-        raise InputError(
-            f"Expected `train_images` + `test_images` to be at most {len(order)}, the images of "
-            f"{source.name}. Received: train_images={train_images}, test_images={test_images}"
-        )
-    train, test = order[:train_images], order[train_images:wanted]
+    train_x, train_y, test_x, test_y = _drawn(source, train_images, test_images, seed)
     moved = shifts.parse(shift)
     return Split(
-        moved.apply(images.images[train], seed),
-        images.labels[train],
-        moved.apply(images.images[test], seed + 1_000_003),  # noise of its own
-        images.labels[test],
-        len(images.class_names),
+        _shifted(moved, train_x, seed),
+        train_y,
+        _shifted(moved, test_x, seed + 1_000_003),  # noise of its own
+        test_y,
+        len(pool(source).class_names),
     )
 
 
@@ -116,10 +83,100 @@ def source_split(source: Source, test_images: int, seed: int) -> Split:
 
 def check_source(source: Source, test_images: int) -> int:
     """How many images a source has; raises `InputError` if there are not more than `test_images`."""
-    total = len(pool(source).images)
+    total = pool(source).size
     if test_images >= total:
         raise InputError(
             f"Expected `test_images` to be less than {total}, the images of {source.name}. "
             f"Received: test_images={test_images}"
         )
     return total
+
+
+@functools.lru_cache(maxsize=1)
+def _drawn(source: Source, train_images: int, test_images: int, seed: int) -> tuple[Any, ...]:
+    """Images and labels of both parts. Kept, since all arms of a seed ask for the same."""
+    found = pool(source)
+    train, test = positions(source, found, train_images, test_images, seed)
+    parts = *found.get(train), *found.get(test)
+    for labels, name in zip(parts[1::2], USUAL, strict=True):
+        if not len(labels):
+            raise InputError(f"Expected {source.name} to have images for `{name}`. Received: none")
+    return parts
+
+
+def count(source: Source, train_images: int, test_images: int) -> int:
+    """How many images there will be to train on; see `target_split` for the arguments.
+
+    Reads no image. Files that cannot be read count.
+    """
+    if not source.folder:
+        return train_images or USUAL["train_images"]
+    return train_images or len(positions(source, pool(source), train_images, test_images, seed=0)[0])
+
+
+def positions(
+    source: Source, found: Pool, train_images: int, test_images: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The positions of the images to train on and of those to test on, in a random order.
+
+    Args: see `target_split`.
+
+    Raises:
+        InputError: The source is too small for both.
+    """
+    rng = np.random.default_rng(seed)
+    if not source.folder:
+        train_images = train_images or USUAL["train_images"]
+        test_images = test_images or USUAL["test_images"]
+    held_out = found.splits.get("test", found.splits.get("validation"))
+    if held_out is not None:
+        parts = rng.permutation(found.splits["train"]), rng.permutation(held_out)
+        for rows, wanted, name in zip(parts, (train_images, test_images), USUAL, strict=True):
+            if wanted > len(rows):
+                raise InputError(
+                    f"Expected `{name}` to be at most {len(rows)}, the images of {source.name}'s split. "
+                    f"Received: {name}={wanted}"
+                )
+        return parts[0][: train_images or None], parts[1][: test_images or None]
+    if not train_images and found.labels is not None:
+        train, test = stratified(found.labels, TRAIN_SHARE, rng)
+        if test_images > len(test):
+            train, test = np.split(rng.permutation(found.size), [found.size - test_images])
+        return train, test[: test_images or None]
+    wanted = train_images + (test_images or 1)
+    if wanted > found.size or not train_images:
+        raise InputError(
+            f"Expected `train_images` + `test_images` to be at most {found.size}, the images of "
+            f"{source.name}. Received: train_images={train_images}, test_images={test_images}"
+        )
+    order = rng.permutation(found.size)
+    return order[:train_images], order[train_images:][: test_images or None]
+
+
+def stratified(labels: np.ndarray, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A share of each class, and the others; a class of two or more has some in both.
+
+    Example:
+
+    >>> one, other = stratified(np.array([0] * 10 + [1] * 2), 0.7, np.random.default_rng(0))
+    >>> len(one), len(other), sorted(other)[-1] in (10, 11)
+    (8, 4, True)
+    """
+    first, second = [], []
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        number = len(rows) if len(rows) == 1 else min(max(1, round(share * len(rows))), len(rows) - 1)
+        first.append(rows[:number])
+        second.append(rows[number:])
+    return rng.permutation(np.concatenate(first)), rng.permutation(np.concatenate(second))
+
+
+def _shifted(moved: shifts.Shift, images: Any, seed: int) -> Any:
+    if not isinstance(images, Stream):
+        return moved.apply(images, seed)
+
+    def change(batch: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        each = [moved.apply(image[None], [seed, row]) for image, row in zip(batch, rows, strict=True)]
+        return np.concatenate(each) if each else batch
+
+    return Stream(images.files, images.form, change)

@@ -10,13 +10,12 @@ def check(config: Any) -> None:
     """Raises `InputError` for devices that cannot be had, or batches that they cannot share.
 
     Args:
-        config: With `strategy`, `replicas`, `batch_size`, `train_images`, and those of any experiment.
+        config: With `strategy`, `replicas`, `batch_size`, `images_to_train_on`, and those of any experiment.
     """
     if config.strategy == "none":
         return
     check_workers(config)
-    for name in ("batch_size", "train_images"):
-        value = getattr(config, name)
+    for name, value in (("batch_size", config.batch_size), ("train_images", config.images_to_train_on)):
         if value % config.replicas:
             raise fail(
                 name,

@@ -114,15 +114,37 @@ def check_cifar(name: str, networks: tuple[str, ...]) -> None:
 
 
 def preprocessing(config: Any) -> Callable[[Any], Any]:
-    """From images in [0, 1] to what the network takes."""
+    """From images in [0, 1] to what the network takes.
+
+    Raises:
+        InputError: See `pixels_fed`.
+    """
     import tfbn
 
     if is_application(config.model):
         preprocess = tfbn.models.preprocess_input(config.model)
         return lambda images: preprocess(images * 255.0)
-    if config.pixels == "byte":
-        return lambda images: images * 255.0
-    return lambda images: images
+    return _range(config.model, config.pixels).of
+
+
+def pixels_fed(config: Any) -> str:
+    """The range of pixels that the network is fed, and why.
+
+    Raises:
+        InputError: A file does not tell its range, and `pixels` is auto.
+    """
+    if is_application(config.model):
+        return f"what preprocess_input of {config.model} makes of 0..255"
+    return str(_range(config.model, config.pixels))
+
+
+@functools.lru_cache(maxsize=4)
+def _range(model: str, pixels: str) -> Any:
+    from tfbn.models import pixel_range
+
+    if not is_file(model) and pixels == "auto":
+        return pixel_range.PixelRange("unit", "as our networks are trained")
+    return pixel_range.given_or_found(pixels, _load(model) if is_file(model) else None, model)
 
 
 @functools.lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ import numpy as np
 import tfbn
 from tfbn.utils.validation import InputError
 
+from . import training
 from .data import Split
 
 
@@ -24,7 +25,7 @@ def shortened(model: Any, split: Split) -> tuple[Any, np.ndarray]:
         batch statistics, updates or training change those outputs.
     """
     try:
-        features = tfbn.cache_features(model, split.train_x, batch_size=100, verbose=False)
+        features = tfbn.cache_features(model, **training.batches(split.train_x, 100, "x"), verbose=False)
     except InputError:
         return model, split.train_x
     return features.rest, next(features.data.batch(features.examples).as_numpy_iterator())

@@ -77,9 +77,9 @@ def behavior_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd.
 def limits(config: Any) -> list[str]:
     """What the run cannot show, whatever its numbers."""
     return [
-        f"The short budget is {config.epochs} epochs of Adam on {config.train_images} images. A difference "
-        "there mixes what the features are worth with how fast a head learns on them; the converged head "
-        "tells the two apart.",
+        f"The short budget is {config.epochs} epochs of Adam on {config.images_to_train_on} images. A "
+        "difference there mixes what the features are worth with how fast a head learns on them; the "
+        "converged head tells the two apart.",
         f"One network ({Path(config.model).name}), one data set ({config.target.name}), {config.seeds} "
         "seeds. The intervals cover the draw of images, the initial head, the order of batches and, where "
         "each seed has pretrained weights of its own, the pretraining. They do not cover other networks or "

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfbn.datasets import Stream
+
 if TYPE_CHECKING:
     from ..lab.checkpoints import Checkpoint
 
@@ -59,9 +61,11 @@ def fit(
     """
     import tensorflow as tf
 
-    data = tf.data.Dataset.from_tensor_slices((x, y))
+    rows = tf.data.Dataset.range(len(x)) if isinstance(x, Stream) else None
+    data = tf.data.Dataset.from_tensor_slices((x, y)) if rows is None else rows
     data = data.shuffle(len(x), seed=seed) if shuffle else data
-    data = data.batch(batch_size) if steps is None else data.repeat().batch(batch_size)
+    data = data if steps is None else data.repeat()
+    data = data.batch(batch_size) if rows is None else x.dataset(batch_size, data, y)
     data = _plain(data)
     if checkpoint is not None:
         data = checkpoint.restore(model, data, steps)
@@ -79,17 +83,27 @@ def fit(
 
 def predict(model: Any, x: np.ndarray, batch_size: int) -> Any:
     """What `model.predict` gives."""
-    import tensorflow as tf
-
-    return model.predict(_plain(tf.data.Dataset.from_tensor_slices(x).batch(batch_size)), verbose=0)
+    return model.predict(_plain(_in_batches(x, batch_size)), verbose=0)
 
 
 def accuracy(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> float:
     """The accuracy that `model.evaluate` gives."""
+    return float(model.evaluate(_plain(_in_batches(x, batch_size, y)), verbose=0)[1])
+
+
+def batches(x: Any, batch_size: int, name: str = "data") -> dict[str, Any]:
+    """Arguments by which `tfbn.recalibrate` and its like read images, an array or a stream."""
+    if isinstance(x, Stream):
+        return {name: _plain(x.dataset(batch_size))}
+    return {name: x, "batch_size": batch_size}
+
+
+def _in_batches(x: Any, batch_size: int, y: np.ndarray | None = None) -> Any:
     import tensorflow as tf
 
-    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size)
-    return float(model.evaluate(_plain(data), verbose=0)[1])
+    if isinstance(x, Stream):
+        return x.dataset(batch_size, labels=y)
+    return tf.data.Dataset.from_tensor_slices(x if y is None else (x, y)).batch(batch_size)
 
 
 def _plain(data: Any) -> Any:

@@ -11,10 +11,11 @@ from tfbn.layers.modes import resolve
 from ..lab import checkpoints
 from ..lab.experiment import RunConfig
 from ..lab.options import option
-from . import devices, networks, pretraining, reuse, training
+from . import devices, networks, overview, pretraining, reuse, training
 from . import evaluation as evaluation
 from .arms import ARMS, Arm
-from .data import Source, Split, pool, source_split, target_split
+from .data import Split, count, source_split, target_split
+from .pools import Source, pool
 
 # Columns of TensorBoard's HParams tab.
 FOR_TENSORBOARD = ["test_accuracy", "test_accuracy_batch", "train_accuracy", "converged_accuracy"]
@@ -47,10 +48,16 @@ class TransferConfig(RunConfig):
         -1, "Empty pixels around each image, within image_size; -1: 4 for uci_digits.", low=-1
     )
     pixels: str = option(
-        "unit", "Range that a file's network takes: unit 0..1, byte 0..255.", choices=("unit", "byte")
+        "auto",
+        "Range that a file's network takes: auto, as its first layers say; unit 0..1, byte 0..255, "
+        "symmetric -1..1.",
+        choices=("auto", "unit", "byte", "symmetric"),
     )
-    train_images: int = option(300, "Target images to train on.", low=1)
-    test_images: int = option(1000, "Target images to test on.", low=1)
+    train_images: int = option(
+        0, "Target images to train on; 0: 300, or of a folder its own split or 70 % of each class.", low=0
+    )
+    test_images: int = option(0, "Target images to test on; 0: 1000, or of a folder all others.", low=0)
+    skip_unreadable: bool = option(False, "Go on without the files of a folder that cannot be read.")
     epochs: int = option(15, "Epochs of the short budget.", low=1)
     batch_size: int = option(32, "Images in a batch.", low=1)
     learning_rate: float = option(5e-3, "Learning rate of Adam.", low=0.0)
@@ -59,7 +66,11 @@ class TransferConfig(RunConfig):
     @property
     def target(self) -> Source:
         shape = networks.input_shape(self)
-        return Source(self.dataset, self.data_dir, shape, self.border, self.download)
+        return Source(self.dataset, self.data_dir, shape, self.border, self.download, self.skip_unreadable)
+
+    @property
+    def images_to_train_on(self) -> int:
+        return count(self.target, self.train_images, self.test_images)
 
     @property
     def source(self) -> Source | None:
@@ -92,14 +103,20 @@ def check(config: Any) -> None:
 
     for shift in config.shifts:
         shifts.parse(shift)
-    tfbn.freeze(networks.build(config, None), config.frozen or None)
+    network = networks.build(config, None)
+    tfbn.freeze(network, config.frozen or None)
     if config.source is None:
         weights = [networks.weights_of(config, seed) for seed in range(config.seeds)]
         if weights[0] is not None:
-            networks.build(config, weights[0])
-    else:
+            network = networks.build(config, weights[0])
+    overview.of_pixels(config)
+    if getattr(config, "audit", False) or config.dry_run:
+        return  # neither needs an image
+    overview.of_images(config)
+    if config.source is not None:
         pool(config.source)
-    target_split(config.target, config.train_images, config.test_images, "none", seed=0)
+    split = target_split(config.target, config.train_images, config.test_images, "none", seed=0)
+    overview.of_first_layer(config, network, networks.preprocessing(config)(split.train_x[:64]))
 
 
 def check_arm(config: ArmConfig) -> None:
@@ -131,7 +148,7 @@ def run_arm(config: ArmConfig, arm: Arm, shift: str, seed: int, folder: Path) ->
     if config.strategy != "none":
         devices.synchronize(model, config.synchronized)
     if arm.recalibrate:
-        tfbn.recalibrate(model, split.train_x, batch_size=config.batch_size, verbose=False)
+        tfbn.recalibrate(model, **training.batches(split.train_x, config.batch_size), verbose=False)
     before = evaluation.statistics_and_affine(model)
     probe = slice(config.batch_size)
     labels = split.train_y[probe]
@@ -156,8 +173,7 @@ def run_arm(config: ArmConfig, arm: Arm, shift: str, seed: int, folder: Path) ->
 def prepared_split(config: TransferConfig, shift: str, seed: int) -> Split:
     """The target's images as the network takes them."""
     split = target_split(config.target, config.train_images, config.test_images, shift, seed)
-    preprocess = networks.preprocessing(config)
-    return dataclasses.replace(split, train_x=preprocess(split.train_x), test_x=preprocess(split.test_x))
+    return split.changed(networks.preprocessing(config))
 
 
 def build(config: TransferConfig, arm: Arm, seed: int, classes: int, folder: Path) -> Any:
@@ -206,11 +222,8 @@ def source_weights(config: TransferConfig, seed: int, folder: Path) -> Path | No
         if not path.exists():
             keras.utils.set_random_seed(seed)
             base = networks.build(config, None)
-            split = source_split(config.source, max(1, len(pool(config.source).images) // 10), seed)
-            preprocess = networks.preprocessing(config)
-            split = dataclasses.replace(
-                split, train_x=preprocess(split.train_x), test_x=preprocess(split.test_x)
-            )
+            split = source_split(config.source, max(1, pool(config.source).size // 10), seed)
+            split = split.changed(networks.preprocessing(config))
             pretraining.train(
                 base, split, epochs=config.source_epochs, batch_size=64, learning_rate=3e-3, seed=seed
             )

@@ -4,7 +4,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from tfbn.datasets import load_folder
+from tfbn.datasets import Form, folder, list_folder, load_folder
 from tfbn.utils.validation import InputError
 
 SIZE = 6
@@ -123,23 +123,26 @@ def test_other_files_are_passed_over(pictures):
     (pictures / "cats" / "notes.txt").write_text("about cats")
     (pictures / "cats" / "._0.png").write_bytes(b"what a Mac leaves")
     (pictures / ".thumbnails").mkdir()
-    loaded = load_folder(pictures, image_size=SIZE)
+    with pytest.warns(UserWarning, match=r"cats: 1 \.txt$"):
+        loaded = load_folder(pictures, image_size=SIZE)
     assert loaded.class_names == ("cats", "dogs")
     assert np.bincount(loaded.labels).tolist() == [8, 4]
 
 
-def test_an_empty_class_folder_is_a_class_without_images(pictures):
-    (pictures / "axolotls").mkdir()
-    loaded = load_folder(pictures, image_size=SIZE)
-    assert loaded.class_names == ("axolotls", "cats", "dogs")
-    assert np.bincount(loaded.labels).tolist() == [0, 8, 4]
+@pytest.mark.parametrize("name", ["axolotls", "axolotls/deeper", "__MACOSX/cats"])
+def test_an_empty_class_folder_is_left_out_and_said(name, pictures):
+    (pictures / name).mkdir(parents=True)
+    with pytest.warns(UserWarning, match=name.partition("/")[0]):
+        loaded = load_folder(pictures, image_size=SIZE)
+    assert loaded.class_names == ("cats", "dogs")
+    assert np.bincount(loaded.labels).tolist() == [8, 4]
 
 
 @pytest.mark.parametrize("content", [b"not an image", b"", b"\x89PNG\r\n\x1a\n and then nothing"])
 def test_an_image_that_cannot_be_read_is_named(content, pictures):
     (pictures / "dogs" / "broken.png").write_bytes(content)
     with pytest.raises(
-        InputError, match=r"Expected `data_dir` to hold images that can be read\. .*broken\.png'$"
+        InputError, match=r"Expected `data_dir` to hold images that can be read \(.*broken\.png'$"
     ):
         load_folder(pictures, image_size=SIZE)
 
@@ -147,7 +150,7 @@ def test_an_image_that_cannot_be_read_is_named(content, pictures):
 def test_half_an_image_is_named(pictures):
     path = pictures / "dogs" / "9.png"
     path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(InputError, match=r"that can be read\. .*9\.png'$"):
+    with pytest.raises(InputError, match=r"that can be read \(.*9\.png'$"):
         load_folder(pictures, image_size=SIZE)
 
 
@@ -187,3 +190,115 @@ def test_class_folders_without_images(tmp_path):
 def test_bad_form(options, message, pictures):
     with pytest.raises(InputError, match=message):
         load_folder(pictures, **options)
+
+
+def test_every_unreadable_file_is_named_at_once(pictures):
+    names = ("cats/0.png", "dogs/9.png", "dogs/10.png")
+    for name in names:
+        (pictures / name).write_bytes(b"no image")
+    with pytest.raises(InputError, match="3 of 12 that cannot") as raised:
+        load_folder(pictures, image_size=SIZE)
+    assert all(name in str(raised.value) for name in names)
+    assert "1.png," not in str(raised.value).replace("dogs/10.png,", "")
+
+
+def test_unreadable_files_are_skipped_if_asked(pictures, pixels):
+    (pictures / "dogs" / "9.png").write_bytes(b"no image")
+    with pytest.warns(UserWarning, match=r"Left out .*9\.png, which cannot be read"):
+        loaded = load_folder(pictures, image_size=SIZE, skip_unreadable=True)
+    found = [where(image, pixels) for image in loaded.images]
+    assert sorted(found) == [i for i in range(12) if i != 9]
+    assert loaded.labels.tolist() == [int(i >= 8) for i in found]
+
+
+def test_all_unreadable_is_an_error_also_if_they_may_be_skipped(pictures):
+    for path in pictures.rglob("*.png"):
+        path.write_bytes(b"no image")
+    with pytest.raises(InputError, match="12 of 12 that cannot"):
+        load_folder(pictures, image_size=SIZE, skip_unreadable=True)
+
+
+def test_webp_and_tiff_to_the_pixel(tmp_path, pixels):
+    for i, options in enumerate(({"format": "WEBP", "lossless": True}, {"format": "TIFF"})):
+        path = tmp_path / "x" / "a" / f"{i}.{options['format'].lower()}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(pixels[i]).save(path, **options)
+    loaded = load_folder(tmp_path / "x", image_size=SIZE)
+    for image in loaded.images:
+        np.testing.assert_allclose(255 * image, pixels[where(image, pixels)], atol=1e-4)
+    assert {where(image, pixels) for image in loaded.images} == {0, 1}
+
+
+def test_a_photograph_is_turned_as_its_camera_says(tmp_path):
+    levels = np.zeros((8, 8, 3), np.uint8)
+    levels[:4] = 240  # light above, as the sensor has it
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # to be turned right by 90 degrees
+    (tmp_path / "a").mkdir()
+    PIL.Image.fromarray(levels).save(tmp_path / "a" / "1.png", exif=exif)
+    image = load_folder(tmp_path, image_size=8).images[0]
+    assert image[:, 4:].mean() > 0.9 > 0.1 > image[:, :4].mean()
+
+
+def test_sixteen_bits_a_pixel(tmp_path):
+    (tmp_path / "a").mkdir()
+    deep = np.full((8, 8), 128 * 256 + 7, np.uint16)
+    PIL.Image.fromarray(deep).save(tmp_path / "a" / "1.png")
+    np.testing.assert_allclose(load_folder(tmp_path, image_size=8).images, 128 / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("train", "val"), {"train", "validation"}),
+        (("Train", "Valid", "TEST"), {"train", "validation", "test"}),
+        (("training", "testing", "validation"), {"train", "validation", "test"}),
+        (("train",), {"train"}),
+    ],
+)
+def test_splits_above_the_classes(names, expected, tmp_path, pixels):
+    for i, name in enumerate(names):
+        for j, pet in enumerate(("cat", "dog")):
+            write(tmp_path / "pets" / name / pet / "1.png", pixels[2 * i + j])
+    found = list_folder(tmp_path / "pets")
+    assert found.class_names == ("cat", "dog")
+    assert set(found.splits) == expected
+    assert [len(rows) for rows in found.splits.values()] == [2] * len(names)
+    loaded = load_folder(tmp_path / "pets", image_size=SIZE, split="train")
+    assert sorted(where(image, pixels) for image in loaded.images) == [0, 1]
+    with pytest.raises(InputError, match="`split` to be one of"):
+        load_folder(tmp_path / "pets", image_size=SIZE, split="dev")
+
+
+def test_classes_that_are_named_as_splits_stay_classes(tmp_path, pixels):
+    for i, name in enumerate(("train", "test", "bus")):
+        write(tmp_path / name / "1.png", pixels[i])
+    found = list_folder(tmp_path)
+    assert found.class_names == ("bus", "test", "train")
+    assert not found.splits
+    (tmp_path / "bus" / "1.png").unlink()
+    assert list_folder(tmp_path).class_names == ("test", "train")  # pictures right inside
+
+
+def test_an_unpacked_archive(tmp_path, pixels):
+    for name in ("cat", "dog"):
+        write(tmp_path / "zip" / "pets" / name / "1.png", pixels[0])
+    write(tmp_path / "zip" / "__MACOSX" / "pets" / "cat" / "2.png", pixels[1])
+    found = list_folder(tmp_path / "zip")
+    assert found.class_names == ("cat", "dog")
+    assert len(found.files) == 2
+
+
+def test_a_stream_reads_what_the_array_holds(pictures):
+    loaded = list_folder(pictures)
+    form = Form(image_size=SIZE)
+    whole, kept = folder.read(loaded.files, form)
+    assert kept.tolist() == list(range(12))
+    stream = folder.Stream(loaded.files, form).changed(lambda images: images * 255.0)
+    assert stream.shape == whole.shape
+    np.testing.assert_array_equal(stream[3:5], whole[3:5] * 255.0)
+    np.testing.assert_array_equal(stream[np.array([7, 0])], whole[[7, 0]] * 255.0)
+    batches = list(stream.dataset(5, labels=loaded.labels).as_numpy_iterator())
+    assert [len(images) for images, _ in batches] == [5, 5, 2]
+    np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), whole * 255.0)
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), loaded.labels)

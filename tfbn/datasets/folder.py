@@ -1,15 +1,21 @@
-"""A folder of class folders as arrays."""
+"""The images of a folder of class folders: as arrays, or read whenever they are needed."""
 
+import concurrent.futures
 import os
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfbn.datasets.images import Form, Images, collected
-from tfbn.utils.validation import fail
+from tfbn.datasets.decoding import UnreadableError, check_pillow, decoded, size_of
+from tfbn.datasets.images import Form, Images
+from tfbn.datasets.listing import list_folder
+from tfbn.utils.validation import InputError, fail
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+_THREADS = 2  # Pillow decodes without Python's lock
+_NAMED = 50  # so many unreadable files are named, the others counted
 
 
 def load_folder(
@@ -19,25 +25,33 @@ def load_folder(
     border: int = 0,
     channels: int | None = 3,
     limit: int | None = None,
+    split: str | None = None,
+    skip_unreadable: bool = False,
 ) -> Images:
     """Images of a folder that has one folder for each class.
 
-    Files with other suffixes, and all whose names begin with a dot, are passed over.
-    Where an image is transparent, a white background shows.
+    The class folders may lie in folders named train, val and test, see
+    `tfbn.datasets.list_folder`. Where an image is transparent, a white background shows; a
+    photograph is turned as its camera says.
 
     Args:
-        folder: The folder; `folder/<class>/<anything>.png`, `.jpg`, `.jpeg`, `.bmp` or
-            `.gif` (of which the first frame counts), also in folders further down.
+        folder: `folder/<class>/<anything>`, or `folder/<split>/<class>/<anything>`, with
+            the suffix .png, .jpg, .jpeg, .bmp, .gif (of which the first frame counts),
+            .webp, .tif or .tiff, also in folders further down.
         image_size: Height and width in pixels, the border included.
         border: Empty pixels on each side.
         channels: 1 (gray) or 3; None means 3.
         limit: Read at most so many examples, drawn over all classes.
+        split: Read `"train"`, `"validation"` or `"test"` only, where the folder has them.
+        skip_unreadable: Whether to go on without files that cannot be read; a warning names
+            them.
 
     Returns:
         The images, in an order that is random, but the same for the same files.
 
     Raises:
-        InputError: Not a folder, no class folders with images, or an image that cannot be read.
+        InputError: Not a folder, no class folders with images, no such split, or files that
+            cannot be read: all of them are named.
 
     Example:
 
@@ -48,61 +62,157 @@ def load_folder(
     >>> loaded.images.shape, loaded.class_names
     ((2, 8, 8, 3), ('dark', 'light'))
     """
-    import tensorflow as tf
-
     form = Form(image_size, border, channels or 3, limit)
-    path = Path(folder)
-    if not path.is_dir():
-        raise fail("data_dir", "to be a folder", str(folder))
-    classes = sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not classes:
-        raise fail("data_dir", "to be a folder with one folder for each class", str(folder))
-    files = [file for name in classes for file in _files(path / name)]
-    if not files:
-        raise fail("data_dir", f"to hold images ({', '.join(SUFFIXES)})", str(folder))
+    listing = list_folder(folder)
+    if listing.ignored:
+        warnings.warn(f"Passed over in {folder}: {'; '.join(listing.ignored)}", stacklevel=2)
+    rows = np.arange(len(listing.files))
+    if split is not None:
+        if split not in listing.splits:
+            raise fail("split", f"to be one of {sorted(listing.splits) or 'no splits'} of {folder}", split)
+        rows = listing.splits[split]
     # Mixed, so that a limit draws over all classes.
-    chosen = [files[i] for i in np.random.default_rng(0).permutation(len(files))][:limit]
-    labels = [classes.index(file.relative_to(path).parts[0]) for file in chosen]
-    data = tf.data.Dataset.from_tensor_slices(([str(file) for file in chosen], labels))
-    try:
-        return collected(data.map(lambda name, label: (_decoded(name), label)), form, tuple(classes))
-    except (tf.errors.InvalidArgumentError, tf.errors.PermissionDeniedError) as error:
-        bad = _unreadable(chosen)
-        if bad is None:
-            raise
-        raise fail("data_dir", "to hold images that can be read", str(bad)) from error
+    rows = rows[np.random.default_rng(0).permutation(len(rows))][:limit]
+    images, kept = read([listing.files[row] for row in rows], form, skip_unreadable)
+    return Images(images, listing.labels[rows][kept], listing.class_names)
 
 
-def _files(folder: Path) -> list[Path]:
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
-    return sorted(path for path in found if not path.name.startswith("."))
+def read(files: Sequence[Path], form: Form, skip_unreadable: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Reads image files into one array.
 
+    Args:
+        files: The files.
+        form: What is made of each; its `image_size` is needed.
+        skip_unreadable: Whether to go on without those that cannot be read.
 
-def _decoded(name: Any) -> Any:
-    import tensorflow as tf
+    Returns:
+        `(images, kept)`: float32 in [0, 1], shape `(m, height, width, channels)`, and the
+        positions of the `m` files that could be read, int64.
 
-    image = tf.io.decode_image(tf.io.read_file(name), expand_animations=False)
-    return tf.ensure_shape(_opaque(image), (None, None, 3))
+    Raises:
+        InputError: Files that cannot be read, all of them named; or none can.
+    """
+    check_pillow()
+    size = form.image_size or 0
+    images = np.zeros((len(files), size, size, form.channels or 3), np.float32)
 
-
-def _opaque(image: Any) -> Any:
-    """Gray or color, with or without alpha, as color on white; values 0..255."""
-    import tensorflow as tf
-
-    number = tf.shape(image)[-1]
-    colors = number - 1 + number % 2  # gray with alpha has two channels, color with alpha four
-    levels = tf.cast(image, tf.float32)
-    alpha = tf.where(colors == number, tf.ones_like(levels[..., -1:]), levels[..., -1:] / 255)
-    levels = levels[..., :colors] * tf.ones(3)  # one channel becomes three
-    return tf.cast(tf.round(levels * alpha + 255 * (1 - alpha)), tf.uint8)
-
-
-def _unreadable(files: list[Path]) -> Path | None:
-    import tensorflow as tf
-
-    for file in files:
+    def fill(row: int) -> Path | None:
         try:
-            _decoded(str(file))
-        except (tf.errors.InvalidArgumentError, tf.errors.PermissionDeniedError):
-            return file
-    return None
+            images[row] = form.of_pixels(decoded(files[row], form.inner or 0))
+            return None
+        except UnreadableError:
+            return files[row]
+
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as threads:
+        failed = [file is not None for file in threads.map(fill, range(len(files)))]
+    kept = _kept(files, failed, skip_unreadable)
+    return (images if len(kept) == len(files) else images[kept]), kept
+
+
+def recognized(files: Sequence[Path], skip_unreadable: bool = False) -> np.ndarray:
+    """The positions of the files that are images by their first bytes; no pixels are decoded.
+
+    Raises:
+        InputError: As in `read`.
+    """
+    check_pillow()
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as threads:
+        failed = [size is None for size in threads.map(size_of, files)]
+    return _kept(files, failed, skip_unreadable)
+
+
+def _kept(files: Sequence[Path], failed: Sequence[bool], skip_unreadable: bool) -> np.ndarray:
+    """The positions of those that did not fail; raises or warns for the others."""
+    bad = [file for file, is_bad in zip(files, failed, strict=True) if is_bad]
+    if bad and not (skip_unreadable and len(bad) < len(files)):
+        raise _unreadable(bad, len(files))
+    if bad:
+        warnings.warn(f"Left out {_listed(bad)}, which cannot be read", stacklevel=4)
+    return np.flatnonzero(~np.array(failed, bool))
+
+
+class Stream:
+    """Images that are read from their files whenever they are needed, as an array is sliced.
+
+    For sets that do not fit into memory: only what is asked for is held.
+
+    Args:
+        files: The files.
+        form: What is made of each; its `image_size` is needed.
+        change: What is done to a batch of images in [0, 1], with the positions of its
+            images, as to shift or to preprocess them.
+
+    Example:
+
+    >>> keras.utils.save_img(folder / "1.png", np.full((9, 9, 3), 51.0), scale=False)
+    >>> stream = Stream([folder / "1.png"] * 3, Form(image_size=4, channels=1))
+    >>> len(stream), stream[:2].shape, round(float(stream[[2]].max()), 2)
+    (3, (2, 4, 4, 1), 0.2)
+    >>> [batch.shape for batch in stream.dataset(batch_size=2).as_numpy_iterator()]
+    [(2, 4, 4, 1), (1, 4, 4, 1)]
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        form: Form,
+        change: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda images, rows: images,
+    ):
+        self.files, self.form, self._change = tuple(files), form, change
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """As of an array: the number of images, height, width and channels."""
+        size = self.form.image_size or 0
+        return len(self), size, size, self.form.channels or 3
+
+    def __getitem__(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:
+        positions = np.arange(len(self))[rows]
+        images, _ = read([self.files[row] for row in positions], self.form)
+        return np.asarray(self._change(images, positions), np.float32)
+
+    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> "Stream":
+        """The same images with a further change at the end."""
+        before = self._change
+        return Stream(self.files, self.form, lambda images, rows: change(before(images, rows)))
+
+    def dataset(self, batch_size: int, positions: Any = None, labels: np.ndarray | None = None) -> Any:
+        """A `tf.data.Dataset` of batches of images, or of `(images, labels)`.
+
+        Args:
+            batch_size: Images a batch.
+            positions: A `tf.data.Dataset` of the positions to read, in order; None: all.
+            labels: One for each image of the stream.
+        """
+        import tensorflow as tf
+
+        if positions is None:
+            positions = tf.data.Dataset.range(len(self))
+        dtypes = [tf.float32] if labels is None else [tf.float32, labels.dtype]
+
+        def of(rows: Any) -> Any:
+            parts = tf.numpy_function(
+                lambda rows: [self[rows]] if labels is None else [self[rows], labels[rows]], [rows], dtypes
+            )
+            images = tf.ensure_shape(parts[0], (None, *self.shape[1:]))
+            return images if labels is None else (images, tf.ensure_shape(parts[1], (None,)))
+
+        return positions.batch(batch_size).map(of, num_parallel_calls=1, deterministic=True).prefetch(1)
+
+
+def _unreadable(bad: Sequence[Path], total: int) -> InputError:
+    expected = "to hold images that can be read (skip_unreadable goes on without the others)"
+    if len(bad) == 1:
+        return fail("data_dir", expected, str(bad[0]))
+    return InputError(
+        f"Expected `data_dir` {expected}. Received: {len(bad)} of {total} that cannot: {_listed(bad)}"
+    )
+
+
+def _listed(files: Iterable[Path]) -> str:
+    names = [str(file) for file in files]
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -86,6 +86,13 @@ class Form:
         edge = [self.border, self.border]
         return tf.pad(image, [edge, edge, [0, 0]])
 
+    def of_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        """One image as `of` gives it, from an array and as an array."""
+        import tensorflow as tf
+
+        with tf.device("CPU"):
+            return self.of(tf.constant(pixels)).numpy()
+
 
 def collected(pairs: Any, form: Form, class_names: tuple[str, ...]) -> Images:
     """Reads a tf.data set of `(image, label)` into arrays.
@@ -123,3 +130,36 @@ def collected(pairs: Any, form: Form, class_names: tuple[str, ...]) -> Images:
         )
     images, labels = (np.stack(part) for part in zip(*examples, strict=True))
     return Images(images, labels, class_names)
+
+
+def check_positions(positions: Any) -> np.ndarray:
+    """Positions as an int64 array; raises `InputError` unless each is at least 0 and given once.
+
+    Example:
+
+    >>> check_positions([3, 1]).tolist()
+    [3, 1]
+    """
+    rows = np.asarray(positions, np.int64)
+    if rows.ndim != 1 or not len(rows) or rows.min() < 0 or len(np.unique(rows)) < len(rows):
+        raise fail("positions", "to be different whole numbers of at least 0", positions)
+    return rows
+
+
+def at_positions(data: Any, rows: np.ndarray) -> Any:
+    """The elements of a tf.data set at some positions, in its own order.
+
+    Example:
+
+    >>> import tensorflow as tf
+    >>> chosen = at_positions(tf.data.Dataset.range(10, 20), np.array([7, 2]))
+    >>> [int(value) for value in chosen]
+    [12, 17]
+    """
+    import tensorflow as tf
+
+    wanted = np.zeros(int(rows.max()) + 1, bool)
+    wanted[rows] = True
+    table = tf.constant(wanted)
+    chosen = data.take(len(wanted)).enumerate().filter(lambda row, _: table[row])
+    return chosen.map(lambda _, element: element)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfbn.datasets.images import Form, Images, collected
+import numpy as np
+
+from tfbn.datasets.images import Form, Images, at_positions, check_positions, collected
 from tfbn.utils.validation import InputError, fail, near_names
 
 # Their data come inside packages, so that they can be prepared without a network.
@@ -71,6 +73,7 @@ def load(
     border: int = 0,
     channels: int | None = None,
     limit: int | None = None,
+    positions: np.ndarray | None = None,
     data_dir: str | os.PathLike | None = None,
     download: bool = False,
 ) -> Images:
@@ -83,6 +86,8 @@ def load(
         border: Empty (zero) pixels on each side.
         channels: 1 (gray) or 3; None: as stored.
         limit: Read at most so many examples.
+        positions: Keep only the examples at these positions of the split, in this order;
+            the others are not decoded.
         data_dir: See `builder`.
         download: See `builder`.
 
@@ -96,18 +101,30 @@ def load(
     >>> digits.images.shape, len(digits.class_names)
     ((5, 28, 28, 1), 10)
     """
+    import tensorflow_datasets as tfds
+
     form = Form(image_size, border, channels, limit)
     found = builder(name, data_dir, download)
     features = found.info.features
     if not {"image", "label"} <= set(features) or not hasattr(features["label"], "names"):
         raise fail("dataset", f"to have an image and a class label; it has {sorted(features)}", name)
     try:
-        data = found.as_dataset(split=split, shuffle_files=False)
-        pairs = data.map(lambda example: (example["image"], example["label"]))
+        skipped = {"image": tfds.decode.SkipDecoding()} if positions is not None else None
+        data = found.as_dataset(split=split, shuffle_files=False, decoders=skipped)
     except (ValueError, KeyError, AssertionError, AttributeError):  # the last: None gives them all
         splits = sorted(found.info.splits)
         raise fail("split", f"to be a split of {name} or a slice of one (it has {splits})", split) from None
-    return collected(pairs, form, tuple(features["label"].names))
+    names = tuple(features["label"].names)
+    if positions is None:
+        return collected(data.map(lambda example: (example["image"], example["label"])), form, names)
+    rows = check_positions(positions)
+    decode = features["image"].decode_example
+    chosen = at_positions(data, rows).map(lambda example: (decode(example["image"]), example["label"]))
+    images = collected(chosen, form, names)
+    if len(images.labels) < len(rows):
+        raise fail("positions", f"to be positions of {name}'s {split}", int(rows.max()))
+    back = np.argsort(np.argsort(rows))
+    return Images(images.images[back], images.labels[back], names)
 
 
 def _prepare(found: Any) -> None:

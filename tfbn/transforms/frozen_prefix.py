@@ -43,6 +43,11 @@ class Boundary:
         with deep_graphs():
             return self._prefix(model), self._rest(model)
 
+    def prefix(self, model: keras.Model) -> keras.Model:
+        """The part before the cut."""
+        with deep_graphs():
+            return self._prefix(model)
+
     def _prefix(self, model: keras.Model) -> keras.Model:
         structure = self.levels[0][0].input
         inputs = keras.tree.map_structure(_input_like, structure)
@@ -157,6 +162,14 @@ def _named(model: keras.Model, obstacles: "_Obstacles", up_to: str) -> Boundary:
 def _refusal(where: str, obstacle: Obstacle | None) -> InputError:
     what = obstacle or "no place where one tensor alone carries everything on"
     return InputError(f"Expected {where} to give the same outputs all through `fit`. Received: {what}")
+
+
+def walk(model: keras.Model) -> Iterator[tuple[Any, Boundary | None]]:
+    """In the order of the data: each layer, and after it the `Boundary`, if there is one.
+
+    Each layer is given as `(layer, None)` first, and again with the boundary after it.
+    """
+    return _walk(graph(model))
 
 
 def _walk(flow: Any, levels: tuple[tuple[Any, int], ...] = ()) -> Iterator[tuple[Any, Boundary | None]]:

@@ -1,0 +1,72 @@
+"""What a run is fed, said before it starts: images, their classes and sizes, the range of pixels."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from tfbn.datasets.decoding import size_of
+
+from . import networks
+from .data import positions
+from .pools import listing, pool
+
+MOST_CLASSES = 12  # more are counted
+MOST_SIZES = 500  # files whose size is looked up
+LOOKED_AT = 64  # images that the first layer is shown
+
+
+@functools.cache
+def say(text: str) -> None:
+    """Prints a text, once for each process."""
+    print(text, flush=True)
+
+
+def of_pixels(config: Any) -> None:
+    """Says the range of pixels that a network that is not ours is fed.
+
+    Raises:
+        InputError: A file does not tell its range, and none is given.
+    """
+    if networks.is_file(config.model) or networks.is_application(config.model):
+        say(f"Pixels fed to {config.model}: {networks.pixels_fed(config)}")
+
+
+def of_images(config: Any) -> None:
+    """Says what a folder holds and how it is divided; reads the first bytes of some files."""
+    if not config.data_dir:
+        return
+    source = config.target
+    found, inside = pool(source), listing(source.folder)
+    train, test = positions(source, found, config.train_images, config.test_images, seed=0)
+    counts = [f"{name} {number}" for name, number in inside.counts().items()]
+    listed = ", ".join(counts[:MOST_CLASSES]) + (", ..." if len(counts) > MOST_CLASSES else "")
+    how = "its own split" if found.splits else "drawn anew for each seed"
+    lines = [
+        f"Images in {config.data_dir}: {found.size:,} in {len(counts)} classes ({listed})",
+        f"Sizes: {_sizes(inside.files)}; fed as {' x '.join(map(str, source.shape))}",
+        f"{len(train):,} to train on, {len(test):,} to test on ({how})",
+    ]
+    if len(found.splits) > 2:
+        lines.append("Not used: the images in the validation folder, since there is a test folder")
+    lines += [f"Passed over: {'; '.join(inside.ignored)}"] if inside.ignored else []
+    say("\n".join(lines))
+
+
+def of_first_layer(config: Any, network: Any, images: Any) -> None:
+    """Warns if the first BatchNormalization sees something enormously different from its statistics."""
+    from tfbn.models.first_layer import mismatch_in_first_layer
+
+    found = mismatch_in_first_layer(network, images[:LOOKED_AT])
+    if found:
+        fed = networks.pixels_fed(config)
+        say(f"Warning: {found}. Is the range of pixels right? Fed: {fed}; see --pixels.")
+
+
+def _sizes(files: Any) -> str:
+    some = [files[row] for row in np.unique(np.linspace(0, len(files) - 1, MOST_SIZES).astype(int))]
+    sizes = sorted(filter(None, map(size_of, some)), key=lambda size: size[0] * size[1])
+    if not sizes:
+        return "not known"
+    (low, wide), (high, widest) = sizes[0], sizes[-1]
+    return f"{low} x {wide}" if sizes[0] == sizes[-1] else f"{low} x {wide} to {high} x {widest}"
