@@ -13,7 +13,7 @@ from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
 from experiments.lab.store import manifest_of
 
 WHOLE, AT_LEAST = "to be a whole number of at least", "to be a finite number of at least"
-SMALL = "--data_dir=two --train_images=2 --test_images=2"
+SMALL = "--data_dir=two --train_images=2 --test_images=2 --pixels=unit"
 
 # After "frozen_batchnorm"; the piece is after "Expected ".
 MAIN_JOB = {
@@ -58,7 +58,7 @@ MAIN_JOB = {
     "--learning_rate=inf": f"`learning_rate` {AT_LEAST} 0.0. Received: learning_rate=inf",
     "--workers=-1": f"`workers` {WHOLE} 0. Received: workers=-1",
     "--results=ftp": "`results` to be one of ['folder', 'return']. Received: results='ftp'",
-    "--pixels=bits": "`pixels` to be one of ['unit', 'byte'] (did you mean unit",
+    "--pixels=bits": "`pixels` to be one of ['auto', 'unit', 'byte', 'symmetric'] (did you mean unit",
     "--train_images=1798": "`train_images` + `test_images` to be at most 1797, the images of uci_digits. Rec",
     "--data_dir=nowhere": "`data_dir` to be a folder. Received: data_dir='nowhere'",
     "--data_dir=file": "`data_dir` to be a folder. Received: data_dir='file'",

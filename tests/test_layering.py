@@ -20,6 +20,7 @@ WINGS = (
     "tfbn.transforms",
     "tfbn.auditing",
     "tfbn.diagnosis",
+    "tfbn.choosing",
     "tfbn.models",
     "tfbn.datasets",
     "tfbn.summary",

@@ -17,6 +17,7 @@ _NAMES = {
     "audit": "tfbn.auditing.audit",
     "batch_statistics": "tfbn.statistics.replaced_statistics",
     "cache_features": "tfbn.transforms.features",
+    "choose": "tfbn.choosing.choose",
     "convert": "tfbn.transforms.conversion",
     "doctor": "tfbn.diagnosis",
     "fold": "tfbn.transforms.folding",

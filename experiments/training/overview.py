@@ -17,25 +17,26 @@ LOOKED_AT = 64  # images that the first layer is shown
 
 
 @functools.cache
-def say(text: str) -> None:
-    """Prints a text, once for each process."""
-    print(text, flush=True)
+def say(*texts: str) -> None:
+    """Prints texts, the same ones once for each process."""
+    print("\n".join(filter(None, texts)), flush=True)
 
 
-def of_pixels(config: Any) -> None:
-    """Says the range of pixels that a network that is not ours is fed.
+def of_pixels(config: Any) -> str:
+    """The range of pixels that a network that is not ours is fed; "" for ours.
 
     Raises:
         InputError: A file does not tell its range, and none is given.
     """
     if networks.is_file(config.model) or networks.is_application(config.model):
-        say(f"Pixels fed to {config.model}: {networks.pixels_fed(config)}")
+        return f"Pixels fed to {config.model}: {networks.pixels_fed(config)}"
+    return ""
 
 
-def of_images(config: Any) -> None:
-    """Says what a folder holds and how it is divided; reads the first bytes of some files."""
+def of_images(config: Any) -> str:
+    """What a folder holds and how it is divided; reads the first bytes of some files."""
     if not config.data_dir:
-        return
+        return ""
     source = config.target
     found, inside = pool(source), listing(source.folder)
     train, test = positions(source, found, config.train_images, config.test_images, seed=0)
@@ -50,17 +51,18 @@ def of_images(config: Any) -> None:
     if len(found.splits) > 2:
         lines.append("Not used: the images in the validation folder, since there is a test folder")
     lines += [f"Passed over: {'; '.join(inside.ignored)}"] if inside.ignored else []
-    say("\n".join(lines))
+    return "\n".join(lines)
 
 
-def of_first_layer(config: Any, network: Any, images: Any) -> None:
-    """Warns if the first BatchNormalization sees something enormously different from its statistics."""
+def of_first_layer(config: Any, network: Any, images: Any) -> str:
+    """A warning if the first BatchNormalization sees something enormously different from its statistics."""
     from tfbn.models.first_layer import mismatch_in_first_layer
 
     found = mismatch_in_first_layer(network, images[:LOOKED_AT])
-    if found:
-        fed = networks.pixels_fed(config)
-        say(f"Warning: {found}. Is the range of pixels right? Fed: {fed}; see --pixels.")
+    if not found:
+        return ""
+    fed = networks.pixels_fed(config)
+    return f"Warning: {found}. Is the range of pixels right? Fed: {fed}; see --pixels."
 
 
 def _sizes(files: Any) -> str:

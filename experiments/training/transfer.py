@@ -109,14 +109,18 @@ def check(config: Any) -> None:
         weights = [networks.weights_of(config, seed) for seed in range(config.seeds)]
         if weights[0] is not None:
             network = networks.build(config, weights[0])
-    overview.of_pixels(config)
+    pixels = overview.of_pixels(config)
     if getattr(config, "audit", False) or config.dry_run:
+        if pixels:
+            overview.say(pixels)
         return  # neither needs an image
-    overview.of_images(config)
     if config.source is not None:
         pool(config.source)
     split = target_split(config.target, config.train_images, config.test_images, "none", seed=0)
-    overview.of_first_layer(config, network, networks.preprocessing(config)(split.train_x[:64]))
+    images = networks.preprocessing(config)(split.train_x[: overview.LOOKED_AT])
+    said = [pixels, overview.of_images(config), overview.of_first_layer(config, network, images)]
+    if any(said):
+        overview.say(*said)
 
 
 def check_arm(config: ArmConfig) -> None:
@@ -160,8 +164,8 @@ def run_arm(config: ArmConfig, arm: Arm, shift: str, seed: int, folder: Path) ->
     split_for_fit = dataclasses.replace(split, train_x=inputs)
     fit_accuracy = fit(config, trained, split_for_fit, seed, [recorder], checkpoint)
     measurements = {"fit_seconds": time.perf_counter() - started, "fit_accuracy": fit_accuracy}
-    measurements |= {"frozen_part_computed_once": float(trained is not model)}
-    measurements |= {"trained_parameters": training.trained_parameters(model)}
+    measurements["frozen_part_computed_once"] = float(trained is not model)
+    measurements["trained_parameters"] = training.trained_parameters(model)
     measurements |= evaluation.accuracies(model, split, config.batch_size, fit_by_batch=_by_batch(arm))
     measurements |= evaluation.moved(before, evaluation.statistics_and_affine(model))
     measurements |= evaluation.last_drift(folder)

@@ -192,3 +192,16 @@ def test_two_at_once_prepare_into_one_folder(ran, tmp_path):
     assert ran(tmp_path) == [6, 6]
     assert len(list(tmp_path.glob("prepares-*"))) == 1  # the other found it done
     assert {path.name for path in (tmp_path / "data" / "tests_slow").iterdir()} == {"1.0.0"}
+
+
+def test_images_at_positions_are_those_of_the_whole(prepared):
+    whole = load("uci_digits", image_size=12, limit=60, data_dir=prepared)
+    rows = np.array([41, 3, 59, 4])
+    some = load("uci_digits", image_size=12, positions=rows, data_dir=prepared)
+    np.testing.assert_array_equal(some.images, whole.images[rows])
+    np.testing.assert_array_equal(some.labels, whole.labels[rows])
+    for wrong in ([1, 1], [-1], [], [[0]]):
+        with pytest.raises(InputError, match="`positions` to be different whole numbers"):
+            load("uci_digits", positions=wrong, data_dir=prepared)
+    with pytest.raises(InputError, match="`positions` to be positions of uci_digits's train"):
+        load("uci_digits", positions=[5, 1797], data_dir=prepared)

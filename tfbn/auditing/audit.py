@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tfbn.auditing.advice import advice
 from tfbn.auditing.rules import Facts, facts_of, layer_warnings, model_warnings
 from tfbn.auditing.table import Audit, Row
 from tfbn.graph.symbolic_calls import Call, received
@@ -18,7 +19,7 @@ _RANDOM: tuple[str, ...] = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "
 _RANDOM += ("GaussianNoise", "GaussianDropout", "AlphaDropout")
 
 
-def audit(model: Any, batch_size: int | None = None) -> Audit:
+def audit(model: Any, batch_size: int | None = None, steps: int | None = None) -> Audit:
     """Says what every BatchNormalization of a model will do, and what to look at.
 
     The model runs on symbolic inputs as `fit` and `evaluate` would run it, and each
@@ -34,7 +35,9 @@ def audit(model: Any, batch_size: int | None = None) -> Audit:
 
     Args:
         model: Any built Keras model or layer.
-        batch_size: For the warning about few values a channel.
+        batch_size: For the warning about few values a channel, and for the advice.
+        steps: Training steps, for the advice: how far the moving statistics will have moved
+            after them, `1 - momentum**steps` of the way, and what to try.
 
     Returns:
         An `Audit`: print it, or use `to_frame()` and `warnings`.
@@ -54,6 +57,8 @@ def audit(model: Any, batch_size: int | None = None) -> Audit:
     """
     if batch_size is not None:
         check_at_least("batch_size", batch_size, 1)
+    if steps is not None:
+        check_at_least("steps", steps, 1)
     norms = built_batch_normalizations(model)
     random = [named for named in named_layers(model) if type(named.layer).__name__ in _RANDOM]
     fit, evaluate, problem = _calls(model, [*norms, *random])
@@ -61,7 +66,9 @@ def audit(model: Any, batch_size: int | None = None) -> Audit:
     trained = {id(variable) for variable in model.trainable_variables}
     rows = tuple(_row(facts, trained) for facts in everything[: len(norms)])
     general = (*problem, *model_warnings(model, everything))
-    return Audit(model.name, rows, general, observed=not problem)
+    asked = batch_size is not None or steps is not None
+    said = tuple(advice(everything[: len(norms)], rows, steps)) if asked else ()
+    return Audit(model.name, rows, general, observed=not problem, advice=said)
 
 
 def _row(facts: Facts, trained: set[int]) -> Row:

@@ -124,15 +124,20 @@ def _bias_before(facts: Facts) -> Iterator[str]:
         yield "the layer before it has a bias, without effect while the batch normalizes"
 
 
-def _few_values(facts: Facts) -> Iterator[str]:
+def values_per_channel(facts: Facts) -> int | None:
+    """N*H*W, the values of each channel in a batch; None if it is not known."""
     if facts.batch_size is None or not facts.fit:
-        return
+        return None
     axis = facts.layer.axis % len(facts.fit[0].shape)
     sizes = [size for i, size in enumerate(facts.fit[0].shape) if i not in (0, axis)]
     known = [size for size in sizes if size is not None]
-    if len(known) < len(sizes):
+    return None if len(known) < len(sizes) else facts.batch_size * math.prod(known)
+
+
+def _few_values(facts: Facts) -> Iterator[str]:
+    values = values_per_channel(facts)
+    if values is None:
         return
-    values = facts.batch_size * math.prod(known)
     if values == 1:
         yield "one value a channel in a batch: normalized by the batch, the output is beta whatever the input"
     elif values < FEW:

@@ -47,12 +47,15 @@ class Audit:
         general: Warnings about the model.
         observed: Whether the model could be run on symbolic inputs. If not, the modes
             come from the layers' flags alone, and flags at call sites are not seen.
+        advice: For the batch size and the steps that were given: how far the moving
+            statistics will have moved, the fewest values a channel, dead channels, what to try.
     """
 
     model: str
     rows: tuple[Row, ...]
     general: tuple[str, ...]
     observed: bool
+    advice: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> list[str]:
@@ -104,7 +107,8 @@ def _render(audit: Audit) -> str:
     with console.capture() as captured:
         console.print(table)
     lines = [line.rstrip() for line in captured.get().splitlines()]
-    return "\n".join([*lines, "", textwrap.fill(_sum(audit), WIDTH), *_warnings(audit)])
+    advice = [textwrap.fill(text, WIDTH, subsequent_indent="  ") for text in audit.advice]
+    return "\n".join([*lines, "", textwrap.fill(_sum(audit), WIDTH), *_warnings(audit), *advice])
 
 
 def _groups(rows: tuple[Row, ...]) -> list[list[Row]]:

@@ -76,7 +76,15 @@ def list_folder(folder: str | os.PathLike) -> Listing:
     Raises:
         InputError: Not a folder, no class folders, or no images in them.
 
-    Example: see `Listing`.
+    Example:
+
+    >>> for name in ("cat", "dog", "__MACOSX", "none_yet"):
+    ...     (folder / "zoo" / name).mkdir(parents=True)
+    >>> for name in ("cat", "dog"):
+    ...     _ = (folder / "zoo" / name / "1.jpg").write_bytes(b"...")
+    >>> found = list_folder(folder / "zoo")
+    >>> found.counts(), found.ignored
+    ({'cat': 1, 'dog': 1}, ('__MACOSX: left behind by a system', 'none_yet: empty'))
     """
     root = Path(folder)
     if not root.is_dir():

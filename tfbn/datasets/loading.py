@@ -111,15 +111,16 @@ def load(
     try:
         skipped = {"image": tfds.decode.SkipDecoding()} if positions is not None else None
         data = found.as_dataset(split=split, shuffle_files=False, decoders=skipped)
+        pairs = data.map(lambda example: (example["image"], example["label"]))
     except (ValueError, KeyError, AssertionError, AttributeError):  # the last: None gives them all
         splits = sorted(found.info.splits)
         raise fail("split", f"to be a split of {name} or a slice of one (it has {splits})", split) from None
     names = tuple(features["label"].names)
     if positions is None:
-        return collected(data.map(lambda example: (example["image"], example["label"])), form, names)
+        return collected(pairs, form, names)
     rows = check_positions(positions)
     decode = features["image"].decode_example
-    chosen = at_positions(data, rows).map(lambda example: (decode(example["image"]), example["label"]))
+    chosen = at_positions(pairs, rows).map(lambda image, label: (decode(image), label))
     images = collected(chosen, form, names)
     if len(images.labels) < len(rows):
         raise fail("positions", f"to be positions of {name}'s {split}", int(rows.max()))

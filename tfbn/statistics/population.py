@@ -76,7 +76,7 @@ def measure_population(
     batches = Batches(data, batch_size, steps)
     if method == "exact" and not batches.repeatable:
         raise fail("data", 'to be readable more than once, since method="exact"', data)
-    observer = _Observer(model)
+    observer = Observer(model)
     populations: dict[int, Moments] = {}
     pending = None
     while pending is None or pending:
@@ -100,7 +100,7 @@ def measure_population(
 
 
 def _one_pass(
-    observer: "_Observer", named_layers: list[NamedLayer], batches: Batches, verbose: bool
+    observer: "Observer", named_layers: list[NamedLayer], batches: Batches, verbose: bool
 ) -> tuple[list[Moments | None], int, int]:
     pools: list[Moments | None] = [None] * len(named_layers)
     samples = count = 0
@@ -108,7 +108,7 @@ def _one_pass(
     for x in _readable(batches):
         for index, calls in enumerate(_observe(observer, x, count)):
             for call in calls:
-                pools[index] = _merged(pools[index], call)
+                pools[index] = merged(pools[index], call)
             _check_finite(pools[index], named_layers[index].path, count)
         samples += len(keras.tree.flatten(x)[0])
         count += 1
@@ -139,7 +139,7 @@ def _readable(batches: Batches) -> Iterator[Any]:
         count += 1
 
 
-def _observe(observer: "_Observer", x: Any, count: int) -> Any:
+def _observe(observer: "Observer", x: Any, count: int) -> Any:
     try:
         return observer.observe(x)
     except Exception as error:
@@ -150,7 +150,7 @@ def _observe(observer: "_Observer", x: Any, count: int) -> Any:
         ) from error
 
 
-class _Observer(keras.Model):
+class Observer(keras.Model):
     """Calls a model and returns (count, mean, variance) of each layer's inputs, call by call.
 
     A model of its own so that Keras traces and runs it, on any backend. It inherits
@@ -179,7 +179,11 @@ class _Observer(keras.Model):
         self.variances[index].assign(population.variance)
         self.is_held[index].assign(1.0)
 
-    def call(self, x: Any, training: bool | None = None) -> list[list[tuple[Any, Any, Any]]]:
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        return self.run(x)[1]
+
+    def run(self, x: Any) -> tuple[Any, list[list[tuple[Any, Any, Any]]]]:
+        """The model's outputs, and (count, mean, variance) for each call of each layer."""
         layers = self._substitutable()
         position = {id(layer): index for index, layer in enumerate(layers)}
         seen: list[list[tuple[Any, Any, Any]]] = [[] for _ in layers]
@@ -196,11 +200,12 @@ class _Observer(keras.Model):
             return normalize(layer, inputs, mean, variance)
 
         with replaced(layers, observe):
-            self.inner(x)
-        return seen
+            outputs = self.inner(x)
+        return outputs, seen
 
 
-def _merged(pool: Moments | None, call: tuple[Any, Any, Any]) -> Moments | None:
+def merged(pool: Moments | None, call: tuple[Any, Any, Any]) -> Moments | None:
+    """The moments so far with those of one more call, as `Observer` gives them."""
     count, mean, variance = int(call[0]), np.asarray(call[1], np.float64), np.asarray(call[2], np.float64)
     if not count:  # a batch that is masked as a whole
         return pool

@@ -9,6 +9,7 @@ from tfbn.graph.traversal import batch_normalizations
 from tfbn.statistics.moments import Moments
 from tfbn.statistics.population import Method, PopulationStatistics, measure_population
 from tfbn.statistics.replaced_statistics import batch_statistics
+from tfbn.utils.validation import check_between
 
 __all__ = ["batch_statistics", "population_statistics", "recalibrate"]
 
@@ -20,6 +21,7 @@ def recalibrate(
     batch_size: int | None = None,
     steps: int | None = None,
     method: Method = "batch",
+    share: float = 1.0,
     verbose: bool = True,
 ) -> PopulationStatistics:
     """Sets every moving mean and variance to the population's over a data set.
@@ -58,6 +60,8 @@ def recalibrate(
         batch_size: Samples a batch, if `data` are arrays; default 32.
         steps: Read at most so many batches.
         method: `"batch"` or `"exact"`, see above.
+        share: Of the population's statistics: `(1 - share) * old + share * population`, for
+            mean and variance; 1 replaces the old ones.
         verbose: Show a progress bar, and say at the end how many samples were used.
 
     Returns:
@@ -83,6 +87,7 @@ def recalibrate(
         AdaBN: Li et al., 2016, https://arxiv.org/abs/1603.04779
         PreciseBN: Wu and Johnson, 2021, https://arxiv.org/abs/2105.07576
     """
+    check_between("share", share, 0.0, 1.0)
     found = measure_population(
         model, data, batch_size=batch_size, steps=steps, method=method, verbose=verbose
     )
@@ -90,7 +95,7 @@ def recalibrate(
     values = [
         (variable, _in_dtype_of(variable, value, path))
         for path, population in found.statistics.items()
-        for variable, value in _variables(layers[path], population)
+        for variable, value in _variables(layers[path], _blended(layers[path], population, share))
     ]
     for variable, value in values:
         variable.assign(value)
@@ -122,6 +127,17 @@ def population_statistics(
         model, data, batch_size=batch_size, steps=steps, method=method, verbose=verbose
     )
     return found.statistics
+
+
+def _blended(layer: Any, population: Moments, share: float) -> Moments:
+    if share == 1:
+        return population
+    old = (
+        np.asarray(ops.convert_to_numpy(v), np.float64) for v in (layer.moving_mean, layer.moving_variance)
+    )
+    new = (population.mean, population.variance)
+    mean, variance = ((1 - share) * a + share * b for a, b in zip(old, new, strict=True))
+    return Moments(mean, variance, population.count)
 
 
 def _variables(layer: Any, population: Moments) -> list[tuple[Any, np.ndarray]]:

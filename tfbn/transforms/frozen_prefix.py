@@ -44,9 +44,10 @@ class Boundary:
             return self._prefix(model), self._rest(model)
 
     def prefix(self, model: keras.Model) -> keras.Model:
-        """The part before the cut."""
+        """The part before the cut; a single input is the tensor itself, not a list of one."""
         with deep_graphs():
-            return self._prefix(model)
+            found = self._prefix(model)
+            return keras.Model(found.inputs[0], found.outputs[0]) if len(found.inputs) == 1 else found
 
     def _prefix(self, model: keras.Model) -> keras.Model:
         structure = self.levels[0][0].input

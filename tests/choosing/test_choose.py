@@ -1,0 +1,254 @@
+"""`tfbn.choose` finds planted answers, leaves the model alone, and promises no more than the data allow."""
+
+import keras
+import numpy as np
+import pytest
+
+import tfbn
+from tfbn.choosing.backbone import backbone
+from tfbn.choosing.choice import decided
+from tfbn.choosing.heads import cross_validated, held_out_parts, right
+from tfbn.choosing.options import OPTIONS
+from tfbn.graph.traversal import batch_normalizations
+from tfbn.statistics.parts import measure_parts
+from tfbn.utils import paired
+from tfbn.utils.validation import InputError
+
+layers = keras.layers
+NAMES = [option.name for option in OPTIONS]
+
+
+def network(mean, variance):
+    """BatchNormalization and ReLU on one value: what lies below the layer's mean is lost."""
+    head = [layers.ReLU(), layers.GlobalAveragePooling2D(), layers.Dense(2)]
+    model = keras.Sequential([keras.Input((1, 1, 1)), layers.BatchNormalization(), *head])
+    model.layers[0].moving_mean.assign([mean])
+    model.layers[0].moving_variance.assign([variance])
+    return model
+
+
+def values(rng, low, high, n=120):
+    """Two classes around two values, and one example in four far above both."""
+    y = np.arange(n) % 2
+    x = np.where(y == 0, low, high) + rng.normal(0, 0.1, n)
+    return np.float32(x).reshape(n, 1, 1, 1), y
+
+
+def ask(model, x, y, **options):
+    return tfbn.choose(model, x, y, verbose=False, **{"repeats": 3, **options})
+
+
+def test_statistics_that_lose_everything_are_replaced(rng):
+    x, y = values(rng, -1, 1)
+    found = ask(network(50.0, 1.0), x, y)
+    assert found.recommendation in ("recalibrated", "batch")
+    assert found.chosen.low > 0
+    assert "what was chosen is +" in found.reasons[0]
+    assert found.table.set_index("option").accuracy["inference"] < 70
+    assert found.table.set_index("option").accuracy["recalibrated"] > 95
+
+
+def test_statistics_that_keep_what_the_targets_lose_stay(rng):
+    x, y = values(rng, -2, 0)
+    x[::3] += 8  # so the mean lies above both classes
+    y = np.where(np.arange(len(y)) % 3 == 0, 1, y)
+    found = ask(network(-9.0, 1.0), x, y)
+    assert found.recommendation == "inference"
+    difference = found.table.set_index("option").difference
+    assert difference["recalibrated"] < -10
+    assert any("worse" in reason.lower() for reason in found.reasons)
+
+
+def test_no_difference_is_said(rng):
+    x, y = values(rng, -1, 1)
+    found = ask(network(float(x.mean()), float(x.var())), x, y)
+    assert found.recommendation == "inference"
+    assert found.reasons[0].startswith("No difference that these data can show")
+    assert found.chosen.low < 0 < found.chosen.high
+
+
+def test_the_model_is_as_it_was(rng):
+    x, y = values(rng, -1, 1, n=30)
+    model = network(0.3, 2.0)
+    before, outputs = [np.copy(w) for w in model.get_weights()], model.predict(x, verbose=0)
+    ask(model, x, y)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), outputs)
+
+
+def test_also_when_it_fails_in_the_middle(rng, monkeypatch):
+    from tfbn.choosing import choose as module
+
+    x, y = values(rng, -1, 1, n=30)
+    model = network(0.3, 2.0)
+    before = [np.copy(w) for w in model.get_weights()]
+    calls = []
+
+    def failing(self):
+        calls.append(1)
+        if len(calls) == 3:
+            raise RuntimeError("the machine is tired")
+        return np.zeros((30, 1), np.float32)
+
+    monkeypatch.setattr(module.Inference, "features", failing)
+    with pytest.raises(RuntimeError, match="tired"):
+        ask(model, x, y)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_the_same_seed_gives_the_same_answer(rng):
+    x, y = values(rng, -0.05, 0.05)
+    found = [ask(network(0.0, 1.0), x, y, seed=seed) for seed in (0, 0, 1)]
+    assert found[0].table.equals(found[1].table)
+    assert not found[0].table.equals(found[2].table)
+
+
+def test_images_are_limited_and_drawn_over_all_classes(rng):
+    x, y = values(rng, -1, 1, n=200)
+    order = np.argsort(y, kind="stable")
+    found = ask(network(0.0, 1.0), x[order], y[order], most_examples=40)
+    assert found.images == 40
+
+
+def test_what_cannot_be_asked(rng):
+    model = network(0.0, 1.0)
+    x, y = values(rng, -1, 1, n=30)
+    for changed, message in (
+        ({"repeats": 2}, "`repeats` to be a whole number of at least 3"),
+        ({"y": y[:-1]}, "`y` to be one integer label for each of the 30 images"),
+        ({"y": y / 2}, "`y` to be one integer label"),
+        ({"y": y * 0}, "`y` to name at least two classes"),
+        ({"y": (np.arange(30) == 0).astype(int)}, "`y` to have at least repeats=3 images"),
+        ({"x": iter(x)}, "`x` to be images in an array"),
+        ({"up_to": "nothing"}, "nothing"),
+    ):
+        options = {"x": x, "y": y, **changed}
+        with pytest.raises(InputError, match=message):
+            ask(model, options.pop("x"), options.pop("y"), **options)
+
+
+def test_backbone_ends_before_the_head_or_where_it_is_told():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.BatchNormalization(name="norm")(layers.Conv2D(5, 3, name="first")(inputs))
+    x = layers.Conv2D(7, 3, name="second")(x)
+    pooled = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, layers.Softmax()(layers.Dense(3)(pooled)))
+    assert backbone(model).output_shape == (None, 7)
+    assert backbone(model, "norm").output_shape == (None, 5)
+    assert backbone(keras.Model(inputs, x)).output_shape == (None, 7)
+
+
+def test_parts_are_those_of_the_plain_arithmetic(rng):
+    model = keras.Sequential([keras.Input((4,)), layers.BatchNormalization(name="bn", epsilon=0.0)])
+    parts = [np.float32(rng.normal(2, 3, (n, 4))) for n in (7, 5)]
+    found = measure_parts(model, [iter([part]) for part in parts])
+    for part, (outputs, statistics) in zip(parts, found, strict=True):
+        wide = np.float64(part)
+        np.testing.assert_allclose(outputs, (wide - wide.mean(0)) / wide.std(0), atol=1e-5)
+        np.testing.assert_allclose(statistics["bn"].mean, wide.mean(0), rtol=1e-5)
+        np.testing.assert_allclose(statistics["bn"].variance, wide.var(0), rtol=1e-5)
+    np.testing.assert_array_equal(model.layers[0].moving_mean, np.zeros(4))
+
+
+def test_a_head_in_the_span_of_the_examples_is_the_same_head(rng):
+    x, y = rng.normal(size=(30, 80)), np.arange(30) % 3
+    x[:, :3] += 2 * np.eye(3)[y]
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    test_x = rng.normal(size=(200, 80))
+    plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000, tol=1e-8)).fit(x, y)
+    expected = plain.predict(test_x) == 1
+    assert (right(x, y, test_x, np.ones(200, int)) == expected).mean() > 0.99
+
+
+def test_parts_hold_every_class_and_every_image_once():
+    labels = np.array([0] * 17 + [1] * 9 + [2] * 4)
+    parts = held_out_parts(labels, 4, seed=1)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(30))
+    counts = np.array([np.bincount(labels[part], minlength=3) for part in parts])
+    assert (counts.max(0) - counts.min(0) <= 1).all()
+    assert cross_validated(np.eye(3)[labels], labels, 2, 0) == 1.0
+
+
+def repeats(rng, n=40, worth=None, **shares):
+    """Three repeats in which an option is right on so large a share of the images."""
+    worth = worth or shares
+    base = dict.fromkeys(NAMES, 0.5)
+    return [(base | worth, {name: rng.random(n) < shares.get(name, 0.5) for name in NAMES}) for _ in range(3)]
+
+
+@pytest.mark.parametrize("better", NAMES[1:])
+def test_what_is_better_is_recommended_with_its_code(better, rng):
+    found = decided(repeats(rng, inference=0.3, **{better: 0.95}), "mine", 2, 1.0)
+    assert found.recommendation == better
+    assert "tfbn.freeze" in found.code[-1]
+    assert ("recalibrate" in found.code[0]) == (better not in ("inference", "batch"))
+
+
+def test_what_only_looked_better_is_not_recommended(rng):
+    found = decided(repeats(rng, worth={"batch": 0.9}, batch=0.5), "mine", 2, 1.0)
+    assert found.recommendation == "inference"
+    assert "No difference that these data can show" in str(found)
+
+
+def test_chance_is_recommended_in_one_of_forty_at_most(rng):
+    """An interval of 95 % excludes zero upwards in 2.5 % at most where there is nothing."""
+    picks = []
+    for _ in range(200):
+        worth = {name: rng.random() for name in NAMES}
+        picks.append(decided(repeats(rng, worth=worth), "mine", 2, 1.0).recommendation != "inference")
+    assert np.mean(picks) <= 0.05
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_recalibrate_by_a_share(share, rng):
+    model = network(5.0, 7.0)
+    x, _ = values(rng, -1, 1)
+    wide = np.float64(x)
+    tfbn.recalibrate(model, x, share=share, verbose=False)
+    layer = batch_normalizations(model)[0].layer
+    np.testing.assert_allclose(
+        layer.moving_mean, [(1 - share) * 5 + share * wide.mean()], rtol=1e-4, atol=1e-5
+    )
+    np.testing.assert_allclose(layer.moving_variance, [(1 - share) * 7 + share * wide.var()], rtol=1e-4)
+    with pytest.raises(InputError, match=r"`share` to be a number in \[0.0, 1.0\]"):
+        tfbn.recalibrate(model, x, share=1.5, verbose=False)
+
+
+def test_an_interval_is_never_narrower_than_the_number_of_images_allows():
+    one_better = [np.eye(60, dtype=int)[0]] * 2  # the same image in both repeats
+    found = paired.difference(one_better)
+    assert found.low <= 0 < found.mean < found.high
+    assert found.high - found.low >= 2 * paired.binomial_half_width(np.concatenate(one_better))
+    same = paired.difference([np.zeros(30)] * 3)
+    assert same.low < 0 < same.high
+    assert same.p_value == 1
+
+
+def test_intervals_are_clipped_to_what_is_possible():
+    found = paired.difference([np.ones(4), np.ones(4), np.array([1, 0, 1, 1])])
+    assert found.high == 1
+    assert paired.difference([-np.ones(4), -np.ones(4), np.zeros(4)]).low == -1
+
+
+def test_binomial_width_is_agresti_and_mins():
+    differences = np.array([1] * 7 + [-1] * 3 + [0] * 40)
+    n, b, c = 52, 7.5, 3.5
+    expected = 1.959964 * np.sqrt(b / n + c / n - (b / n - c / n) ** 2) / np.sqrt(n)
+    assert paired.binomial_half_width(differences) == pytest.approx(expected, rel=1e-6)
+
+
+def test_holm_widens_by_rank():
+    rng = np.random.default_rng(0)
+    clear = [np.where(rng.random(80) < 0.5, 1, 0) for _ in range(4)]
+    unclear = [rng.integers(-1, 2, 80) for _ in range(4)]
+    found = paired.holm({"unclear": unclear, "clear": clear})
+    assert list(found) == ["unclear", "clear"]
+    assert found["clear"] == paired.difference(clear, 1 - 0.05 / 2)
+    assert found["unclear"] == paired.difference(unclear, 0.95)
+    both = paired.holm({"a": unclear, "b": unclear})
+    assert both["a"] == both["b"] == paired.difference(unclear, 1 - 0.05 / 2)

@@ -1,0 +1,100 @@
+"""What an audit says for a batch size and a number of steps: where the statistics will be, what to try."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tfbn.auditing.rules import DEAD, FEW, Facts, values_per_channel
+from tfbn.layers import BatchNormalization, modes
+
+if TYPE_CHECKING:
+    from tfbn.auditing.table import Row
+
+ARRIVED = 0.95  # of the way to the target's statistics; less leaves fit and predict apart
+MANY = 8 * FEW  # values a channel; the batch's mean is then off by a tenth of a standard deviation
+
+
+def advice(facts: Sequence[Facts], rows: Sequence["Row"], steps: int | None) -> Iterator[str]:
+    """One sentence each for a model's BatchNormalization.
+
+    After `k` updates with momentum `m`, a moving statistic has gone `1 - m**k` of the way
+    from where it started to what the batches have.
+
+    Args:
+        facts: Of each BatchNormalization.
+        rows: The same layers' rows.
+        steps: Training steps; None: not known.
+    """
+    yield from _momentum(facts, rows, steps)
+    yield from _smallest(facts, rows)
+    yield from _dead(facts)
+
+
+def _momentum(facts: Sequence[Facts], rows: Sequence["Row"], steps: int | None) -> Iterator[str]:
+    if steps is None:
+        return
+    pairs = [(each.layer, row) for each, row in zip(facts, rows, strict=True) if row.fit.updates]
+    if not pairs:
+        held = "all of them" if rows else "none"
+        yield f"In {steps} steps the moving statistics do not move ({held} held): predict uses today's."
+        return
+    for momentum in sorted({layer.momentum for layer, _ in pairs}):
+        layers = [row for layer, row in pairs if layer.momentum == momentum]
+        way = 1 - momentum**steps
+        said = (
+            f"After {steps} steps at momentum {momentum:g}, the moving statistics of {len(layers)} layers "
+            f"have gone {way:.1%} of the way to what the batches have (1 - momentum^steps)"
+        )
+        if way >= ARRIVED:
+            yield f"{said}."
+            continue
+        better = math.floor(1000 * (1 - ARRIVED) ** (1 / steps)) / 1000
+        yield (
+            f"{said}: predict would normalize by something between. Try momentum={better:g} or less "
+            f"({ARRIVED:.0%} of the way), or tfbn.recalibrate(model, x_train) at the end."
+        )
+
+
+def _smallest(facts: Sequence[Facts], rows: Sequence["Row"]) -> Iterator[str]:
+    known = [
+        (values, row)
+        for each, row in zip(facts, rows, strict=True)
+        if (values := values_per_channel(each)) is not None
+    ]
+    if not known:
+        return
+    values, row = min(known, key=lambda pair: pair[0])
+    said = f"The fewest values a channel in a batch (N*H*W): {values:,}, at {row.path!r}"
+    if values >= MANY:
+        yield f"{said}: enough for batch statistics."
+    elif row.fit.normalizes_by == "moving":
+        yield f"{said}: few for batch statistics, and fit does not use them there."
+    else:
+        off = 1 / math.sqrt(values)
+        yield (
+            f"{said}: a batch's mean is off by {off:.2f} standard deviations. Try training=False "
+            "(tfbn.freeze), or a larger batch."
+        )
+
+
+def _dead(facts: Sequence[Facts]) -> Iterator[str]:
+    dead = total = 0
+    for each in facts:
+        variance = np.asarray(each.layer.moving_variance)
+        dead, total = dead + int(np.sum(variance < DEAD)), total + len(variance)
+    by_batch = any(_by_batch(each) for each in facts)
+    if dead:
+        then = ": harmless while the batch normalizes" if by_batch else ""
+        yield (
+            f"{dead} of {total} channels are dead (moving variance below {DEAD:g}){then}; if the new data "
+            "wake them, training=False multiplies them by up to 1/sqrt(epsilon). Try tfbn.recalibrate."
+        )
+
+
+def _by_batch(facts: Facts) -> bool:
+    layer = facts.layer
+    ours = isinstance(layer, BatchNormalization)
+    flags = (layer.training, layer.update_statistics) if ours else (None, None)
+    return modes.resolve(*flags, trainable=layer.trainable, training_call=True).normalizes_by == "batch"

@@ -1,0 +1,1 @@
+"""Which BatchNormalization mode for a network and data: `tfbn.choose`."""

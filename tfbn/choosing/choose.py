@@ -1,0 +1,185 @@
+"""Which BatchNormalization mode for a network and data, in a few forward passes."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfbn.choosing.backbone import backbone
+from tfbn.choosing.choice import Choice, decided
+from tfbn.choosing.features import Inference, Statistics, by_batch
+from tfbn.choosing.heads import check_scikit_learn, cross_validated, held_out_parts, right
+from tfbn.choosing.options import FIRST, OPTIONS
+from tfbn.statistics.moments import Moments, pool
+from tfbn.utils.validation import check_at_least, fail
+
+_INNER = 3  # parts of the examples to choose by
+_FEWER = 2  # the same, from so many examples on
+_MANY = 500
+
+
+def choose(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    up_to: str | None = None,
+    batch_size: int = 32,
+    repeats: int = 5,
+    most_examples: int = 1000,
+    seed: int = 0,
+    verbose: bool = True,
+) -> Choice:
+    """Recommends what BatchNormalization of the frozen part should do, before anything is trained.
+
+    The network without its head runs over the images in inference mode, by batch
+    statistics, with the target's statistics in place of its own, and with 25, 50 and 75 %
+    of them. On each set of features a head (logistic regression on standardized features)
+    is trained to convergence. The images are divided into `repeats` parts. For each part,
+    the target's statistics, the heads and the choice come from the other parts alone, and
+    are tried on this one; so every image is tried once, on a choice that it had no say in.
+
+    A mode is recommended if choosing it beats inference mode on those images: the interval
+    of the paired difference excludes zero. Else it is `"inference"`, with the words that
+    these data show no difference, or that all others are worse. Intervals are 95 %,
+    Student's t over the repeats or what the number of images allows, whichever is wider;
+    those of single modes are widened for their number (Holm).
+
+    Short trainings can disagree with converged heads, since they also measure how fast a
+    head learns; `python -m experiments.choose --train` runs them.
+
+    Args:
+        model: A built Functional or Sequential model, with or without its head. It is
+            unchanged at the end.
+        x: Images as the model takes them: an array of shape `(n, height, width, channels)`,
+            or what can be sliced like one, as a `tfbn.datasets.Stream`.
+        y: Integer labels, shape `(n,)`.
+        up_to: The frozen part ends after this layer; None: before the last Dense layer.
+        batch_size: Of batch statistics.
+        repeats: Parts, at least three.
+        most_examples: Use at most so many images, drawn over all classes.
+        seed: Decides the draw and the parts.
+        verbose: Say how far it is.
+
+    Returns:
+        A `Choice`: `recommendation`, `table`, `reasons`; prints as text.
+
+    Raises:
+        InputError: Another kind of model or of data, too few images in a class, or no
+            scikit-learn. Nothing was changed.
+
+    Example:
+
+    >>> model = tfbn.models.build("resnet8", width=4, input_shape=(8, 8, 1), classes=2)
+    >>> x = np.random.default_rng(0).random((40, 8, 8, 1), "float32")
+    >>> choose(model, x, np.arange(40) % 2, repeats=3, verbose=False).recommendation
+    'inference'
+    """
+    check_scikit_learn()
+    rows, labels = _checked(x, y, batch_size, repeats, most_examples, seed)
+    network = backbone(model, up_to)
+    started = time.perf_counter()
+    parts = held_out_parts(labels, repeats, seed)
+    passes = _Passes(2 + (len(OPTIONS) - 2) * repeats, len(rows), verbose)
+    features = _features(network, _Drawn(x, rows), parts, batch_size, passes)
+    tried = [_tried(labels, parts, k, features(k), seed) for k in range(repeats)]
+    return decided(
+        tried, model=model.name, classes=len(np.unique(labels)), seconds=time.perf_counter() - started
+    )
+
+
+def _checked(
+    x: Any, y: Any, batch_size: int, repeats: int, most_examples: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The positions of the images to use, and their labels."""
+    check_at_least("batch_size", batch_size, 1)
+    check_at_least("repeats", repeats, 3)
+    check_at_least("most_examples", most_examples, 4 * repeats)
+    if not hasattr(x, "__len__") or not hasattr(x, "shape"):
+        raise fail("x", "to be images in an array, or a tfbn.datasets.Stream", type(x).__name__)
+    labels = np.asarray(y)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) != len(x):
+        raise fail("y", f"to be one integer label for each of the {len(x)} images", np.shape(y))
+    rows = np.random.default_rng(seed).permutation(len(labels))[:most_examples]
+    names, counts = np.unique(labels[rows], return_counts=True)
+    if len(names) < 2:
+        raise fail("y", "to name at least two classes", names.tolist())
+    # Each class in every part, so that each is in what a choice is made by and tried on.
+    rows = rows[np.isin(labels[rows], names[counts >= repeats])]
+    if len(np.unique(labels[rows])) < 2:
+        raise fail("y", f"to have at least repeats={repeats} images in two classes or more", counts.tolist())
+    return rows, labels[rows]
+
+
+class _Drawn:
+    """Some of the images, in an order of their own."""
+
+    def __init__(self, x: Any, rows: np.ndarray):
+        self._x, self._rows = x, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, positions: np.ndarray) -> np.ndarray:
+        return np.asarray(self._x[self._rows[positions]])
+
+
+class _Passes:
+    """Says how many forward passes there will be, and how far they are."""
+
+    def __init__(self, total: int, images: int, verbose: bool):
+        self._bar = keras.utils.Progbar(total, unit_name="pass", verbose=int(verbose))
+        self._done = 0
+        if verbose:
+            print(f"{total} forward passes over {images} images, then heads:")
+
+    def tick(self) -> None:
+        """One more is done."""
+        self._done += 1
+        self._bar.update(self._done)
+
+
+def _features(
+    network: keras.Model, x: _Drawn, parts: list[np.ndarray], batch_size: int, passes: _Passes
+) -> Callable[[int], dict[str, np.ndarray]]:
+    """A function of the repeat: features by the option that they are for."""
+    batch, measured = by_batch(network, x, parts, batch_size, passes.tick)
+    inference = Inference(network, x, max(32, batch_size))
+    own = inference.features()
+    passes.tick()
+
+    def of(repeat: int) -> dict[str, np.ndarray]:
+        target = _merged([found for k, found in enumerate(measured) if k != repeat])
+        found = {FIRST.name: own, "batch": batch}
+        statistics = Statistics(network)
+        with statistics.kept():
+            for option in OPTIONS:
+                if option.name not in found:
+                    statistics.set(target, option.share)
+                    found[option.name] = inference.features()
+                    passes.tick()
+        return found
+
+    return of
+
+
+def _merged(parts: list[dict[str, Moments]]) -> dict[str, Moments]:
+    return {path: pool(part[path] for part in parts) for path in parts[0]}
+
+
+def _tried(
+    labels: np.ndarray, parts: list[np.ndarray], repeat: int, features: dict[str, np.ndarray], seed: int
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """What each option is worth by the other parts, and whether it is right on this part's images."""
+    held_out = parts[repeat]
+    rest = np.concatenate([part for k, part in enumerate(parts) if k != repeat])
+    inner = _INNER if len(labels) < _MANY else _FEWER
+    chosen_by, tried_on = {}, {}
+    for option in OPTIONS:
+        fitted = features[option.name]
+        predicted = features["recalibrated"] if option.fits_by_batch else fitted
+        chosen_by[option.name] = cross_validated(fitted[rest], labels[rest], inner, seed)
+        tried_on[option.name] = right(fitted[rest], labels[rest], predicted[held_out], labels[held_out])
+    return chosen_by, tried_on
