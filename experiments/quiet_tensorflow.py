@@ -1,31 +1,5 @@
-"""Imports TensorFlow without the dozen lines that it writes to standard error meanwhile.
+"""Imports TensorFlow without what it writes to standard error meanwhile, see `tfbn.utils.quiet`."""
 
-Before its log is set up TensorFlow heeds no environment variable, so the file descriptor
-itself points elsewhere while it loads. Python's own errors are raised as ever.
-"""
+from tfbn.utils.quiet import load_tensorflow
 
-import contextlib
-import os
-from collections.abc import Iterator
-
-# What it says later, as of instructions that the processor has.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-@contextlib.contextmanager
-def _standard_error_closed() -> Iterator[None]:
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-with _standard_error_closed():
-    import tensorflow
-
-tensorflow.get_logger().setLevel("ERROR")  # hints about retracing, which a study cannot help
+load_tensorflow()

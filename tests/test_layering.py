@@ -26,6 +26,7 @@ WINGS = (
     "tfbn.summary",
     "tfbn.callbacks",
     "tfbn.tensorboard_plugin",
+    "tfbn.cli",
 )
 FLOORS = ("experiments.lab", "experiments.training")
 # Those that are made of others, as `claims`, load them by name, through the catalog.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tfbn.utils.validation import InputError, fail
+from tfbn.utils.validation import fail
 
 FILES = (".keras", ".h5")
 
@@ -83,10 +83,12 @@ def build(config: Any, weights: str | Path | None) -> Any:
         InputError: There is no such network, or the weights do not fit or cannot be had.
     """
     import tfbn
+    from tfbn.choosing.backbone import backbone
+    from tfbn.models import files
 
     shape = input_shape(config)
     if is_file(config.model):
-        base = _features(_load(config.model))
+        base = backbone(files.load(config.model))
         if weights is not None:
             base.load_weights(weights)
     elif is_application(config.model):
@@ -140,47 +142,18 @@ def pixels_fed(config: Any) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _range(model: str, pixels: str) -> Any:
-    from tfbn.models import pixel_range
+    from tfbn.models import files, pixel_range
 
     if not is_file(model) and pixels == "auto":
         return pixel_range.PixelRange("unit", "as our networks are trained")
-    return pixel_range.given_or_found(pixels, _load(model) if is_file(model) else None, model)
+    return pixel_range.given_or_found(pixels, files.load(model) if is_file(model) else None, model)
 
 
 @functools.lru_cache(maxsize=1)
 def _file_shape(path: str) -> tuple[int | None, int | None, int]:
-    shape: Any = getattr(_load(path), "input_shape", ())
+    from tfbn.models import files
+
+    shape: Any = getattr(files.load(path), "input_shape", ())
     if len(shape) != 4:
         raise fail("model", "to take images, (batch, height, width, channels)", shape)
     return shape[1:]
-
-
-def _load(path: str) -> Any:
-    import keras
-
-    if not Path(path).is_file():
-        raise fail("model", "to be a file that exists", path)
-    try:
-        return keras.models.load_model(path, compile=False)  # safe mode: runs no code of the file's
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"Expected `model` to be a Keras model that can be loaded. Received: model={path!r} ({reason})"
-        ) from error
-
-
-def _features(model: Any) -> Any:
-    """The model up to what its last Dense layer takes, pooled if that is a map."""
-    import keras
-
-    if not hasattr(model, "layers") or not model.inputs:
-        raise fail("model", "to be a functional or sequential model", type(model).__name__)
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise fail("model", "to have one input and one output", model.name)
-    last = next((layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense)), None)
-    features = model.outputs[0] if last is None else last.input
-    if len(features.shape) == 4:
-        features = keras.layers.GlobalAveragePooling2D(name="pooled")(features)
-    if len(features.shape) != 2:
-        raise fail("model", "to give features of shape (batch, channels) or a map", tuple(features.shape))
-    return keras.Model(model.inputs, features, name=model.name)

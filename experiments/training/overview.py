@@ -3,16 +3,12 @@
 import functools
 from typing import Any
 
-import numpy as np
-
-from tfbn.datasets.decoding import size_of
+from tfbn.datasets.pictures import classes_of, sizes_of
 
 from . import networks
 from .data import positions
 from .pools import listing, pool
 
-MOST_CLASSES = 12  # more are counted
-MOST_SIZES = 500  # files whose size is looked up
 LOOKED_AT = 64  # images that the first layer is shown
 
 
@@ -40,12 +36,10 @@ def of_images(config: Any) -> str:
     source = config.target
     found, inside = pool(source), listing(source.folder)
     train, test = positions(source, found, config.train_images, config.test_images, seed=0)
-    counts = [f"{name} {number}" for name, number in inside.counts().items()]
-    listed = ", ".join(counts[:MOST_CLASSES]) + (", ..." if len(counts) > MOST_CLASSES else "")
     how = "its own split" if found.splits else "drawn anew for each seed"
     lines = [
-        f"Images in {config.data_dir}: {found.size:,} in {len(counts)} classes ({listed})",
-        f"Sizes: {_sizes(inside.files)}; fed as {' x '.join(map(str, source.shape))}",
+        f"Images in {config.data_dir}: {found.size:,} in {classes_of(inside)}",
+        f"Sizes: {sizes_of(inside.files)}; fed as {' x '.join(map(str, source.shape))}",
         f"{len(train):,} to train on, {len(test):,} to test on ({how})",
     ]
     if len(found.splits) > 2:
@@ -63,12 +57,3 @@ def of_first_layer(config: Any, network: Any, images: Any) -> str:
         return ""
     fed = networks.pixels_fed(config)
     return f"Warning: {found}. Is the range of pixels right? Fed: {fed}; see --pixels."
-
-
-def _sizes(files: Any) -> str:
-    some = [files[row] for row in np.unique(np.linspace(0, len(files) - 1, MOST_SIZES).astype(int))]
-    sizes = sorted(filter(None, map(size_of, some)), key=lambda size: size[0] * size[1])
-    if not sizes:
-        return "not known"
-    (low, wide), (high, widest) = sizes[0], sizes[-1]
-    return f"{low} x {wide}" if sizes[0] == sizes[-1] else f"{low} x {wide} to {high} x {widest}"

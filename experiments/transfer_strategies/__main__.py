@@ -53,9 +53,9 @@ class Config(transfer.TransferConfig):
 
 
 def check(config: Config) -> None:
-    transfer.check(config.alone(max(config.train_images), "everything"))
     if any(strategies.strategy_of(arm) == "last" for arm in config.arms):
         strategies.first_layers(config)
+    transfer.check(config.alone(max(config.train_images), "everything"))
 
 
 def cells(config: Config) -> list[Cell]:

@@ -41,15 +41,24 @@ def right(train_x: np.ndarray, train_y: np.ndarray, test_x: np.ndarray, test_y: 
     [True, True, True, False]
     """
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits  # scikit-learn needs it
 
     mean, deviation = train_x.mean(0, np.float64), train_x.std(0, dtype=np.float64)
     scale = np.where(deviation > 0, deviation, 1.0)
     inside, outside = ((x - mean) / scale for x in (train_x, test_x))
-    if len(inside) < inside.shape[1]:
-        *_, directions = np.linalg.svd(inside, full_matrices=False)
-        inside, outside = inside @ directions.T, outside @ directions.T
-    head = LogisticRegression(max_iter=_MOST_STEPS).fit(inside, train_y)
-    return head.predict(outside) == test_y
+    with threadpool_limits(1):  # small matrices: threads would only wait for each other
+        if len(inside) < inside.shape[1]:
+            inside, outside = _in_span(inside, outside)
+        head = LogisticRegression(max_iter=_MOST_STEPS).fit(inside, train_y)
+        return head.predict(outside) == test_y
+
+
+def _in_span(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both in an orthonormal basis of the first's rows."""
+    values, vectors = np.linalg.eigh(inside @ inside.T)
+    kept = values > values.max() * 1e-12
+    scale = np.sqrt(values[kept])
+    return vectors[:, kept] * scale, outside @ (inside.T @ (vectors[:, kept] / scale))
 
 
 def held_out_parts(labels: np.ndarray, parts: int, seed: int) -> list[np.ndarray]:

@@ -1,0 +1,120 @@
+"""From a command line to a command."""
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+
+from absl import flags
+
+from tfbn.cli import options
+from tfbn.utils.validation import InputError, near_names
+
+EXIT_USER_ERROR, EXIT_STOPPED = 2, 130
+HELP = {"help", "-h", "--help", "-help", "--helpfull", "--helpshort"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command that the arguments name; a user's mistake is one line and exit status 2.
+
+    Args:
+        argv: The arguments, without the program's name; None: those of this process.
+
+    Returns:
+        The exit status.
+
+    Example:
+
+    >>> main(["audt"])
+    2
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except InputError as error:
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return EXIT_STOPPED
+    except OSError as error:
+        return _refuse(str(error))
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in HELP:
+        _print_help(options.overview())
+        return 0 if arguments else EXIT_USER_ERROR
+    name, *others = arguments
+    if name not in options.COMMANDS:
+        near = near_names(name, options.COMMANDS)
+        raise InputError(f"Expected a command ({near}). Received: {name}")
+    command = options.COMMANDS[name]
+    if name == "run":
+        from tfbn.cli import experiments
+
+        return experiments.run(others)
+    if any(argument in HELP for argument in others):
+        _print_help(options.help_of(command))
+        return 0
+    values = options.flag_values(command, name)
+    file = _parsed(command, values, others)
+    _prepare_tensorflow()
+    from tfbn.cli import commands
+
+    try:
+        print(commands.COMMANDS[name](file, values))
+    except InputError as error:
+        raise InputError(_as_typed(str(error), values)) from error
+    return 0
+
+
+def _print_help(text: str) -> None:
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--help | head` ends quietly
+    print(text)
+
+
+def _parsed(command: options.Command, values: flags.FlagValues, arguments: list[str]) -> str:
+    """Reads the flags; returns FILE."""
+    try:
+        rest = values([f"tfbn {command.name}", *arguments])[1:]
+    except (flags.Error, ValueError) as error:
+        said = str(error).removesuffix(" ?")
+        raise InputError(f"{said}. See tfbn {command.name} --help.") from None
+    if len(rest) != 1:
+        raise InputError(
+            f"Expected one {command.takes} after `tfbn {command.name}`. Received: {' '.join(rest) or 'none'}"
+        )
+    missing = [f"--{name}" for name in command.needs if not values[name].value]
+    if missing:
+        raise InputError(f"Expected {' and '.join(missing)} to be given. Received: none")
+    return rest[0]
+
+
+def _prepare_tensorflow() -> None:
+    """Its fast kernels on, also where it leaves them off by itself, and its log quiet."""
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    from tfbn.utils.quiet import load_tensorflow
+
+    load_tensorflow()
+
+
+# Arguments of the library's functions that have another name as flags.
+_FLAGS = {"layers": "frozen", "name": "FILE", "model": "FILE", "most_examples": "most_images"}
+
+
+def _as_typed(message: str, values: flags.FlagValues) -> str:
+    """A message with the names of flags, in place of those of arguments."""
+
+    def typed(found: re.Match[str]) -> str:
+        name = _FLAGS.get(found[1], found[1])
+        return f"--{name}" if name in values else "FILE" if name == "FILE" else found[0]
+
+    message = re.sub(r"`(\w+)`", typed, message)
+    return re.sub(r"(?<=Received: )(\w+)(?==)", lambda m: _FLAGS.get(m[1], m[1]), message)
+
+
+def _refuse(message: str) -> int:
+    print(f"Error: {' '.join(message.split())}", file=sys.stderr)
+    return EXIT_USER_ERROR

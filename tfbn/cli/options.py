@@ -1,0 +1,170 @@
+"""Which flags each command has, in groups, and their help."""
+
+import dataclasses
+from typing import Any
+
+from absl import flags
+
+GROUPS = ("model", "data", "training", "running")
+_DEFINE: dict[type, Any] = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One flag.
+
+    Attributes:
+        name: As it is typed.
+        group: One of `GROUPS`.
+        default: Its default; its type is the flag's.
+        help: One line.
+        choices: The values allowed, for text.
+        short: A letter for it.
+    """
+
+    name: str
+    group: str
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    short: str | None = None
+
+    def define(self, values: flags.FlagValues) -> None:
+        """Defines the flag in `values`."""
+        arguments = {"flag_values": values, "short_name": self.short}
+        if self.choices:
+            flags.DEFINE_enum(self.name, self.default, self.choices, self.help, **arguments)
+        else:
+            _DEFINE[type(self.default)](self.name, self.default, self.help, **arguments)
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: As it is typed.
+        takes: What comes after it.
+        says: What it does, in one line.
+        options: Its flags, by name.
+        needs: Those that must be given.
+    """
+
+    name: str
+    takes: str
+    says: str
+    options: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+_WEIGHTS = "For a name of keras.applications: imagenet, none, or a file of weights."
+_SIZE = "Height and width of the images in pixels; 0: those of the file, or 96 for a name."
+_PIXELS = (
+    "Range that the network takes: auto, as its first layers say; unit 0..1, byte 0..255, symmetric -1..1."
+)
+OPTIONS = {
+    option.name: option
+    for option in (
+        Option("weights", "model", "imagenet", _WEIGHTS),
+        Option("image_size", "model", 0, _SIZE),
+        Option("pixels", "model", "auto", _PIXELS, choices=("auto", "unit", "byte", "symmetric")),
+        Option(
+            "frozen", "model", "", "Patterns or stages of what is frozen, with commas; empty: nothing is set."
+        ),
+        Option("up_to", "model", "", "The frozen part ends after this layer; empty: before the head."),
+        Option("data_dir", "data", "", "A folder of class folders, also below train, val and test."),
+        Option("skip_unreadable", "data", False, "Go on without the files that cannot be read."),
+        Option("most_images", "data", 1000, "Use at most so many images, drawn over all classes."),
+        Option("batch_size", "training", 32, "Images in a batch of the training to come."),
+        Option("steps", "training", 0, "Steps of the training to come; 0: not known."),
+        Option(
+            "share", "training", 1.0, "Share of the images' statistics; the rest stays the network's own."
+        ),
+        Option("train", "training", False, "Also run short paired trainings, and compare."),
+        Option("repeats", "running", 5, "In how many parts the images are divided; at least 3."),
+        Option("seed", "running", 0, "Decides what is drawn."),
+        Option("output", "running", "", "File to write, ending in .keras.", short="o"),
+        Option("work_dir", "running", "", "Folder for what --train leaves; runs/choose if empty."),
+    )
+}
+_NETWORK = ("weights", "image_size")
+_IMAGES = (*_NETWORK, "pixels", "data_dir", "skip_unreadable", "most_images", "batch_size", "seed")
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command(
+            "audit",
+            "FILE",
+            "what every BatchNormalization will do in fit and in evaluate",
+            (*_NETWORK, "frozen", "batch_size", "steps"),
+        ),
+        Command(
+            "choose",
+            "FILE",
+            "which BatchNormalization mode for this network and these images, in a few forward passes",
+            (*_IMAGES, "up_to", "repeats", "train", "work_dir"),
+            ("data_dir",),
+        ),
+        Command(
+            "recalibrate",
+            "FILE",
+            "the images' statistics in place of the network's own, in a new file",
+            (*_IMAGES, "share", "output"),
+            ("data_dir", "output"),
+        ),
+        Command(
+            "fold",
+            "FILE",
+            "a network for inference with BatchNormalization folded into the layers before it, in a new file",
+            (*_NETWORK, "output"),
+            ("output",),
+        ),
+        Command("run", "EXPERIMENT", "one of the experiments, with its own flags (--help lists them)"),
+    )
+}
+
+
+def flag_values(command: Command, name: str) -> flags.FlagValues:
+    """The flags of a command, which may stand before and after FILE."""
+    values = flags.FlagValues()
+    for option in command.options:
+        OPTIONS[option].define(values)
+    values.set_gnu_getopt(True)
+    return values
+
+
+def overview() -> str:
+    """What `tfbn --help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  tfbn {c.name:{width}} {c.takes:10}  {c.says}" for c in COMMANDS.values()]
+    return "\n".join(
+        [
+            "tfbn: BatchNormalization with training apart from trainable.",
+            "",
+            *lines,
+            "",
+            "FILE is a .keras or .h5 file, or a name of keras.applications, as MobileNetV2.",
+            "`tfbn COMMAND --help` lists its flags. `--flagfile=FILE` reads flags from a file, one a line.",
+        ]
+    )
+
+
+def help_of(command: Command) -> str:
+    """What `tfbn COMMAND --help` prints: the flags in their groups."""
+    lines = [f"tfbn {command.name} {command.takes} [flags]", "", f"  {command.says}", ""]
+    for group in GROUPS:
+        chosen = [OPTIONS[name] for name in command.options if OPTIONS[name].group == group]
+        lines += [f"{group}:"] if chosen else []
+        for option in chosen:
+            name = f"--[no]{option.name}" if isinstance(option.default, bool) else f"--{option.name}"
+            typed = f"-{option.short}, {name}" if option.short else name
+            given = "needed" if option.name in command.needs else f"default: {option.default!r}"
+            choices = f" <{'|'.join(option.choices)}>" if option.choices else ""
+            lines += [f"  {typed}{choices}", f"      {option.help} ({given})"]
+        lines += [""] if chosen else []
+    return "\n".join([*lines, "  --flagfile=FILE reads flags from a file, one a line."])

@@ -1,0 +1,32 @@
+"""TensorFlow without the dozen lines that it writes to standard error while it loads.
+
+Before its log is set up TensorFlow heeds no environment variable, so the file descriptor
+itself points elsewhere meanwhile. Python's own errors are raised as ever.
+"""
+
+import contextlib
+import importlib
+import os
+from collections.abc import Iterator
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow quietly; of what it says later, errors only."""
+    # What it says later, as of instructions that the processor has.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _standard_error_closed():
+        tensorflow = importlib.import_module("tensorflow")
+    tensorflow.get_logger().setLevel("ERROR")  # hints about retracing
+
+
+@contextlib.contextmanager
+def _standard_error_closed() -> Iterator[None]:
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
