@@ -100,19 +100,29 @@ def _prepare_tensorflow() -> None:
     load_tensorflow()
 
 
-# Arguments of the library's functions that have another name as flags.
-_FLAGS = {"layers": "frozen", "name": "FILE", "model": "FILE", "most_examples": "most_images"}
+# Arguments of the library's functions -> what is typed for them.
+_TYPED = {
+    "layers": ("frozen", "up_to"),
+    "most": ("most_images",),
+    "most_examples": ("most_images",),
+    "model": ("FILE",),
+    "name": ("FILE",),
+}
 
 
 def _as_typed(message: str, values: flags.FlagValues) -> str:
     """A message with the names of flags, in place of those of arguments."""
 
-    def typed(found: re.Match[str]) -> str:
-        name = _FLAGS.get(found[1], found[1])
-        return f"--{name}" if name in values else "FILE" if name == "FILE" else found[0]
+    def typed(argument: str) -> str | None:
+        names = _TYPED.get(argument, (argument,))
+        return next((name for name in names if name in values or name == "FILE"), None)
 
-    message = re.sub(r"`(\w+)`", typed, message)
-    return re.sub(r"(?<=Received: )(\w+)(?==)", lambda m: _FLAGS.get(m[1], m[1]), message)
+    def flag(found: re.Match[str]) -> str:
+        name = typed(found[1])
+        return found[0] if name is None else name if name == "FILE" else f"--{name}"
+
+    message = re.sub(r"`(\w+)`", flag, message)
+    return re.sub(r"(?<=Received: )(\w+)(?==)", lambda found: typed(found[1]) or found[1], message)
 
 
 def _refuse(message: str) -> int:
