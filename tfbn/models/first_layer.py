@@ -33,7 +33,7 @@ def mismatch_in_first_layer(model: Any, images: Any) -> str | None:
     >>> model = keras.Sequential([keras.Input((4, 4, 1)), norm])
     >>> _ = norm.moving_mean.assign([120.0]), norm.moving_variance.assign([3600.0])
     >>> images = np.random.default_rng(0).random((8, 4, 4, 1))
-    >>> mismatch_in_first_layer(model, images)[:45]
+    >>> mismatch_in_first_layer(model, images)[:41]
     "the first BatchNormalization ('bn') sees "
     >>> mismatch_in_first_layer(model, 255 * images) is None
     True
