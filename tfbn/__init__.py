@@ -22,9 +22,11 @@ _NAMES = {
     "doctor": "tfbn.diagnosis",
     "fold": "tfbn.transforms.folding",
     "freeze": "tfbn.transforms.freezing",
+    "modes_of": "tfbn.transforms.saved_modes",
     "population_statistics": "tfbn.statistics.recalibration",
     "recalibrate": "tfbn.statistics.recalibration",
     "revert": "tfbn.transforms.conversion",
+    "set_modes": "tfbn.transforms.saved_modes",
     "unfreeze": "tfbn.transforms.freezing",
 }
 # Public modules, by the names under which users know them.

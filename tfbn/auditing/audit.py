@@ -31,7 +31,10 @@ def audit(model: Any, batch_size: int | None = None, steps: int | None = None) -
     batch statistics in `evaluate`; flags changed since the train step was traced;
     statistics still at (0, 1); a bias just before (it has no effect while the batch
     normalizes); too few values a channel for batch statistics to mean anything; dead
-    channels.
+    channels; statistics, gamma or beta that are NaN, infinite, negative (the variance) or
+    too large for float16; what a saved model will have lost; averaged weights (`use_ema`),
+    which need statistics of their own. Averages that a callback puts in (`SwapEMAWeights`)
+    are not seen from the model: recalibrate after those, too.
 
     Args:
         model: Any built Keras model or layer.
@@ -108,10 +111,7 @@ def _reason(error: Exception) -> str:
 def _mode(layer: Any, calls: list[Call], trained: set[int], default: bool) -> modes.Mode:
     """What the layer does in its first call; without a call, what its flags say."""
     training_call = bool(calls[0].training) if calls else default
-    flags = (
-        (layer.training, layer.update_statistics) if isinstance(layer, BatchNormalization) else (None, None)
-    )
-    mode = modes.resolve(*flags, trainable=layer.trainable, training_call=training_call)
+    mode = modes.of_layer(layer, training_call)
     trains = default and any(id(v) in trained for v in (layer.gamma, layer.beta) if v is not None)
     return dataclasses.replace(mode, trains=trains)
 

@@ -13,10 +13,12 @@ from tfbn.graph.data_flow import DataFlow, graph
 from tfbn.graph.keras_internals import trained_variables
 from tfbn.graph.symbolic_calls import Call
 from tfbn.graph.traversal import NamedLayer, named_layers
-from tfbn.layers import BatchNormalization
+from tfbn.layers import BatchNormalization, modes
+from tfbn.transforms.freeze_warnings import loss
 from tfbn.transforms.linear import is_linear
 
 DEAD = 1e-12  # a moving variance below this says that the channel is constant
+LARGEST_FLOAT16 = float(np.finfo("float16").max)
 FEW = 16  # values a channel; the batch's mean is then off by a quarter of a standard deviation
 
 
@@ -73,13 +75,23 @@ def facts_of(
 
 def layer_warnings(facts: Facts) -> Iterator[str]:
     """Everything to say about one layer."""
-    for rule in (_call_site, _evaluate, _initial_statistics, _dead_channels, _bias_before, _few_values):
+    for rule in (
+        _call_site,
+        _evaluate,
+        _initial_statistics,
+        _beyond_use,
+        _dead_channels,
+        _bias_before,
+        _few_values,
+    ):
         yield from rule(facts)
 
 
 def model_warnings(model: Any, watched: list[Facts]) -> Iterator[str]:
     """Everything to say about the model as a whole."""
     yield from _leak(model, watched)
+    yield from _lost_in_saving(model, watched)
+    yield from _averaged_weights(model)
     yield from _changed_since_traced(model, watched)
 
 
@@ -101,6 +113,8 @@ def _call_site(facts: Facts) -> Iterator[str]:
 def _evaluate(facts: Facts) -> Iterator[str]:
     if any(call.training for call in facts.evaluate):
         yield "evaluate and predict call it with training=True, as a call site says: not inference mode"
+    elif modes.of_layer(facts.layer, training_call=False).normalizes_by == "batch":
+        yield "evaluate and predict normalize by the batch (batch_statistics_in_inference)"
 
 
 def _initial_statistics(facts: Facts) -> Iterator[str]:
@@ -111,9 +125,33 @@ def _initial_statistics(facts: Facts) -> Iterator[str]:
 
 def _dead_channels(facts: Facts) -> Iterator[str]:
     variance = _numpy(facts.layer.moving_variance)
-    dead = int(np.sum(variance < DEAD))
+    dead = int(np.sum((variance < DEAD) & (variance >= 0)))
     if dead:
         yield f"{dead} of {len(variance)} channels are dead: moving variance below {DEAD:g}"
+
+
+def _beyond_use(facts: Facts) -> Iterator[str]:
+    """Values with which the layer cannot give finite numbers: which, and in which channels."""
+    layer = facts.layer
+    for name in ("moving_mean", "moving_variance", "gamma", "beta"):
+        variable = getattr(layer, name, None)
+        if variable is None:
+            continue
+        values = _numpy(variable)
+        yield from _channels(f"{name} is NaN", np.isnan(values))
+        yield from _channels(f"{name} is infinite", np.isinf(values))
+        if name == "moving_variance":
+            yield from _channels(f"{name} is negative", values < 0)
+        if layer.compute_dtype == "float16":  # what is computed in it is the deviation, not its square
+            size = np.sqrt(np.abs(values)) if name == "moving_variance" else np.abs(values)
+            yield from _channels(f"{name} overflows float16", np.isfinite(size) & (size > LARGEST_FLOAT16))
+
+
+def _channels(text: str, where: np.ndarray) -> Iterator[str]:
+    found = np.flatnonzero(where)
+    if len(found):
+        shown = ", ".join(str(channel) for channel in found[:5]) + (", ..." if len(found) > 5 else "")
+        yield f"{text} in {len(found)} of {len(where)} channels (number {shown})"
 
 
 def _bias_before(facts: Facts) -> Iterator[str]:
@@ -158,6 +196,25 @@ def _leak(model: Any, watched: list[Facts]) -> Iterator[str]:
         yield (
             "training=False at a call site leaks, so these are in inference mode during fit too: "
             f"{', '.join(leaked)}"
+        )
+
+
+def _lost_in_saving(model: Any, watched: list[Facts]) -> Iterator[str]:
+    """What was set on layers made in constructors is not in a file; after loading, it is gone."""
+    norms = [facts.layer for facts in watched if isinstance(facts.layer, keras.layers.BatchNormalization)]
+    text = loss(model, norms)
+    if text:
+        yield text
+
+
+def _averaged_weights(model: Any) -> Iterator[str]:
+    """Weights that `use_ema` puts in at the end of `fit` have statistics that were taken for others."""
+    optimizer = getattr(model, "optimizer", None)
+    inside = getattr(optimizer, "inner_optimizer", optimizer)
+    if getattr(inside, "use_ema", False):
+        yield (
+            "the optimizer averages weights (use_ema), and fit ends with the averages: the moving statistics "
+            "are those of the weights before; call tfbn.recalibrate(model, data) after fit"
         )
 
 

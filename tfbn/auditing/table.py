@@ -121,7 +121,6 @@ def _cells(group: list[Row]) -> list[str]:
     row = group[0]
     name = row.path if len(group) == 1 else f"{row.path} ... {group[-1].path} ({len(group)} layers)"
     channels = sorted({each.channels for each in group})
-    inference = row.evaluate.normalizes_by == "moving" and not row.evaluate.updates
     return [
         name.replace("[", "\\["),
         row.kind,
@@ -129,7 +128,7 @@ def _cells(group: list[Row]) -> list[str]:
         row.fit.normalizes_by,
         "update" if row.fit.updates else "held",
         "train" if row.fit.trains else "frozen",
-        "moving, held" if inference else f"{row.evaluate.normalizes_by}, UPDATE",
+        f"{row.evaluate.normalizes_by}, {'UPDATE' if row.evaluate.updates else 'held'}",
     ]
 
 

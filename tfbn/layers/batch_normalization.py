@@ -31,8 +31,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
       `moving_variance = momentum * moving_variance + (1 - momentum) * var(batch)`
       with the **biased** variance (divided by N), as stock Keras has it.
 
-    In an inference call (`evaluate`, `predict`, `model(x)`): the moving statistics
-    normalize and do not update, always.
+    In an inference call (`evaluate`, `predict`, `model(x)`) the moving statistics
+    normalize and do not update. With `batch_statistics_in_inference=True` the same
+    formula takes mean and (biased) variance from the batch at hand there, too, and
+    nothing updates; a layer's output then depends on the other examples in the batch.
 
     Args:
         *args: As in `keras.layers.BatchNormalization` (axis, momentum, epsilon, ...).
@@ -44,6 +46,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
             `None`: exactly when the batch normalizes. `True` or `False`: always or
             never. `training=False, update_statistics=True` adapts them while the
             forward pass is already the one that inference will use.
+        batch_statistics_in_inference: Whether an inference call normalizes by the
+            batch; `None` and `False`: by the moving statistics. Saved with the layer,
+            unlike the block `tfbn.batch_statistics(model)`. (PyTorch:
+            `track_running_stats=False`.)
         fused: `None`: TensorFlow's fused operation where it applies (inputs of two or
             more axes, the last one normalized, float32 or lower, no mask, no renorm,
             not synchronized). `True`: insist on it, an error where it does not apply.
@@ -58,12 +64,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
             before keeps the old value until the next `compile`; `tfbn.freeze` sees
             to that by itself.
         update_statistics: Likewise.
+        batch_statistics_in_inference: Likewise, for the functions that `predict` and
+            `evaluate` have traced; `tfbn.set_modes` sees to that by itself.
         mode: The `tfbn.layers.modes.Mode` of the layer in a training call.
 
     Raises:
-        ValueError: `training`, `update_statistics` or `fused` is not True, False or
-            None; `momentum` is outside [0, 1]; `epsilon` is negative; `fused=True` where it
-            cannot serve.
+        ValueError: `training`, `update_statistics`, `batch_statistics_in_inference` or
+            `fused` is not True, False or None; `momentum` is outside [0, 1]; `epsilon` is
+            negative; `fused=True` where it cannot serve; a mask whose rank is not that of the
+            inputs less one.
 
     Example:
 
@@ -85,6 +94,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         *args: Any,
         training: bool | None = None,
         update_statistics: bool | None = None,
+        batch_statistics_in_inference: bool | None = None,
         fused: bool | None = None,
         **kwargs: Any,
     ):
@@ -93,6 +103,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         check_between("epsilon", self.epsilon, 0, math.inf)
         self.training = training
         self.update_statistics = update_statistics
+        self.batch_statistics_in_inference = batch_statistics_in_inference
         self.fused = check_flag("fused", fused)
         if fused and keras.backend.backend() != "tensorflow":
             raise ValueError(
@@ -100,29 +111,33 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 f"Received: fused={fused}, backend={keras.backend.backend()!r}"
             )
 
-    # `training` and `update_statistics` live in the instance's dict under other names:
-    # on the PyTorch backend every layer is a torch.nn.Module, whose constructor and
-    # whose `train()` write an attribute `training` of their own.
-
     @property
     def training(self) -> bool | None:
-        return self.__dict__.get("_training_flag")
+        return modes.flag(self, "training")
 
     @training.setter
     def training(self, value: bool | None) -> None:
-        self.__dict__["_training_flag"] = check_flag("training", value)
+        modes.set_flag(self, "training", value)
 
     @property
     def update_statistics(self) -> bool | None:
-        return self.__dict__.get("_update_statistics_flag")
+        return modes.flag(self, "update_statistics")
 
     @update_statistics.setter
     def update_statistics(self, value: bool | None) -> None:
-        self.__dict__["_update_statistics_flag"] = check_flag("update_statistics", value)
+        modes.set_flag(self, "update_statistics", value)
+
+    @property
+    def batch_statistics_in_inference(self) -> bool | None:
+        return modes.flag(self, "batch_statistics_in_inference")
+
+    @batch_statistics_in_inference.setter
+    def batch_statistics_in_inference(self, value: bool | None) -> None:
+        modes.set_flag(self, "batch_statistics_in_inference", value)
 
     @property
     def mode(self) -> modes.Mode:
-        return modes.resolve(self.training, self.update_statistics, self.trainable)
+        return modes.of_layer(self)
 
     @property
     def _trace_key(self) -> tuple[modes.Mode, float]:
@@ -134,9 +149,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return self
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        mode = modes.resolve(
-            self.training, self.update_statistics, self.trainable, training_call=bool(training)
-        )
+        _check_mask(inputs, mask)
+        mode = modes.of_layer(self, training_call=bool(training))
         if training:
             self.__dict__["_traced_as"] = self._trace_key
         if self._use_fused(inputs, mask):
@@ -145,7 +159,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=False, mask=mask)
         if mode == modes.Mode("batch", updates=True, trains=True):
             return super().call(inputs, training=True, mask=mask)
-        return self._call_apart(inputs, mode, mask)
+        return self._call_apart(inputs, mode, mask, bool(training))
 
     def _use_fused(self, inputs: Any, mask: Any) -> bool:
         if self.fused is False:
@@ -181,7 +195,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self.moving_variance.assign(updated[1])
         return ops.cast(outputs, self.compute_dtype)
 
-    def _call_apart(self, inputs: Any, mode: modes.Mode, mask: Any) -> Any:
+    def _call_apart(self, inputs: Any, mode: modes.Mode, mask: Any, training: bool) -> Any:
         """The modes that stock Keras does not have, in its own arithmetic."""
         dtype = keras.backend.result_type(inputs.dtype, "float32")
         x = ops.cast(inputs, dtype)
@@ -191,7 +205,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         # Copies, since on PyTorch an update changes the very tensors that the gradient needs later.
         statistics = (self.moving_mean, self.moving_variance)
         moving = tuple(ops.copy(ops.cast(statistic, dtype)) for statistic in statistics)
-        renorm = getattr(self, "renorm", False)
+        # In inference, the batch's own moments: the correction is one of training.
+        renorm = training and getattr(self, "renorm", False)
         if mode.normalizes_by == "batch" and renorm:
             mean, variance, gamma, beta = keras_internals.renorm_transforms(
                 self, mean, variance, gamma, beta, dtype
@@ -213,6 +228,16 @@ class BatchNormalization(keras.layers.BatchNormalization):
         flags = {
             "training": self.training,
             "update_statistics": self.update_statistics,
+            "batch_statistics_in_inference": self.batch_statistics_in_inference,
             "fused": self.fused,
         }
         return {**super().get_config(), **{k: v for k, v in flags.items() if v is not None}}
+
+
+def _check_mask(inputs: Any, mask: Any) -> None:
+    """Refuses a mask of the wrong rank, as the stock layer does in every call."""
+    if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
+        raise ValueError(
+            "Expected `mask` to have one axis less than the inputs. "
+            f"Received: mask.shape={tuple(mask.shape)}, inputs.shape={tuple(inputs.shape)}"
+        )

@@ -8,7 +8,9 @@ Three things that stock Keras ties to one condition are told apart here:
 """
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
+
+from tfbn.utils.validation import check_flag
 
 NormalizesBy = Literal["batch", "moving"]
 
@@ -42,10 +44,15 @@ class Mode:
 
 
 INFERENCE = Mode("moving", updates=False, trains=False)
+BATCH_INFERENCE = Mode("batch", updates=False, trains=False)
 
 
 def resolve(
-    training: bool | None, update_statistics: bool | None, trainable: bool, training_call: bool = True
+    training: bool | None,
+    update_statistics: bool | None,
+    trainable: bool,
+    training_call: bool = True,
+    batch_statistics_in_inference: bool | None = None,
 ) -> Mode:
     """The mode that a layer's flags give.
 
@@ -55,7 +62,8 @@ def resolve(
     | `training=False` | never | only if `update_statistics=True` |
     | `training=None` | if `trainable` | as it normalizes, unless told |
 
-    In an inference call: moving statistics, no update, always.
+    In an inference call: the moving statistics, or those of the batch where
+    `batch_statistics_in_inference=True`; no update, always.
 
     Args:
         training: The layer's own `training` flag.
@@ -63,6 +71,7 @@ def resolve(
         trainable: The layer's `trainable` flag.
         training_call: Whether the call is one of `fit` (True) or of `evaluate`
             and `predict` (False).
+        batch_statistics_in_inference: The layer's own flag of that name.
 
     Returns:
         The `Mode`.
@@ -75,7 +84,56 @@ def resolve(
     Mode(normalizes_by='moving', updates=False, trains=False)
     """
     if not training_call:
-        return INFERENCE
+        return BATCH_INFERENCE if batch_statistics_in_inference else INFERENCE
     by_batch = trainable if training is None else training
     updates = by_batch if update_statistics is None else update_statistics
     return Mode("batch" if by_batch else "moving", updates, trains=trainable)
+
+
+def of_layer(layer: Any, training_call: bool = True) -> Mode:
+    """What a BatchNormalization layer, stock or tfbn's, does in one kind of call.
+
+    Args:
+        layer: The layer; what a subclass's own `call` does is not known here.
+        training_call: Whether `training` reaches the layer as True.
+
+    Returns:
+        The `Mode`.
+
+    Example:
+
+    >>> print(of_layer(keras.layers.BatchNormalization(trainable=False)))
+    moving statistics, held, gamma and beta frozen
+    """
+    return resolve(
+        *(flag(layer, name) for name in ("training", "update_statistics")),
+        trainable=layer.trainable,
+        training_call=training_call,
+        batch_statistics_in_inference=flag(layer, "batch_statistics_in_inference"),
+    )
+
+
+def flag(layer: Any, name: str) -> bool | None:
+    """A flag of a tfbn layer; None for other layers.
+
+    Flags live in the instance's dict under other names: on the PyTorch backend every layer is a
+    `torch.nn.Module`, whose constructor and whose `train()` write an attribute `training` of
+    their own.
+
+    Example:
+
+    >>> flag(tfbn.BatchNormalization(training=False), "training")
+    False
+    >>> flag(keras.layers.BatchNormalization(), "training") is None
+    True
+    """
+    return layer.__dict__.get(f"_{name}_flag")
+
+
+def set_flag(layer: Any, name: str, value: bool | None) -> None:
+    """Sets a flag of a tfbn layer.
+
+    Raises:
+        InputError: The value is not True, False or None.
+    """
+    layer.__dict__[f"_{name}_flag"] = check_flag(name, value)

@@ -2,7 +2,8 @@
 
 A layer that normalizes by the moving statistics in `fit` has mismatch 0: `predict` uses
 the same. One that normalizes by the batch has the distance of the batch's statistics
-from the moving ones. Drift alone cannot see this: statistics that are held do not drift,
+from the moving ones. (With `batch_statistics_in_inference` it is the other way round.) Drift
+alone cannot see this: statistics that are held do not drift,
 and still may have nothing to do with the batches.
 """
 
@@ -16,6 +17,7 @@ from tfbn.graph.call_hooks import observed
 from tfbn.graph.keras_internals import batch_moments
 from tfbn.graph.symbolic_calls import takes_training
 from tfbn.graph.traversal import built_batch_normalizations
+from tfbn.layers import modes
 from tfbn.statistics import drift
 from tfbn.statistics.snapshots import Statistics, take_one
 from tfbn.utils.validation import fail
@@ -98,7 +100,8 @@ class Probe:
         def observer(layer: Any, x: Any, training: bool | None, mask: Any) -> None:
             index = next(i for i, known in enumerate(self._layers) if known is layer)
             uses[index] += 1
-            if normalizes_by_batch(layer, training):
+            in_inference = modes.of_layer(layer, training_call=False).normalizes_by == "batch"
+            if normalizes_by_batch(layer, training) != in_inference:
                 found.append((index, *batch_moments(layer, keras.ops.cast(x, "float32"), mask)))
 
         # In a stateless scope, assignments go to the scope and not to the variables.
@@ -129,10 +132,7 @@ def normalizes_by_batch(layer: Any, training: bool | None) -> bool:
     >>> normalizes_by_batch(keras.layers.BatchNormalization(trainable=False), training=True)
     False
     """
-    if not training:
-        return False
-    mode = getattr(layer, "mode", None)
-    return layer.trainable if mode is None else mode.normalizes_by == "batch"
+    return modes.of_layer(layer, training_call=bool(training)).normalizes_by == "batch"
 
 
 def _float64(x: Any) -> np.ndarray:

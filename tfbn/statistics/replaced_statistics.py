@@ -1,6 +1,7 @@
 """Running a model whose BatchNormalization layers normalize by other statistics than their own."""
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -135,6 +136,10 @@ def batch_statistics(model: Any) -> Iterator[None]:
     `predict` of a model that *contains* this one and ran before (pass that model
     instead). A `tf.function` of your own traced inside keeps the batch statistics.
 
+    A model that is saved or cloned inside the block has nothing of it, and a warning says
+    so. To save batch statistics in inference, convert the model and set
+    `batch_statistics_in_inference=True` on its layers.
+
     Args:
         model: Any built Keras model or layer.
 
@@ -157,7 +162,8 @@ def batch_statistics(model: Any) -> Iterator[None]:
     ]
     try:
         _drop_inference_functions(models)
-        with replaced([named.layer for named in found], _by_batch):
+        norms = [named.layer for named in found]
+        with replaced(norms, _by_batch), _warning_of_saving(norms):
             yield
     finally:
         _drop_inference_functions(models)
@@ -168,6 +174,36 @@ def _by_batch(layer: Any, call: Callable, inputs: Any, training: bool | None, ma
         return call(inputs, training=training, mask=mask)
     _, mean, variance = moments(layer, inputs, mask)
     return normalize(layer, inputs, mean, variance)
+
+
+@contextlib.contextmanager
+def _warning_of_saving(norms: list[Any]) -> Iterator[None]:
+    """While the block runs, the first save or clone of one of the layers gives a warning."""
+    said: list[bool] = []
+
+    def warning(method: Callable) -> Callable:
+        def method_and_warning(*args: Any, **kwargs: Any) -> Any:
+            if not said:
+                said.append(True)
+                warnings.warn(
+                    "A model that is saved or cloned inside tfbn.batch_statistics normalizes by the moving "
+                    "statistics when it is loaded. To keep the batch's: tfbn.convert(model), then set "
+                    "batch_statistics_in_inference=True on its layers.",
+                    stacklevel=2,
+                )
+            return method(*args, **kwargs)
+
+        return method_and_warning
+
+    names = ("get_config", "save_own_variables")
+    try:
+        for layer in norms:
+            layer.__dict__.update({name: warning(getattr(layer, name)) for name in names})
+        yield
+    finally:
+        for layer in norms:
+            for name in names:
+                layer.__dict__.pop(name, None)
 
 
 def _drop_inference_functions(models: list[keras.Model]) -> None:

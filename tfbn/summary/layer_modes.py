@@ -5,7 +5,7 @@ from typing import Any
 
 from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.layers import BatchNormalization
-from tfbn.layers.modes import Mode, resolve
+from tfbn.layers.modes import Mode, of_layer
 
 
 def modes(model: Any) -> dict[str, Mode]:
@@ -43,6 +43,6 @@ def _decides(layer: Any) -> bool:
 
 
 def _mode(layer: Any, trained: set[int]) -> Mode:
-    mode = resolve(layer.training, layer.update_statistics, layer.trainable)
+    mode = of_layer(layer)
     trains = any(id(v) in trained for v in (layer.gamma, layer.beta) if v is not None)
     return dataclasses.replace(mode, trains=trains)

@@ -9,12 +9,14 @@ import keras
 from tfbn.graph import call_sites
 from tfbn.graph.traversal import NamedLayer, batch_normalizations, built_batch_normalizations
 from tfbn.layers import BatchNormalization
+from tfbn.transforms.freeze_warnings import warn_of_loss
 from tfbn.transforms.retracing import take_effect
 from tfbn.utils.validation import check_flag, fail
 
 Stock = keras.layers.BatchNormalization
 # What the stock layer does not have, and where a converted one remembers its class.
-_OWN = ("_training_flag", "_update_statistics_flag", "fused", "_class_before", "_traced_as")
+_FLAGS = ("_training_flag", "_update_statistics_flag", "_batch_statistics_in_inference_flag")
+_OWN = (*_FLAGS, "fused", "_class_before", "_traced_as")
 
 
 def convert(
@@ -36,8 +38,9 @@ def convert(
     functional model, as in `base(x, training=False)`: that is overridden by `fit` up to
     Keras 3.15 and leaks to later layers in 3.16, so it is taken away. (Other layers in
     `base`, as Dropout, then follow `fit`, in every version.) What a subclassed model passes
-    in its own `call` stays; `tfbn.audit` tells what comes of it. A subclassed model that
-    makes its layers itself makes stock ones when it is loaded: convert it again.
+    in its own `call` stays; `tfbn.audit` tells what comes of it. A layer or
+    model that makes its BatchNormalization in its constructor makes stock ones when it is
+    loaded or cloned; a warning says so where flags are given, see `tfbn.modes_of`.
 
     Args:
         model: Any built Keras model or layer: functional, sequential, nested, with
@@ -74,6 +77,8 @@ def convert(
     convert_layers(model, wanted, training, update_statistics, fused)
     take_effect(model)
     warn_of_foreign([named for named in found if named not in wanted])
+    if training is not None or update_statistics is not None:
+        warn_of_loss(model, [named.layer for named in wanted])
     return model
 
 
@@ -97,14 +102,19 @@ def revert(model: Any) -> Any:
     True
     """
     layers = [s.layer for s in batch_normalizations(model) if type(s.layer) is BatchNormalization]
+    revert_layers(model, layers)
+    take_effect(model)
+    return model
+
+
+def revert_layers(model: Any, layers: list[Any]) -> None:
+    """Makes these tfbn layers of a model what they were, without their flags."""
     call_sites.restore(model, layers)
     for layer in layers:
         before = layer.__dict__.get("_class_before", Stock)
         for name in _OWN:
             layer.__dict__.pop(name, None)
         layer.__class__ = before
-    take_effect(model)
-    return model
 
 
 def convert_layers(

@@ -10,6 +10,7 @@ from tfbn.graph.keras_internals import own_trainable_variables
 from tfbn.graph.selection import select
 from tfbn.graph.traversal import built_batch_normalizations, named_layers
 from tfbn.transforms.conversion import convert_layers, is_foreign, warn_of_foreign
+from tfbn.transforms.freeze_warnings import warn_after_freezing
 from tfbn.transforms.retracing import take_effect
 from tfbn.utils.validation import check_flag, fail
 
@@ -150,6 +151,9 @@ def _set(
     if training is not None or update_statistics is not None:
         warn_of_foreign(foreign, stacklevel=4)
     after = _flags(model)
+    if not reset:
+        changed = {path for path, flag in after if before[path, flag] != after[path, flag]}
+        warn_after_freezing(model, changed, named=(layers, up_to) != (None, None), stacklevel=4)
     return Changes(
         Change(path, flag, before[path, flag], after[path, flag])
         for path, flag in after

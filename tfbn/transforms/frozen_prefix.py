@@ -14,7 +14,7 @@ from tfbn.graph.recursion import deep_graphs
 from tfbn.graph.selection import select
 from tfbn.graph.symbolic_calls import received
 from tfbn.graph.traversal import batch_normalizations, named_layers
-from tfbn.layers import BatchNormalization, modes
+from tfbn.layers import modes
 from tfbn.utils.validation import InputError, fail
 
 
@@ -236,12 +236,12 @@ class _Obstacles:
         return None
 
     def _of_batch_normalization(self, layer: Any) -> str | None:
-        ours = isinstance(layer, BatchNormalization)
-        training, update = (layer.training, layer.update_statistics) if ours else (None, None)
         for call in self._calls.get(id(layer), []):
-            mode = modes.resolve(training, update, layer.trainable, training_call=bool(call.training))
+            mode = modes.of_layer(layer, training_call=bool(call.training))
             if mode.normalizes_by == "batch":
                 return "it normalizes by the batch (`training=False` on the layer holds it)"
+            if modes.of_layer(layer, training_call=False).normalizes_by == "batch":
+                return "it normalizes by the batch in inference (batch_statistics_in_inference)"
             if mode.updates:
                 return "its moving statistics update (`update_statistics=False` holds them)"
         return None

@@ -1,0 +1,75 @@
+"""What to say after flags were set: what a saved model will have lost, and that nothing trains."""
+
+import warnings
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import keras
+
+from tfbn.graph.saving import made_in_constructors
+from tfbn.graph.traversal import named_layers
+
+
+def warn_after_freezing(model: Any, changed: Collection[str], named: bool, stacklevel: int = 3) -> None:
+    """The warnings that `tfbn.freeze` gives.
+
+    Args:
+        model: The model that was frozen.
+        changed: The paths of the layers on which something changed.
+        named: Whether layers were named, by a pattern or `up_to`.
+        stacklevel: As in `warnings.warn`, counted from the caller.
+    """
+    layers = [each.layer for each in named_layers(model) if each.path in changed]
+    warn_of_loss(model, layers, stacklevel + 1)
+    if not named:
+        warn_if_nothing_trains(model, stacklevel + 1)
+
+
+def warn_of_loss(model: Any, layers: Iterable[Any], stacklevel: int = 3) -> None:
+    """Says which of these layers come back without what was set on them, and how to keep it."""
+    text = loss(model, layers)
+    if text:
+        warnings.warn(f"{text[:1].upper()}{text[1:]}.", stacklevel=stacklevel)
+
+
+def loss(model: Any, layers: Iterable[Any]) -> str:
+    """What saving, loading or cloning the model loses of what is set on these layers; or nothing.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization()])
+    >>> loss(model, model.layers)
+    ''
+    """
+    found = made_in_constructors(model, layers)
+    if not found:
+        return ""
+    makers = {id(maker): f"{type(maker).__name__} {maker.name!r}" for _, maker in found}
+    shown = list(makers.values())
+    by = ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
+    flags = "`trainable`, `training`, `update_statistics`"
+    return (
+        f"saving and loading, or cloning, this model loses what is set ({flags}) on {len(found)} layers "
+        f"that are made in constructors, by {by}: keep `tfbn.modes_of(model)` and put it back with "
+        "`tfbn.set_modes`"
+    )
+
+
+def warn_if_nothing_trains(model: Any, stacklevel: int = 3) -> None:
+    """Says so where a model with a head was frozen as a whole; a base without one is meant to be."""
+    if model.trainable_variables:
+        return
+    weighted = [each for each in named_layers(model) if each.layer.weights and not _holds_layers(each.layer)]
+    head = bool(weighted) and isinstance(weighted[-1].layer, keras.layers.Dense)
+    if not head and not getattr(model, "compiled", False):
+        return
+    hint = f"up_to={weighted[-2].path!r} leaves {weighted[-1].path!r} to train" if len(weighted) > 1 else ""
+    warnings.warn(
+        f"Every layer of {model.name!r} is frozen, its head too, and nothing is left to train. "
+        f"Name what to freeze{f', as {hint}' if hint else ''}.",
+        stacklevel=stacklevel,
+    )
+
+
+def _holds_layers(layer: Any) -> bool:
+    return bool(named_layers(layer))

@@ -1,0 +1,189 @@
+"""The modes of a model as a small value, to keep beside a file and to put back after loading."""
+
+import collections
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from tfbn.graph.traversal import NamedLayer, built_batch_normalizations, named_layers
+from tfbn.layers import BatchNormalization, modes
+from tfbn.transforms.conversion import convert_layers, revert_layers
+from tfbn.transforms.retracing import take_effect
+from tfbn.utils.validation import InputError, check_choice, check_flag, fail, near_names
+
+WHOLE = "."  # the path of the model itself
+FLAGS = ("training", "update_statistics", "batch_statistics_in_inference")
+KEYS = ("class", "trainable", *FLAGS, "fused")
+OURS, STOCK = "tfbn>BatchNormalization", "BatchNormalization"
+
+Modes = Mapping[str, Mapping[str, Any]]
+
+
+def modes_of(model: Any) -> dict[str, dict[str, Any]]:
+    """What was set on every layer of a model: a small value that JSON can hold.
+
+    A saved model forgets what was set on layers that another layer makes in its constructor,
+    as the blocks of KerasHub's backbones do: `load_model`, `clone_model` and `save_to_preset`
+    give stock BatchNormalization that trains. Keep this value beside the file and put it back
+    with `set_modes`.
+
+    Args:
+        model: Any built Keras model or layer.
+
+    Returns:
+        For each layer with weights, by its path (see `tfbn.traversal.NamedLayer`; `"."` is the
+        model itself), a dict of its `class` and whether it is `trainable`; for
+        BatchNormalization also those of `training`, `update_statistics`,
+        `batch_statistics_in_inference` and `fused` that are set.
+
+    Raises:
+        InputError: The model has no BatchNormalization layer, or is not built.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(name="bn")])
+    >>> _ = tfbn.freeze(model, "bn", training=True)
+    >>> modes_of(model)["bn"]
+    {'class': 'tfbn>BatchNormalization', 'trainable': False, 'training': True, 'fused': False}
+    """
+    built_batch_normalizations(model)
+    return {named.path: _of(named.layer) for named in _layers(model)}
+
+
+def set_modes(model: Any, modes: Modes) -> Any:
+    """Sets on the layers of a model what `modes_of` read, or nothing at all.
+
+    BatchNormalization becomes tfbn's or stock as the value says; a flag that is missing there
+    becomes None. What was set takes effect in the next `fit` or `predict`, also on compiled
+    models, as with `tfbn.freeze`. Layers that the value does not name stay as they are.
+
+    Keras numbers layers without a name through a whole process, so a loaded block may hold
+    `batch_normalization_7` where there was `batch_normalization`. Where a path is not found,
+    such names are matched by their order.
+
+    Args:
+        model: Any built Keras model or layer.
+        modes: What `modes_of` gave for the same model, also after JSON; parts of it may be
+            left out.
+
+    Returns:
+        `model`.
+
+    Raises:
+        InputError: The model has no layer of that path (near names are listed), or one of
+            another class; a value is not what `modes_of` gives. Nothing was changed.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(name="bn")])
+    >>> _ = tfbn.freeze(model, "bn", training=True)
+    >>> kept = modes_of(model)
+    >>> copy = keras.models.clone_model(model)
+    >>> _ = tfbn.unfreeze(model, "bn")
+    >>> print(set_modes(model, kept).get_layer("bn").mode)
+    batch statistics, updating, gamma and beta frozen
+    """
+    wanted = _matched(model, _checked(modes))
+    before = [(named, _of(named.layer)) for named in _layers(model)]
+    _put(model, wanted)
+    try:
+        take_effect(model)
+    except BaseException:
+        _put(model, before)
+        raise
+    return model
+
+
+def _layers(model: Any) -> list[NamedLayer]:
+    return [NamedLayer(WHOLE, model), *(named for named in named_layers(model) if named.layer.weights)]
+
+
+def _of(layer: Any) -> dict[str, Any]:
+    found = {"class": keras.saving.get_registered_name(type(layer)), "trainable": layer.trainable}
+    if isinstance(layer, keras.layers.BatchNormalization):
+        flags = {name: modes.flag(layer, name) for name in FLAGS}
+        flags["fused"] = getattr(layer, "fused", None)
+        found |= {name: value for name, value in flags.items() if value is not None}
+    return found
+
+
+def _put(model: Any, wanted: list[tuple[NamedLayer, Mapping[str, Any]]]) -> None:
+    for named, mode in wanted:  # containers first, since Keras sets what is in them too
+        if named.layer.trainable != mode["trainable"]:
+            named.layer.trainable = mode["trainable"]
+    for named, mode in wanted:
+        layer = named.layer
+        if not isinstance(layer, keras.layers.BatchNormalization):
+            continue
+        if mode["class"] == STOCK and isinstance(layer, BatchNormalization):
+            revert_layers(model, [layer])
+        elif mode["class"] == OURS:
+            convert_layers(model, [named], mode.get("training"), mode.get("update_statistics"))
+            for name in FLAGS:
+                modes.set_flag(layer, name, mode.get(name))
+            layer.fused = mode.get("fused")
+
+
+def _checked(modes: Any) -> Modes:
+    if not isinstance(modes, Mapping):
+        raise fail("modes", "to be a dict by path, as `tfbn.modes_of` gives it", type(modes).__name__)
+    for path, mode in modes.items():
+        if not isinstance(mode, Mapping) or not {"class", "trainable"} <= set(mode):
+            raise fail(f"modes[{path!r}]", "to be a dict with class and trainable", mode)
+        for key, value in mode.items():
+            check_choice(f"key of modes[{path!r}]", key, KEYS)
+            if key != "class":
+                check_flag(f"modes[{path!r}][{key!r}]", value)
+        if not isinstance(mode["trainable"], bool):
+            raise fail(f"modes[{path!r}]['trainable']", "to be True or False", mode["trainable"])
+    return modes
+
+
+def _matched(model: Any, modes: Modes) -> list[tuple[NamedLayer, Mapping[str, Any]]]:
+    """The layer of each mode, in the model's order; raises if one has none or another class."""
+    layers = {named.path: named for named in _layers(model)}
+    names = {path: path for path in modes}
+    if not set(modes) <= set(layers):
+        names = _by_order(modes, {path: _of(named.layer) for path, named in layers.items()})
+    for path, mode in modes.items():
+        found = _of(layers[names[path]].layer)["class"]
+        norms = (OURS, STOCK)
+        if path != WHOLE and found != mode["class"] and not (found in norms and mode["class"] in norms):
+            raise fail(f"modes[{path!r}]['class']", f"to be that of the layer, {found}", mode["class"])
+    paths = {name: path for path, name in names.items()}
+    return [(named, modes[paths[path]]) for path, named in layers.items() if path in paths]
+
+
+def _by_order(modes: Modes, known: Modes) -> dict[str, str]:
+    """For each path of `modes` the one in `known` that differs from it by automatic numbers only."""
+    groups, others = _general(modes), _general(known)
+    names = {}
+    for general, paths in groups.items():
+        theirs = paths if set(paths) <= set(known) else others.get(general, [])
+        if len(theirs) != len(paths):
+            unknown = next(path for path in paths if path not in known)
+            what = f"to name layers of the model ({near_names(unknown, known)})"
+            raise InputError(f"Expected `modes` {what}. Received: modes[{unknown!r}]")
+        names |= dict(zip(paths, theirs, strict=True))
+    return names
+
+
+def _general(modes: Modes) -> dict[str, list[str]]:
+    """Paths by what is left of them without automatic numbers, in their order."""
+    groups: dict[str, list[str]] = collections.defaultdict(list)
+    short: dict[str, str] = {}
+    for path, mode in modes.items():
+        around = max((p for p in short if path.startswith(f"{p}/")), key=len, default="")
+        name = path[len(around) + 1 :] if around else path
+        kind = _snake_case(mode["class"].rpartition(">")[2])
+        automatic = re.fullmatch(rf"{kind}(_\d+)?(#\d+)?", name)
+        short[path] = (f"{short[around]}/" if around else "") + (kind if automatic else name)
+        groups[short[path]].append(path)
+    return groups
+
+
+def _snake_case(name: str) -> str:
+    """The name that Keras gives a layer of that class."""
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
