@@ -15,6 +15,8 @@ Public counterparts that look like they would do, and why they do not:
   does not come back (`compile_arguments`).
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -249,3 +251,43 @@ class _Throwaway(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         return self.__dict__["function"](inputs)
+
+
+@contextlib.contextmanager
+def noted_calls_removed(layer: Any) -> Iterator[None]:
+    """After the block, the layer and those inside it know of no call made in it.
+
+    Since Keras 3.0: `Operation._inbound_nodes` and `_outbound_nodes`.
+    """
+    noted = [each for one in all_layers(layer) for each in (one._inbound_nodes, one._outbound_nodes)]
+    sizes = [len(each) for each in noted]
+    try:
+        yield
+    finally:
+        for each, size in zip(noted, sizes, strict=True):
+            del each[size:]
+
+
+def calls_between(inputs: list[Any], outputs: list[Any]) -> list[Any] | None:
+    """The calls that make tensors of others, in the order of the data; None if they take others, too.
+
+    Since Keras 3.0: `KerasTensor._keras_history` and `Operation._inbound_nodes`.
+    """
+    known = {id(tensor) for tensor in inputs}
+    order: list[Any] = []
+    waiting = [(tensor, False) for tensor in reversed(outputs)]
+    while waiting:
+        tensor, ready = waiting.pop()
+        if id(tensor) in known:
+            continue
+        history = tensor._keras_history
+        if history.operation is None or isinstance(history.operation, keras.layers.InputLayer):
+            return None
+        node = history.operation._inbound_nodes[history.node_index]
+        if ready:
+            order.append(node)
+            known.update(id(made) for made in node.outputs)
+        else:
+            waiting.append((tensor, True))
+            waiting += [(each, False) for each in reversed(node.input_tensors)]
+    return order

@@ -47,15 +47,22 @@ def made_in_constructors(model: Any, layers: Iterable[Any]) -> list[tuple[NamedL
         containers[named.path] = named.layer
         if around in makers:
             makers[named.path] = makers[around]
-        elif not _holds(containers[around], named.layer):
+        elif not config_holds(containers[around], named.layer):
             makers[named.path] = containers[around]
         if id(named.layer) in wanted and named.path in makers:
             found.append((named, makers[named.path]))
     return found
 
 
-def _holds(container: Any, layer: Any) -> bool:
-    """Whether the container's config has the layer's in it."""
+def config_holds(container: Any, layer: Any) -> bool:
+    """Whether the container's config has the layer's in it.
+
+    Example:
+
+    >>> layer = keras.layers.BatchNormalization()
+    >>> config_holds(keras.layers.TimeDistributed(layer), layer)
+    True
+    """
     if graph(container) is not None and type(container).__module__.split(".")[0] == "keras":
         return True
     try:

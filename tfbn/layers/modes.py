@@ -106,10 +106,11 @@ def of_layer(layer: Any, training_call: bool = True) -> Mode:
     moving statistics, held, gamma and beta frozen
     """
     return resolve(
-        *(flag(layer, name) for name in ("training", "update_statistics")),
-        trainable=layer.trainable,
-        training_call=training_call,
-        batch_statistics_in_inference=flag(layer, "batch_statistics_in_inference"),
+        flag(layer, "training"),
+        flag(layer, "update_statistics"),
+        layer.trainable,
+        training_call,
+        flag(layer, "batch_statistics_in_inference"),
     )
 
 

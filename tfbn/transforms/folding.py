@@ -1,17 +1,16 @@
-"""BatchNormalization folded into the linear layer before it, for inference."""
+"""BatchNormalization folded into the linear layer before or after it, for inference."""
 
 import dataclasses
 from typing import Any
 
 import keras
-import numpy as np
 
-from tfbn import layers
 from tfbn.graph.data_flow import DataFlow, graph
-from tfbn.graph.keras_internals import all_layers
 from tfbn.graph.traversal import NamedLayer, batch_normalizations, named_layers
+from tfbn.layers import modes
 from tfbn.statistics.replaced_statistics import replaceable
-from tfbn.transforms import linear
+from tfbn.transforms import folded_weights, linear
+from tfbn.transforms.folded_model import Rebuilt
 from tfbn.utils.validation import fail
 
 
@@ -48,11 +47,11 @@ def plan(model: keras.Model) -> list[Fold]:
     bn: folded into conv
     late: stays, it comes after ReLU 'relu'
     """
-    return _Folding(model).rows
+    return _Plan(model).rows
 
 
 def fold(model: keras.Model, verbose: bool = True) -> keras.Model:
-    """An inference model in which BatchNormalization is part of the layer before it.
+    """An inference model in which BatchNormalization is part of the layer before or after it.
 
     In inference mode, `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with the
     moving statistics is linear. After a Dense, Conv, DepthwiseConv, SeparableConv or
@@ -60,28 +59,41 @@ def fold(model: keras.Model, verbose: bool = True) -> keras.Model:
 
     `kernel' = kernel * s` and `bias' = (bias - mean) * s + beta`
 
-    by output channel, in any number of dimensions and any data format. The outputs are
-    the same to rounding (1e-5 relative in float32). Functional and Sequential models are
-    folded on all levels, over branches and shared submodels.
+    by output channel, in any number of dimensions and any data format. Where that cannot
+    be, but a Dense, Conv, DepthwiseConv or SeparableConv layer without padding follows, it
+    becomes part of that one, with `t = beta - mean * s`:
 
-    A BatchNormalization layer stays, as Keras's own layer, if it does not directly
-    follow such a layer, or if one of the two is used more than once, if that layer has
-    an activation or its output is also used elsewhere; `plan` tells which and why. A
-    subclassed model cannot be rebuilt: as the argument it is an error (fold the
-    functional models inside it); as a part of the model it stays as it is.
+    `kernel' = kernel * s` by input channel and `bias' = bias + sum(kernel * t)`
+
+    The outputs are the same to rounding (1e-5 relative in float32). Functional and
+    Sequential models are folded on all levels, over branches and shared submodels. A
+    layer with code of its own that has BatchNormalization in it is looked into where it
+    uses layers and `keras.ops` alone, as the blocks of KerasHub's backbones do; it becomes
+    a functional model of the same name.
+
+    A BatchNormalization layer stays, as Keras's own layer, if neither neighbor can take
+    it: one of the two is used more than once, the layer before has an activation or its
+    output is also used elsewhere; `plan` tells which and why. A subclassed model cannot be
+    rebuilt: as the argument it is an error (fold the functional models inside it); as a
+    part of the model it stays as it is if it cannot be traced.
 
     Args:
         model: A built Functional or Sequential model. It stays as it is.
         verbose: Print how many layers were folded, and a line for each that stays.
 
     Returns:
-        A new model with weights of its own and the same name, inputs and outputs. No
-        layer of it is tfbn's: it saves, exports and loads without tfbn. It is for
-        inference: training it is not what training the original would be.
+        A new model with weights of its own and the same class, name, inputs and outputs,
+        and the same names of these: where a layer that is folded was an output, an
+        `Identity` has its name. What the class has besides its graph, as the preprocessor
+        of a KerasHub task, comes along; a class whose config would make again what is
+        folded, as a KerasHub backbone, becomes a Functional model. No layer of it is
+        tfbn's: it saves, exports and loads without tfbn. It is for inference: training it
+        is not what training the original would be.
 
     Raises:
         ValueError: The model is subclassed, not built, or has no BatchNormalization
-            layer; a layer in it cannot be made again from its config.
+            layer; a layer in it cannot be made again from its config; a layer normalizes
+            by the batch in inference (`batch_statistics_in_inference`).
 
     Example:
 
@@ -100,24 +112,17 @@ def fold(model: keras.Model, verbose: bool = True) -> keras.Model:
     References:
         Jacob et al., 2018, section 3.2, https://arxiv.org/abs/1712.05877
     """
-    folding = _Folding(model)
-    folded = folding.rebuild(model)
-    folding.copy_weights()
-    _leave_tfbn(folded)
+    plan = _Plan(model)
+    folded = Rebuilt(plan.flow, plan.into).of(model)
     if verbose:
-        stay = [row for row in folding.rows if not row.into]
-        print(
-            f"Folded {len(folding.pairs)} of {len(folding.rows)} BatchNormalization layers of {model.name!r}."
-        )
-        print("".join(f"  {row}\n" for row in stay), end="")
+        done = sum(row.into is not None for row in plan.rows)
+        print(f"Folded {done} of {len(plan.rows)} BatchNormalization layers of {model.name!r}.")
+        print("".join(f"  {row}\n" for row in plan.rows if not row.into), end="")
     return folded
 
 
-_FOLDED = object()  # stands for a layer that is not there any more
-
-
-class _Folding:
-    """What is folded into what in one model, and the layers made so far."""
+class _Plan:
+    """What is folded into what in one model."""
 
     def __init__(self, model: keras.Model):
         named_layers(model)  # raises if it is no model at all
@@ -128,20 +133,25 @@ class _Folding:
             raise fail("model", what, f"{model.name} of class {type(model).__name__}")
         known, _ = replaceable(model)
         self.known = {id(named.layer) for named in known}
-        self.flow = DataFlow(model)
+        norms = batch_normalizations(model)
+        _check_inference(norms)
+        self.flow = DataFlow(model, reach_into=_has_batch_normalization)
         self.path = {id(named.layer): named.path for named in named_layers(model)}
-        self.pairs: dict[int, tuple[Any, Any]] = {}  # by the id of the BN: (linear layer, BN)
-        self.rows = [self._decide(named) for named in batch_normalizations(model)]
-        self.targets = {id(target): bn for target, bn in self.pairs.values()}
-        self.made: dict[int, tuple[Any, Any]] = {}  # by the id of the old layer: (old, new)
+        self.into: dict[int, folded_weights.Target] = {}  # by the id of the BN
+        self.rows = [self._decide(named) for named in norms]
 
     def _decide(self, named: NamedLayer) -> Fold:
-        reason = self._reason_to_stay(named.layer)
+        bn = named.layer
+        reason = self._reason_to_stay(bn)
         if reason:
             return Fold(named.path, reason=reason)
-        target = self.flow.before(named.layer)
-        self.pairs[id(named.layer)] = target, named.layer
-        return Fold(named.path, into=self.path[id(target)])
+        before, after = self.flow.before(bn), self.flow.after(bn)
+        reason = self._obstacle_before(bn, before)
+        target: Any = before if reason is None else after
+        if reason is not None and self._obstacle_after(bn, after) is not None:
+            return Fold(named.path, reason=reason)
+        self.into[id(bn)] = folded_weights.Target(target, bn, is_before=target is before)
+        return Fold(named.path, into=self.path.get(id(target), target.name))
 
     def _reason_to_stay(self, bn: Any) -> str | None:
         if id(bn) not in self.known:
@@ -152,7 +162,9 @@ class _Folding:
             return "it is used more than once"
         if id(bn) in self.flow.forced:
             return "training=True where it is called makes it normalize by the batch in inference, too"
-        before = self.flow.before(bn)
+        return None
+
+    def _obstacle_before(self, bn: Any, before: Any) -> str | None:
         if before is None:
             return "it comes first in its model"
         if not linear.is_linear(before):
@@ -161,89 +173,27 @@ class _Folding:
             return f"the layer before it, {before.name!r}, is used more than once"
         if self.flow.users_of_input(bn) > 1:
             return f"the output of {before.name!r} is also used elsewhere"
-        return linear.obstacle(before) or _mismatch(before, bn)
+        return linear.obstacle(before) or folded_weights.mismatch(before, bn, is_before=True)
 
-    def rebuild(self, model: keras.Model) -> keras.Model:
-        """A new model without the layers that are folded; weights are copied later."""
-        if isinstance(model, keras.Sequential):
-            kept = [self._make(layer) for layer in model.layers if id(layer) not in self.pairs]
-            first = model.inputs[0]
-            inputs = keras.Input(batch_shape=first.shape, dtype=first.dtype, name=first.name)
-            return keras.Sequential([inputs, *kept], name=model.name)
-        return keras.models.clone_model(model, clone_function=self._make, call_function=_call)
-
-    def _make(self, layer: Any) -> Any:
-        if id(layer) in self.pairs:
-            return _FOLDED
-        if id(layer) not in self.made:
-            is_model = isinstance(layer, keras.Model) and graph(layer) is not None
-            self.made[id(layer)] = layer, (self.rebuild(layer) if is_model else self._again(layer))
-        return self.made[id(layer)][1]
-
-    def _again(self, layer: Any) -> Any:
-        config = layer.get_config()
-        if id(layer) in self.targets:
-            config["use_bias"] = True
-        try:
-            return type(layer).from_config(config)
-        except Exception as error:
-            raise ValueError(
-                "Expected `model` to be of layers that can be made again from their config. "
-                f"Received: {type(layer).__name__} {layer.name!r}: {error}"
-            ) from error
-
-    def copy_weights(self) -> None:
-        for old, new in self.made.values():
-            if id(old) in self.targets:
-                for name, value in _folded_weights(old, self.targets[id(old)]).items():
-                    getattr(new, name).assign(value)
-            elif graph(old) is None:
-                _copy_weights(old, new)
+    def _obstacle_after(self, bn: Any, after: Any) -> str | None:
+        if after is None or not linear.is_linear(after) or self.flow.calls(after) > 1:
+            return "no linear layer alone uses its output"
+        return linear.obstacle_before(after) or folded_weights.mismatch(after, bn, is_before=False)
 
 
-def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-    if layer is _FOLDED:
-        return args[0] if args else kwargs["inputs"]
-    return layer(*args, **kwargs)
+def _check_inference(norms: list[NamedLayer]) -> None:
+    by_batch = [
+        named.path
+        for named in norms
+        if modes.of_layer(named.layer, training_call=False).normalizes_by == "batch"
+    ]
+    if by_batch:
+        what = "to have layers that normalize by the moving statistics in inference"
+        raise fail("model", f"{what} (batch_statistics_in_inference is set)", by_batch[:5])
 
 
-def _mismatch(before: Any, bn: Any) -> str | None:
-    rank = bn.input_spec.ndim
-    if bn.axis % rank != linear.channel_axis(before, rank):
-        return f"it normalizes axis {bn.axis}, which is not that of the channels of {before.name!r}"
-    if bn.compute_dtype != before.compute_dtype:
-        return f"it computes in {bn.compute_dtype} and the layer before it in {before.compute_dtype}"
-    with np.errstate(all="ignore"):
-        weights = _folded_weights(before, bn)
-        largest = max(float(np.abs(value).max()) for value in weights.values())
-    if not bool(keras.ops.isfinite(keras.ops.cast(largest, before.variable_dtype))):
-        return f"the folded weights would not fit {before.variable_dtype}"
-    return None
-
-
-def _folded_weights(before: Any, bn: Any) -> dict[str, np.ndarray]:
-    mean, variance = linear.float64(bn.moving_mean), linear.float64(bn.moving_variance)
-    gamma = linear.float64(bn.gamma) if bn.scale else np.ones_like(mean)
-    beta = linear.float64(bn.beta) if bn.center else np.zeros_like(mean)
-    scale = gamma / np.sqrt(variance + bn.epsilon)
-    return linear.scaled(before, scale, beta - mean * scale)
-
-
-def _copy_weights(old: Any, new: Any) -> None:
-    """Layer by layer, the way that files are loaded: some layers prepare themselves from it."""
-    if not isinstance(old, keras.layers.Layer):
-        return
-    pairs = zip(all_layers(old), all_layers(new), strict=True)
-    for one, other in pairs:
-        store: dict[str, Any] = {}
-        one.save_own_variables(store)
-        # Copies: on JAX two variables may not share an array, since Keras's step frees what it is given.
-        store = {name: np.array(keras.ops.convert_to_numpy(value)) for name, value in store.items()}
-        if store:
-            other.load_own_variables(store)
-
-
-def _leave_tfbn(model: keras.Model) -> None:
-    for named in batch_normalizations(model):
-        if type(named.layer) is layers.BatchNormalization:
-            named.layer.__class__ = keras.layers.BatchNormalization
+def _has_batch_normalization(layer: Any) -> bool:
+    """Whether to look into a layer that runs code of its own; Keras's wrappers call theirs in loops."""
+    if not isinstance(layer, keras.layers.Layer) or type(layer).__module__.split(".")[0] == "keras":
+        return False
+    return not isinstance(layer, keras.layers.BatchNormalization) and bool(batch_normalizations(layer))

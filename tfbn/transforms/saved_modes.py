@@ -2,7 +2,7 @@
 
 import collections
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -109,7 +109,7 @@ def _of(layer: Any) -> dict[str, Any]:
     return found
 
 
-def _put(model: Any, wanted: list[tuple[NamedLayer, Mapping[str, Any]]]) -> None:
+def _put(model: Any, wanted: Sequence[tuple[NamedLayer, Mapping[str, Any]]]) -> None:
     for named, mode in wanted:  # containers first, since Keras sets what is in them too
         if named.layer.trainable != mode["trainable"]:
             named.layer.trainable = mode["trainable"]
@@ -159,7 +159,7 @@ def _matched(model: Any, modes: Modes) -> list[tuple[NamedLayer, Mapping[str, An
 def _by_order(modes: Modes, known: Modes) -> dict[str, str]:
     """For each path of `modes` the one in `known` that differs from it by automatic numbers only."""
     groups, others = _general(modes), _general(known)
-    names = {}
+    names: dict[str, str] = {}
     for general, paths in groups.items():
         theirs = paths if set(paths) <= set(known) else others.get(general, [])
         if len(theirs) != len(paths):
