@@ -8,7 +8,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Where the processor has no VNNI, TensorFlow leaves oneDNN off: slower, and without NCHW convolutions.
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
-.PHONY: run check test test-long test-backends keras-versions lint benchmark docs notebooks notebooks-refresh requirements clean
+.PHONY: run check mutants test test-long test-backends keras-versions lint benchmark docs notebooks notebooks-refresh requirements clean
 
 run: $(READY)  ## The main job on the data that comes with the package.
 	$(BIN)/python -m experiments.frozen_batchnorm $(FLAGS)
@@ -25,6 +25,10 @@ test: $(READY)  ## Every quick test; under ten minutes on two cores.
 
 test-long: $(READY)  ## The quick tests and those that take minutes each.
 	$(BIN)/python -m pytest -q -n $(WORKERS)
+
+# One at a time, each in a fork of a process that has TensorFlow: hours in all, so MODULES="tfbn/layers" LIMIT=40.
+mutants: $(READY)  ## Small faults put into the core one at a time; the tests have to see 95 % of them.
+	nice -n 15 $(BIN)/python -m tests.mutation $(if $(LIMIT),--limit=$(LIMIT)) $(MODULES)
 
 BACKENDS := .venv-backends
 test-backends: requirements.txt setup.cfg  ## The contract on JAX and PyTorch.
