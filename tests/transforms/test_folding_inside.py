@@ -12,7 +12,7 @@ L = keras.layers
 STOCK = L.BatchNormalization
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("tests_folding")
 class Block(L.Layer):
     """Two convolutions of one name, operations between them, and a shortcut."""
 
@@ -155,7 +155,11 @@ def fold_with(model, kind):
 
 
 def test_training_true_inside_stays(rng):
-    class Forced(Block):
+    class Forced(L.Layer):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.bn = L.Conv2D(4, 1), STOCK()
+
         def build(self, shape):
             self.conv.build(shape), self.bn.build(shape)
 
@@ -266,7 +270,7 @@ def test_names_of_the_outputs_of_nested_models_stay(rng):
         assert_close(found, expected)
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("tests_folding")
 class Task(keras.Model):
     """Keeps a base in its config and scales what it is given, as a task with a preprocessor does."""
 

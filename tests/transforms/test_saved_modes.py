@@ -13,7 +13,7 @@ from tfbn.layers.modes import of_layer
 L = keras.layers
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("tests_modes")
 class Block(L.Layer):
     """Makes its layers in its constructor; Keras numbers those without a name."""
 
@@ -30,7 +30,7 @@ class Block(L.Layer):
         return self.late(self.bn(self.dense(x), training=training), training=training)
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("tests_modes")
 class Subclassed(keras.Model):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -149,7 +149,7 @@ def test_all_or_nothing(bad):
     before = tfbn.modes_of(model)
     value, message = BAD[bad]
     if isinstance(value, dict):
-        value = {"first": {"class": "tests>Block", "trainable": False}, **value}
+        value = {"first": {"class": "tests_modes>Block", "trainable": False}, **value}
     with pytest.raises(ValueError, match=message):
         tfbn.set_modes(model, value)
     assert tfbn.modes_of(model) == before
