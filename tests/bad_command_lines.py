@@ -48,7 +48,7 @@ MAIN_JOB = {
     "--weights=none --channels=2": "`channels` to be 1, 3 or None. Received: channels=2",
     "--image_size=-3": f"`image_size` {WHOLE} 0. Received: image_size=-3",
     "--border=14": "`border` to leave room for the image. Received: border=14, image_size=28",
-    "--frozen=stage9": "`layers` to fit a layer (did you mean stage3, stage2, stage1, stem?). Received: laye",
+    "--frozen=stage9": "`frozen` to fit a layer (did you mean stage3, stage2, stage1, stem?). Received: froz",
     "--momentum=1.1": "`momentum` to be a number in [0.0, 1.0]. Received: momentum=1.1",
     "--momentum=nan": "`momentum` to be a number in [0.0, 1.0]. Received: momentum=nan",
     "--seeds=0": f"`seeds` {WHOLE} 1. Received: seeds=0",

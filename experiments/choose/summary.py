@@ -18,7 +18,11 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     results = tables.with_percentages(results)
     arms, shift = list(config.arms), config.shifts[0]
     return Summary(
-        findings=[recommend(results, shift, arms), *_held_in_fit(results, shift, arms)],
+        findings=[
+            recommend(results, shift, arms),
+            *disagreement(results, shift, arms),
+            *_held_in_fit(results, shift, arms),
+        ],
         tables=[
             ("Modes", tables.arms_table(arms, results)),
             (
@@ -64,6 +68,20 @@ def recommend(results: "pd.DataFrame", shift: str, arms: list[str]) -> str:
     said = "No difference that these runs can show" if len(worse) < len(others) else "All others are worse"
     listed = "; ".join(f"{arm} {change.text()}" for arm, change in changes.items())
     return f"{said}: keep {first} ({ARMS[first].says}). Differences to it in points: {listed}."
+
+
+def disagreement(results: "pd.DataFrame", shift: str, arms: list[str]) -> list[str]:
+    """Says so if a converged head ranks another mode first than the short budget does."""
+    part = results[results.condition == shift]
+    means = {metric: part.groupby("arm")[metric].mean() for metric in (tables.SHORT, tables.CONVERGED)}
+    short, converged = (max(arms, key=lambda arm: means[metric][arm]) for metric in means)
+    if short == converged:
+        return []
+    return [
+        f"Short and converged disagree: {short} is first after the short budget, {converged} with a "
+        "converged head. The first also measures how fast a head learns; go by the second if you will "
+        "train long."
+    ]
 
 
 def _held_in_fit(results: "pd.DataFrame", shift: str, arms: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfbn.layers.modes import resolve
+from tfbn.utils.validation import named_as
 
 from ..lab import checkpoints
 from ..lab.experiment import RunConfig
@@ -104,7 +105,8 @@ def check(config: Any) -> None:
     for shift in config.shifts:
         shifts.parse(shift)
     network = networks.build(config, None)
-    tfbn.freeze(network, config.frozen or None)
+    with named_as(layers="frozen"):
+        tfbn.freeze(network, config.frozen or None)
     if config.source is None:
         weights = [networks.weights_of(config, seed) for seed in range(config.seeds)]
         if weights[0] is not None:

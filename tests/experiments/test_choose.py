@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from experiments.choose import __main__ as choose
-from experiments.choose.summary import recommend
+from experiments.choose.summary import disagreement, recommend
 from experiments.lab import binary
 from tests.experiments.small import TINY
 
@@ -39,6 +39,15 @@ def results(**leads):
 )
 def test_each_verdict(leads, said):
     assert recommend(results(**leads), "none", ARMS).startswith(said)
+
+
+def test_short_and_converged_that_disagree_are_named():
+    frame = results(batch=4)
+    same = frame.assign(converged_accuracy=frame.test_accuracy)
+    assert disagreement(same, "none", ARMS) == []
+    apart = frame.assign(converged_accuracy=frame.test_accuracy - 10 * (frame.arm == "batch"))
+    (said,) = disagreement(apart, "none", ARMS)
+    assert "batch is first after the short budget" in said
 
 
 def test_one_seed_recommends_nothing():

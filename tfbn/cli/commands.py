@@ -11,6 +11,7 @@ import numpy as np
 import tfbn
 from tfbn.choosing.backbone import backbone
 from tfbn.cli import inputs
+from tfbn.datasets import Stream
 from tfbn.datasets.pictures import Pictures
 from tfbn.utils.files import can_be_written, written_whole
 from tfbn.utils.validation import fail
@@ -51,9 +52,10 @@ def recalibrate(file: str, flags: Any) -> str:
     model = inputs.network(file, flags, include_top=True)
     images = inputs.images(file, model, flags)
     print(images.summary(), flush=True)
-    found = tfbn.recalibrate(
-        model, images.x[:], batch_size=flags.batch_size, share=flags.share, verbose=False
-    )
+    data = {"data": images.x, "batch_size": flags.batch_size}
+    if isinstance(images.x, Stream):
+        data = {"data": images.x.dataset(flags.batch_size)}
+    found = tfbn.recalibrate(model, **data, share=flags.share, verbose=False)
     _save(model, output)
     return f"{found}\nWritten: {output}"
 

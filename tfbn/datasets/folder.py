@@ -4,7 +4,6 @@ import concurrent.futures
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,7 +76,7 @@ def load_folder(
     return Images(images, listing.labels[rows][kept], listing.class_names)
 
 
-def read(files: Sequence[Path], form: Form, skip_unreadable: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def read(files: Sequence[str], form: Form, skip_unreadable: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Reads image files into one array.
 
     Args:
@@ -96,7 +95,7 @@ def read(files: Sequence[Path], form: Form, skip_unreadable: bool = False) -> tu
     size = form.image_size or 0
     images = np.zeros((len(files), size, size, form.channels or 3), np.float32)
 
-    def fill(row: int) -> Path | None:
+    def fill(row: int) -> str | None:
         try:
             images[row] = form.of_pixels(decoded(files[row], form.inner or 0))
             return None
@@ -109,7 +108,7 @@ def read(files: Sequence[Path], form: Form, skip_unreadable: bool = False) -> tu
     return (images if len(kept) == len(files) else images[kept]), kept
 
 
-def recognized(files: Sequence[Path], skip_unreadable: bool = False) -> np.ndarray:
+def recognized(files: Sequence[str], skip_unreadable: bool = False) -> np.ndarray:
     """The positions of the files that are images by their first bytes; no pixels are decoded.
 
     Raises:
@@ -121,7 +120,7 @@ def recognized(files: Sequence[Path], skip_unreadable: bool = False) -> np.ndarr
     return _kept(files, failed, skip_unreadable)
 
 
-def _kept(files: Sequence[Path], failed: Sequence[bool], skip_unreadable: bool) -> np.ndarray:
+def _kept(files: Sequence[str], failed: Sequence[bool], skip_unreadable: bool) -> np.ndarray:
     """The positions of those that did not fail; raises or warns for the others."""
     bad = [file for file, is_bad in zip(files, failed, strict=True) if is_bad]
     if bad and not (skip_unreadable and len(bad) < len(files)):
@@ -154,7 +153,7 @@ class Stream:
 
     def __init__(
         self,
-        files: Sequence[Path],
+        files: Sequence[str],
         form: Form,
         change: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda images, rows: images,
     ):
@@ -203,7 +202,7 @@ class Stream:
         return positions.batch(batch_size).map(of, num_parallel_calls=1, deterministic=True).prefetch(1)
 
 
-def _unreadable(bad: Sequence[Path], total: int) -> InputError:
+def _unreadable(bad: Sequence[str], total: int) -> InputError:
     expected = "to hold images that can be read (skip_unreadable goes on without the others)"
     if len(bad) == 1:
         return fail("data_dir", expected, str(bad[0]))
@@ -212,7 +211,7 @@ def _unreadable(bad: Sequence[Path], total: int) -> InputError:
     )
 
 
-def _listed(files: Iterable[Path]) -> str:
+def _listed(files: Iterable[str]) -> str:
     names = [str(file) for file in files]
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

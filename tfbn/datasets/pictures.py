@@ -4,7 +4,6 @@ import dataclasses
 import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -110,7 +109,7 @@ def classes_of(listing: Listing) -> str:
     return f"{len(counts)} classes ({', '.join(counts[:_MOST_CLASSES])}{more})"
 
 
-def sizes_of(files: Sequence[Path]) -> str:
+def sizes_of(files: Sequence[str]) -> str:
     """The smallest and the largest of some files' images, as `60 x 80 to 3000 x 4000`.
 
     Example:

@@ -4,10 +4,11 @@ Each check raises `InputError`, a `ValueError`, with the text
 "Expected `name` to be ... Received: name=value" before any work is done.
 """
 
+import contextlib
 import difflib
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -32,6 +33,30 @@ def fail(name: str, expected: str, value: Any) -> InputError:
     Expected `seeds` to be at least 1. Received: seeds=0
     """
     return InputError(f"Expected `{name}` {expected}. Received: {name}={value!r}")
+
+
+@contextlib.contextmanager
+def named_as(**typed: str) -> Iterator[None]:
+    """Has an error name what the user typed in place of a function's argument.
+
+    Args:
+        **typed: Argument to the name that was typed.
+
+    Example:
+
+    >>> with named_as(layers="frozen"):
+    ...     raise fail("layers", "to fit a layer", "stem9")
+    Traceback (most recent call last):
+    tfbn.utils.validation.InputError: Expected `frozen` to fit a layer. Received: frozen='stem9'
+    """
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        for argument, name in typed.items():
+            message = message.replace(f"`{argument}`", f"`{name}`")
+            message = message.replace(f"Received: {argument}=", f"Received: {name}=")
+        raise InputError(message) from error
 
 
 def near_names(name: str, known: Iterable[str]) -> str:
