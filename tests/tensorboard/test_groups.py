@@ -1,5 +1,8 @@
 """What several runs have together: means, ranges, comparison, findings."""
 
+import dataclasses
+
+import keras
 import numpy as np
 import pytest
 
@@ -194,6 +197,7 @@ def test_findings_that_cannot_be_read_are_named(ask):
         {"expected": [1]},
         {"link": "javascript:alert(1)"},
         {"link": "http://example.org"},
+        {"link": "//example.org/docs/"},
     ],
 )
 def test_findings_that_are_none(wrong):
@@ -202,10 +206,24 @@ def test_findings_that_are_none(wrong):
 
 
 def test_what_is_no_finding_is_not_written(tmp_path):
-    for wrong in ([GOOD], ["x"], [FINDING] * 201):
-        with pytest.raises(InputError, match="Expected `found` to be at most 200"):
+    for wrong, what in (([GOOD], "hold findings"), (["x"], "hold"), ([FINDING] * 201, "be at most 200")):
+        with pytest.raises(InputError, match=f"Expected `found` to {what}"):
             tfbn.summary.findings(tmp_path / "log", wrong)
     assert not (tmp_path / "log").exists()
+
+
+def test_what_the_doctor_finds_stands_at_each_layer(tmp_path):
+    bn = [tfbn.BatchNormalization(momentum=0.99, name=name) for name in LAYERS]
+    model = keras.Sequential([keras.Input((2,)), *bn])
+    found = tfbn.doctor(model, batch_size=32, steps=20)
+    slow = next(finding for finding in found if finding.name == "slow-momentum")
+    assert slow.layers == tuple(LAYERS)
+    write(tmp_path / "run", range(2), np.ones((2, 2, 5), np.float32))
+    tfbn.summary.findings(tmp_path / "run", [slow, dataclasses.replace(slow, layers=(), step=7)])
+    read = Asking(PROVIDERS["slow"](tmp_path))("findings", run="run")["findings"]
+    assert [(one["layer"], one["step"]) for one in read] == [("a", 0), ("b", 0), (None, 7)]
+    assert {one["link"] for one in read} == {slow.link}
+    assert {one["measured"] for one in read} == {slow.measured}
 
 
 def test_of_no_step_there_is_nothing():

@@ -7,6 +7,8 @@ from typing import Any
 
 from tfbn.utils.validation import check_at_least, fail
 
+PAGES = ("https://", "docs/")
+
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
@@ -20,11 +22,12 @@ class Finding:
         layer: The path of the BatchNormalization layer; `None` if it is about the whole model.
         measured: What was measured, a finite number or text; `None` if nothing was.
         expected: What was expected instead, likewise.
-        link: A page that explains it, beginning with `https://`; empty if there is none.
+        link: A page that explains it, `https://...` or a page of tfbn's docs, `docs/...`; empty if
+            there is none.
 
     Raises:
         ValueError: A text is empty or no text, the step is negative, a number is not finite, or
-            the link does not begin with `https://`.
+            the link is neither kind of page.
 
     Example:
 
@@ -54,8 +57,8 @@ class Finding:
             value = getattr(self, field)
             if not (value is None or isinstance(value, str) or _is_finite(value)):
                 raise fail(field, "to be a finite number, text or None", value)
-        if not isinstance(self.link, str) or not (self.link == "" or self.link.startswith("https://")):
-            raise fail("link", "to begin with https://, or to be empty", self.link)
+        if not isinstance(self.link, str) or not (self.link == "" or self.link.startswith(PAGES)):
+            raise fail("link", f"to be empty or to begin with one of {list(PAGES)}", self.link)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON.

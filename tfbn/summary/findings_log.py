@@ -1,8 +1,9 @@
 """Findings of a run, for the BatchNorm tab."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from tfbn.summary import tags
 from tfbn.summary.event_file import EventFile
@@ -12,9 +13,10 @@ from tfbn.utils.validation import fail
 
 FILE_SUFFIX = ".tfbn_findings"
 MOST = 200
+SHARED = ("name", "measured", "expected", "cause", "remedy", "link")
 
 
-def findings(log_dir: str | os.PathLike, found: Sequence[Finding]) -> None:
+def findings(log_dir: str | os.PathLike, found: Iterable[Any]) -> None:
     """Writes what was found wrong in a run; what an earlier call wrote is replaced.
 
     The BatchNorm tab marks each finding at its step, on the heat map and on the curves of its
@@ -22,10 +24,11 @@ def findings(log_dir: str | os.PathLike, found: Sequence[Finding]) -> None:
 
     Args:
         log_dir: The run's folder, the one that `tfbn.DriftRecorder` or `tfbn.summary.writer` writes to.
-        found: All findings of the run until now, at most 200; empty removes the earlier ones.
+        found: All findings of the run until now, `Finding`s or those of `tfbn.Doctor`, at most 200;
+            empty removes the earlier ones. One that concerns several layers stands at each of them.
 
     Raises:
-        ValueError: An item is no `Finding`, or there are more than 200.
+        ValueError: An item is no finding, or there are more than 200.
 
     Example:
 
@@ -34,9 +37,9 @@ def findings(log_dir: str | os.PathLike, found: Sequence[Finding]) -> None:
     >>> len(list(folder.glob("*.tfbn_findings")))
     1
     """
-    found = list(found)
-    if not all(isinstance(finding, Finding) for finding in found) or len(found) > MOST:
-        raise fail("found", f"to be at most {MOST} of tfbn.summary.Finding", found)
+    found = [one for finding in found for one in _by_layer(finding)]
+    if len(found) > MOST:
+        raise fail("found", f"to be at most {MOST} findings, counted at each layer", len(found))
     earlier = list(Path(log_dir).glob(f"*{FILE_SUFFIX}"))
     content = {"version": tags.VERSION, "findings": [finding.as_dict() for finding in found]}
     step = max((finding.step for finding in found), default=0)
@@ -45,3 +48,13 @@ def findings(log_dir: str | os.PathLike, found: Sequence[Finding]) -> None:
     events.close()
     for path in earlier:
         path.unlink(missing_ok=True)
+
+
+def _by_layer(finding: Any) -> list[Finding]:
+    """A finding at each layer that it concerns."""
+    if isinstance(finding, Finding):
+        return [finding]
+    if not all(hasattr(finding, name) for name in (*SHARED, "layers", "step")):
+        raise fail("found", "to hold findings, tfbn.summary.Finding or those of tfbn.Doctor", finding)
+    shared = {name: getattr(finding, name) for name in SHARED}
+    return [Finding(**shared, layer=layer, step=finding.step or 0) for layer in finding.layers or (None,)]

@@ -98,6 +98,7 @@ function card(finding) {
 }
 
 function link(address) {
+  if (address?.startsWith("docs/")) return el("span", { class: "note" }, ` See ${address} of tfbn.`);
   if (!address?.startsWith("https://")) return null;
   return el("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, "More about it");
 }

@@ -57,7 +57,7 @@ def _parted(a: Pooled, b: Pooled, place: int, paths: list[str]) -> list[dict[str
     """
     with np.errstate(invalid="ignore"):
         apart = (a.high() < b.low()) | (b.high() < a.low())
-    both = (a.present.any(axis=0) & b.present.any(axis=0)).nonzero()[0]
+    both = np.flatnonzero(a.present.any(axis=0) & b.present.any(axis=0))
     steps, apart = a.steps[both], apart[both][..., place]
     ends = [side.mean()[both][..., place] for side in (a, b)]
     found = []
@@ -66,6 +66,8 @@ def _parted(a: Pooled, b: Pooled, place: int, paths: list[str]) -> list[dict[str
         begin = int(together[-1]) + 1 if len(together) else 0
         if begin < len(steps):
             last = [float(end[-1, layer]) for end in ends]
-            found.append({"layer": path, "step": int(steps[begin]), "a": last[0], "b": last[1]})
-    found.sort(key=lambda one: (one["step"], -abs(one["b"] - one["a"])))
-    return [{**one, **dict(zip("ab", numbers([one["a"], one["b"]]), strict=True))} for one in found]
+            found.append((int(steps[begin]), -abs(last[1] - last[0]), path, last))
+    return [
+        {"layer": path, "step": step, **dict(zip("ab", numbers(last), strict=True))}
+        for step, _, path, last in sorted(found)
+    ]

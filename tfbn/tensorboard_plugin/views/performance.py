@@ -11,6 +11,7 @@ from tfbn.tensorboard_plugin.reading import Reader
 from tfbn.tensorboard_plugin.requests import Arguments
 from tfbn.tensorboard_plugin.views.curves import POINTS, over_runs
 
+NOTHING = (np.zeros(0, np.int64), np.zeros(0))
 PREFIX = tags.performance("", "").split("/", 1)[0]
 
 
@@ -19,8 +20,9 @@ def view(reader: Reader, arguments: Arguments) -> dict[str, Any]:
     of = group(reader, arguments.texts("run"), lambda run: (_scalars(reader, run), _mismatch(reader, run)))
     measures: dict[str, dict[str, Any]] = {}
     for measure, source in dict.fromkeys(key for scalars, _ in of.read for key in scalars):
-        own = [scalars.get((measure, source), (np.zeros(0, np.int64), np.zeros(0))) for scalars, _ in of.read]
-        measures.setdefault(measure, {})[source] = over_runs(pooled(*zip(*own, strict=True), POINTS))
+        own = [scalars.get((measure, source), NOTHING) for scalars, _ in of.read]
+        both = pooled([steps for steps, _ in own], [values for _, values in own], POINTS)
+        measures.setdefault(measure, {})[source] = over_runs(both)
     return {
         "runs": of.names,
         "skipped": of.skipped,
