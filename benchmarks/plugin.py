@@ -29,10 +29,16 @@ TARGET = 1.0  # seconds
 QUESTIONS: dict[str, dict[str, Any]] = {
     "runs": {},
     "heat_map": {"run": "run", "metric": "kl", "columns": 400},
+    "compare": {"a": "run", "b": "run", "metric": "kl", "columns": 400},
     "model": {"run": "run"},
     "layer": {"run": "run", "layer": LAYER},
+    "curves": {"run": "run", "layer": LAYER, "metric": "kl"},
+    "findings": {"run": "run"},
     "performance": {"run": "run"},
 }
+# A study as the main job leaves it: what the first view asks for, all answers together.
+ARMS, SHIFTS, SEEDS = 7, 2, 5
+STUDY_LAYERS, STUDY_STEPS = 9, 150
 
 
 def run(quick: bool) -> list[Row]:
@@ -50,25 +56,52 @@ def run(quick: bool) -> list[Row]:
             )
             for flag in ("--load_fast=true", "--load_fast=false")
             for route, seconds in answer_times(Path(name), flag, asked).items()
-        ]
+        ] + [_of_a_study(Path(name) / "study")]
 
 
-def write(folder: Path, steps: int) -> None:
-    """Writes the run."""
+def _of_a_study(folder: Path) -> Row:
+    groups = [
+        [f"shift{shift}/arm{arm}/seed{seed}" for seed in range(SEEDS)]
+        for shift in range(SHIFTS)
+        for arm in range(ARMS)
+    ]
+    runs = [run for group in groups for run in group]
+    for run in runs:
+        write(folder / run, STUDY_STEPS, STUDY_LAYERS, STUDY_STEPS)
+    with serving(folder) as url:
+        while not _loaded(url, runs):
+            time.sleep(0.2)
+        start = time.perf_counter()
+        for group in groups[:ARMS]:
+            for route, more in (("heat_map", {"metric": "mean_shift", "columns": 400}), ("findings", {})):
+                _read(f"{url}data/plugin/tfbn/{route}?{urlencode({'run': group, **more}, doseq=True)}")
+        seconds = time.perf_counter() - start
+    return row(
+        f"BatchNorm tab, {len(runs)} runs of {STUDY_LAYERS} layers x {STUDY_STEPS} steps",
+        "a second",
+        f"all that the first view asks: {ARMS} groups of {SEEDS} runs",
+        ([TARGET], [seconds]),
+        unit="s",
+        target=TARGET,
+    )
+
+
+def write(folder: Path, steps: int, layers: int = LAYERS, flush: int = FLUSH) -> None:
+    """Writes a run."""
     rng = np.random.default_rng(0)
-    paths = [f"stage{i // 40}/block{i}/bn" for i in range(LAYERS)]
+    paths = [f"stage{i // 40}/block{i}/bn" for i in range(layers)]
     reference = {path: Statistics(rng.normal(size=CHANNELS), np.ones(CHANNELS), 1e-3) for path in paths}
     log = Writer(folder, reference)
     log.begin(dict.fromkeys(paths, Mode("batch", updates=True, trains=True)))
-    rows = rng.uniform(size=(FLUSH, LAYERS, len(drift.METRICS))).astype(np.float32)
+    rows = rng.uniform(size=(flush, layers, len(drift.METRICS))).astype(np.float32)
     channels = {path: rng.uniform(1, 2, (4, CHANNELS)).astype(np.float32) for path in paths}
-    for begin in range(0, steps, FLUSH):
-        log.rows(np.arange(begin, begin + FLUSH), rows, rng.uniform(size=(LAYERS, 2)))
-        if begin % (steps // EPOCHS) == 0:
+    for begin in range(0, steps, flush):
+        log.rows(np.arange(begin, begin + flush), rows, rng.uniform(size=(layers, 2)))
+        if begin % max(1, steps // EPOCHS) == 0:
             log.channels(begin, channels)
             log.performance(begin, training={"accuracy": 0.5}, inference={"accuracy": 0.25})
         log.flush()
-    log.end(heat_maps=False)
+    log.end()
 
 
 def answer_times(folder: Path, flag: str, asked: int) -> dict[str, list[float]]:
@@ -78,6 +111,12 @@ def answer_times(folder: Path, flag: str, asked: int) -> dict[str, list[float]]:
         while not json.loads(_read(f"{url}data/plugin/text/text?run=run&tag=bn_verdict")):
             time.sleep(0.2)
         return {route: [_seconds(url, route) for _ in range(asked)] for route in QUESTIONS}
+
+
+def _loaded(url: str, runs: list[str]) -> bool:
+    """Whether the last thing in each run's file has been read."""
+    found = json.loads(_read(f"{url}data/plugin/text/tags"))
+    return all("bn_verdict" in found.get(run, []) for run in runs)
 
 
 def _seconds(url: str, route: str) -> float:

@@ -429,3 +429,66 @@ def test_first_paint_of_seventy_runs_takes_less_than_three_seconds_of_cpu(page):
     page.reload()
     assert len(page.all("figure.map")) == len(ARMS)
     assert page.cpu_seconds() - before < 3
+
+
+STAGES = json.dumps(["stage2"])
+
+
+@pytest.fixture(scope="module")
+def deep(folder, page):
+    """A network of 200 layers beside the study, with what is kept of 100,000 steps."""
+    paths, values = study.write_deep(folder / "runs" / "deep")
+    page.driver.switch_to.default_content()
+    page.one(".reload-button").click()
+    page.until_listed(RUNS + 1)
+    return paths, values
+
+
+def test_two_hundred_layers_are_grouped_by_stage_and_unfold(page, deep):
+    paths, values = deep
+    page.open(choosing(groups="[]", runs='["deep"]', metric="kl"))
+    labels = [label.text for label in page.all(".names button")]
+    assert labels == [f"▸ stage{i} (40)" for i in range(5)]
+    # A stage is the largest of its layers.
+    assert page.reading_at("deep", Keys.END) == values[-1, :40, 2].max()
+    page.map_of("deep").send_keys(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER)
+    page.wait(lambda: len(page.all(".names li")) == 45)
+    assert page.one("main").get_attribute("data-view") == "heat_map"
+    names = page.all(".names button")
+    assert names[2].text == "▾ stage2 (40)"
+    assert names[3].text.strip() == paths[80].removeprefix("net/")
+    heights = {row.size["height"] for row in page.all(".names li")}
+    assert 14 <= min(heights) <= max(heights) <= 20
+    assert page.driver.execute_script(CLIPPED) == []
+    kept = page.hash().removeprefix("#tfbn")
+    page.open(kept)
+    assert len(page.all(".names li")) == 45
+    page.one("#unfold_all").click()
+    page.wait(lambda: len(page.all(".names li")) == 205)
+    page.one("#unfold_all").click()
+    page.wait(lambda: len(page.all(".names li")) == 5)
+    before = page.cpu_seconds()
+    page.open(choosing(groups="[]", runs='["deep"]', metric="kl"))
+    assert page.cpu_seconds() - before < 1
+
+
+STAGE_NAMES = [
+    (["stem_bn", "stage1_block1_bn1", "stage1_block2_bn1", "stage2_block1_bn1", "stage2_block1_bn2"],
+     {"stem_bn": 1, "stage1": 2, "stage2": 2}),
+    (["conv1_bn", "conv2_block1_1_bn", "conv2_block1_2_bn", "conv3_block1_1_bn", "conv3_block1_2_bn"],
+     {"conv1": 1, "conv2": 2, "conv3": 2}),
+    (["a/x/bn", "a/y/bn", "b/x/bn", "b/y/bn"], {"a": 2, "b": 2}),
+    (["a/x", "a/y", "b/x", "b/y", "a/z", "a/w"], {"a": 2, "b": 2, "a #2": 2}),
+    # Names that say nothing of stages: ten at a time.
+    ([f"batch_normalization_{i}" for i in range(25)],
+     {"batch_normalization_0 … batch_normalization_9": 10,
+      "batch_normalization_10 … batch_normalization_19": 10,
+      "batch_normalization_20 … batch_normalization_24": 5}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("paths", "expected"), STAGE_NAMES)
+def test_stages_by_the_names_of_layers(page, paths, expected):
+    found = page.imported("stages.js", "return module.stagesOf(given)", given=paths)
+    assert {stage["name"]: len(stage["members"]) for stage in found} == expected
+    assert [index for stage in found for index in stage["members"]] == list(range(len(paths)))

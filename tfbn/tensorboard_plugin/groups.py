@@ -44,6 +44,7 @@ def group(reader: Reader, runs: list[str], read: Callable[[str], Any]) -> Group:
     Raises:
         InputError: None of the runs can be read.
     """
+    reader.list_tags(runs)
     names, layers, found, skipped = [], [], [], []
     errors = []
     for run in runs:

@@ -29,6 +29,15 @@ class Reader:
     def __init__(self, provider: providers.DataProvider, ctx: Any, experiment: str, cache: RowsCache):
         self._provider, self._cache = provider, cache
         self._where = {"ctx": ctx, "experiment_id": experiment}
+        self._listings: dict[str, dict[str, Any]] = {}  # of one request: a run's tags are listed once
+
+    def list_tags(self, runs: list[str]) -> None:
+        """Lists the tags of several runs at once, which is as fast as of one."""
+        missing = [run for run in runs if run not in self._listings]
+        if missing:
+            only = providers.RunTagFilter(runs=missing)
+            listed = self._provider.list_tensors(**self._where, plugin_name=tags.PLUGIN, run_tag_filter=only)
+            self._listings |= {run: listed.get(run, {}) for run in missing}
 
     def runs(self) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
         """Every run of this plugin that can be read, and every one that cannot.
@@ -118,7 +127,9 @@ class Reader:
 
     def texts(self, tag: str, runs: list[str]) -> dict[str, list[Any]]:
         """The tensors of one tag in several runs, of those that have it."""
-        found = {run: self.readable(run, lambda run=run: self._tensors(run, [tag], 1)) for run in runs}
+        self.list_tags(runs)
+        having = [run for run in runs if tag in self._listed(run)]
+        found = {run: self.readable(run, lambda run=run: self._tensors(run, [tag], 1)) for run in having}
         return {run: by_tag[tag] for run, by_tag in found.items() if tag in by_tag}
 
     def scalars(self, run: str, prefix: str) -> dict[str, tuple[list[int], list[float]]]:
@@ -160,10 +171,11 @@ class Reader:
         return self._provider.list_tensors(**self._where, plugin_name=tags.PLUGIN)
 
     def _listed(self, run: str) -> dict[str, Any]:
-        only = providers.RunTagFilter(runs=[run])
-        return self._provider.list_tensors(**self._where, plugin_name=tags.PLUGIN, run_tag_filter=only).get(
-            run, {}
-        )
+        if run not in self._listings:
+            only = providers.RunTagFilter(runs=[run])
+            listed = self._provider.list_tensors(**self._where, plugin_name=tags.PLUGIN, run_tag_filter=only)
+            self._listings[run] = listed.get(run, {})
+        return self._listings[run]
 
     def _tensors(self, run: str, wanted: list[str], points: int) -> dict[str, Any]:
         if not wanted:

@@ -48,9 +48,10 @@ export function runsOf(arm) {
   return arm.runs.map((run) => run.name);
 }
 
-/** `5 runs`, or the run's name if it is one. */
+/** `mean of 5 runs`; the run's name if it is one, unless that is the label. */
 export function counted(arm) {
-  return arm.runs.length === 1 ? arm.runs[0].name : `mean of ${arm.runs.length} runs`;
+  if (arm.runs.length > 1) return `mean of ${arm.runs.length} runs`;
+  return arm.runs[0].name === arm.label ? "" : arm.runs[0].name;
 }
 
 /** Each run as a group of its own, looking as its group does. */

@@ -64,7 +64,7 @@ function layoutOf(maps, same) {
   const fitting = Math.floor(same ? (room - labels) / (NARROWEST + GAP) : room / (NARROWEST + labels + GAP));
   const inRow = Math.max(1, Math.min(maps.length, fitting));
   const width = Math.floor((room - labels * (same ? 1 : inRow)) / inRow) - GAP;
-  const lines = Math.ceil(longest / labels);
+  const lines = Math.ceil(longest / labels - 0.05); // what one line holds may be rounded
   const rows = Math.max(...maps.map((map) => map.rows.length));
   const fair = Math.floor((window.innerHeight - 340) / rows);
   return { labels, inRow, width, rowHeight: Math.max(LINE * lines + 1, Math.min(40, fair)) };

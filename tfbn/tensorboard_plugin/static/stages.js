@@ -38,7 +38,7 @@ export function stagesOf(paths) {
     if (stages.at(-1)?.name === name) stages.at(-1).members.push(index);
     else stages.push({ name, members: [index] });
   });
-  const useful = stages.length <= paths.length / 2;
+  const useful = stages.length <= 0.7 * paths.length;
   const parts = useful ? stages : [{ name: "", members: paths.map((_, index) => index) }];
   return unique(parts.flatMap((stage) => divided(stage, paths)));
 }
