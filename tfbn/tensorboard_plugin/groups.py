@@ -92,6 +92,7 @@ def rows_of(
 
     A layer that a run does not have is NaN.
     """
+    reader.fetch(runs, series)
     of = group(reader, runs, lambda run: (reader.layers(run), reader.rows(run, series)))
     place = {path: i for i, path in enumerate(of.paths)}
     metrics = len(tags.SERIES[series])

@@ -29,7 +29,9 @@ class Reader:
     def __init__(self, provider: providers.DataProvider, ctx: Any, experiment: str, cache: RowsCache):
         self._provider, self._cache = provider, cache
         self._where = {"ctx": ctx, "experiment_id": experiment}
-        self._listings: dict[str, dict[str, Any]] = {}  # of one request: a run's tags are listed once
+        # Of one request, by run, and by run and series: what was listed, and what was read ahead.
+        self._listings: dict[str, dict[str, Any]] = {}
+        self._fetched: dict[tuple[str, str], dict[str, Any]] = {}
 
     def list_tags(self, runs: list[str]) -> None:
         """Lists the tags of several runs at once, which is as fast as of one."""
@@ -92,16 +94,36 @@ class Reader:
             `(steps, values)`: shapes `(n,)` and `(n, layers, metrics)`, by ascending step.
         """
         check_choice("series", series, tags.SERIES)
-        prefix = f"{tags.PLUGIN}/{series}/"
-        listed = {tag: about for tag, about in self._listed(run).items() if tag.startswith(prefix)}
-        state = tuple((tag, listed[tag].max_wall_time) for tag in sorted(listed))
+        wanted, state = self._blocks(run, series)
         key = (self._where["experiment_id"], run, series)
         known = self._cache.get(key, state)
         if known is None:
             count, metrics = len(self.layers(run)), len(tags.SERIES[series])
-            known = self.readable(run, lambda: joined(self._tensors(run, sorted(listed), 1), count, metrics))
+            read = self._fetched.pop((run, series), None)
+            known = self.readable(run, lambda: joined(read or self._tensors(run, wanted, 1), count, metrics))
             self._cache.put(key, state, known, sum(array.nbytes for array in known))
         return known
+
+    def fetch(self, runs: list[str], series: str) -> None:
+        """Reads a series of several runs at once, for `rows`: one question takes as long as many."""
+        self.list_tags(runs)
+        missing = {}
+        for run in runs:
+            wanted, state = self._blocks(run, series)
+            if wanted and self._cache.get((self._where["experiment_id"], run, series), state) is None:
+                missing[run] = wanted
+        every = sorted({tag for wanted in missing.values() for tag in wanted})
+        try:
+            read = self._read(list(missing), every, 1)
+        except UnreadableRunError:
+            return  # `rows` reads run by run then, and says which one is damaged
+        self._fetched |= {(run, series): by_tag for run, by_tag in read.items()}
+
+    def _blocks(self, run: str, series: str) -> tuple[list[str], Any]:
+        """The tags of a series' blocks, and what changes when something is added to them."""
+        listed = self._listed(run)
+        wanted = sorted(tag for tag in listed if tag.startswith(f"{tags.PLUGIN}/{series}/"))
+        return wanted, tuple((tag, listed[tag].max_wall_time) for tag in wanted)
 
     def reference(self, run: str, layer: int, channels: int) -> np.ndarray | None:
         """A layer's reference, shape `(2, channels)`; None if it is not there."""
@@ -171,22 +193,21 @@ class Reader:
         return self._provider.list_tensors(**self._where, plugin_name=tags.PLUGIN)
 
     def _listed(self, run: str) -> dict[str, Any]:
-        if run not in self._listings:
-            only = providers.RunTagFilter(runs=[run])
-            listed = self._provider.list_tensors(**self._where, plugin_name=tags.PLUGIN, run_tag_filter=only)
-            self._listings[run] = listed.get(run, {})
+        self.list_tags([run])
         return self._listings[run]
 
     def _tensors(self, run: str, wanted: list[str], points: int) -> dict[str, Any]:
-        if not wanted:
+        return self._read([run], wanted, points).get(run, {})
+
+    def _read(self, runs: list[str], wanted: list[str], points: int) -> dict[str, dict[str, Any]]:
+        if not wanted or not runs:
             return {}
         try:
-            read = self._provider.read_tensors(
+            return self._provider.read_tensors(
                 **self._where,
                 plugin_name=tags.PLUGIN,
                 downsample=points,
-                run_tag_filter=providers.RunTagFilter(runs=[run], tags=wanted),
+                run_tag_filter=providers.RunTagFilter(runs=runs, tags=wanted),
             )
         except DAMAGED as error:
             raise UnreadableRunError(f"a tensor of it is damaged: {shortened(str(error))}") from error
-        return read.get(run, {})

@@ -13,7 +13,10 @@ from tfbn.tensorboard_plugin.requests import Arguments, numbers
 
 def view(reader: Reader, arguments: Arguments) -> dict[str, Any]:
     """Argument: `run`, once or more. One row for each layer; numbers are means over the runs."""
-    of = group(reader, arguments.texts("run"), lambda run: _OfRun(reader, run))
+    runs = arguments.texts("run")
+    for series in tags.SERIES:
+        reader.fetch(runs, series)
+    of = group(reader, runs, lambda run: _OfRun(reader, run))
     rows = merged([one.rows for one in of.read])
     for row in rows:
         own = [one.by_path[row["path"]] for one in of.read if row["path"] in one.by_path]
