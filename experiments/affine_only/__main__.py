@@ -50,7 +50,6 @@ EXPERIMENT = Experiment(
     summarize=summarize,
     arms={name: arm.says for name, arm in AFFINE.items()},
     metrics=("test_accuracy", "converged_accuracy"),
-    resumable=True,
 )
 
 if __name__ == "__main__":

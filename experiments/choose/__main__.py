@@ -63,7 +63,6 @@ EXPERIMENT = Experiment(
     metrics=("test_accuracy", "converged_accuracy"),
     audit=transfer.audit,
     arms={name: ARMS[name].says for name in MODES},
-    resumable=True,
 )
 
 if __name__ == "__main__":

@@ -57,8 +57,6 @@ def part_config(config: Config, part: Experiment) -> Any:
     passed = {field.name: getattr(config, field.name) for field in dataclasses.fields(RunConfig)}
     passed["work_dir"] = str(folder_of("claims", config) / part.name)
     del passed["open_report"]
-    if not part.resumable:
-        del passed["checkpoint_every"]
     if not config.seeds:
         del passed["seeds"]
     made = part.config_class(**passed)
@@ -91,7 +89,6 @@ EXPERIMENT = Experiment(
     run=run,
     summarize=summarize,
     parts=parts,
-    resumable=True,
 )
 
 if __name__ == "__main__":

@@ -46,7 +46,6 @@ EXPERIMENT = Experiment(
     metrics=("test_accuracy", "converged_accuracy"),
     audit=transfer.audit,
     arms={name: arm.says for name, arm in arms.ARMS.items()},
-    resumable=True,
 )
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from absl import app, flags, logging
 
 from tfbn.utils.validation import InputError
 
-from . import checkpoints, executor, options, plan
+from . import executor, options, plan
 from . import flags as config_flags
 from .dispatch import FailedRunsError
 from .experiment import Cell, Experiment, Summary
@@ -99,7 +99,6 @@ def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
 def check(experiment: Experiment, config: Any) -> None:
     """Raises `InputError` if the config cannot run, or that of an experiment it is made of."""
     options.check(config)
-    checkpoints.check(experiment, config)
     experiment.check(config)
     for part, part_config in experiment.parts(config):
         check(part, part_config)

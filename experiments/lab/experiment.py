@@ -29,11 +29,6 @@ class RunConfig:
         "How results come back: folder (workers share work_dir), return (as bytes).",
         choices=("folder", "return"),
     )
-    checkpoint_every: int = option(
-        0,
-        "Epochs after which a run that is killed can continue; 0: it starts anew. Not with results=return.",
-        low=0,
-    )
     dry_run: bool = option(False, "Say how many runs there are and how long they would take, and stop.")
     open_report: bool = option(False, "Open the report in the web browser at the end.")
 
@@ -112,7 +107,6 @@ class Experiment:
             the columns condition, arm and seed in front.
         parts: Other experiments that this one is made of, each with its config. Then there
             are no cells, and `summarize` gets the parts' summaries, by name, as results.
-        resumable: Whether its runs heed `checkpoint_every`, see `experiments.lab.checkpoints`.
     """
 
     name: str
@@ -127,4 +121,3 @@ class Experiment:
     metrics: tuple[str, ...] = ()
     tables: tuple[str, ...] = ("drift",)
     parts: "Callable[[Any], list[tuple[Experiment, Any]]]" = no_parts
-    resumable: bool = False

@@ -4,7 +4,6 @@ manifest.json            what these runs are: configuration, versions, machine
 runs/<condition>/<arm>/seed<k>/
     result.json          the run's measurements; written last
     drift.parquet        if the run recorded drift, with TensorBoard files beside it
-checkpoints/<condition>/<arm>/seed<k>.zip   of a run that has not finished, if asked for
 results.parquet          one row for each run
 drift.parquet            the runs' own tables, put together
 report.html
@@ -52,7 +51,6 @@ class Store:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.runs = self.folder / "runs"
-        self.checkpoints = self.folder / "checkpoints"
 
     def check(self, experiment: str, config: RunConfig) -> None:
         """Raises `InputError` if the folder cannot take this study; writes nothing.
@@ -118,26 +116,14 @@ class Store:
                 raise
             row = stored_files.read_row(final / "result.json")
         flush_to_disk(final.parent)
-        checkpoint_of(final).unlink(missing_ok=True)
         return row
 
     def _drop_unfinished(self) -> None:
         for temporary in self.folder.glob(".*.tmp"):
             temporary.unlink()
-        for unfinished in [*self.runs.glob("*/*/*.unfinished"), *self.checkpoints.glob("*/*/.*.tmp")]:
+        for unfinished in self.runs.glob("*/*/*.unfinished"):
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.unlink(missing_ok=True)  # a file among them
-        self._drop_checkpoints()
-
-    def _drop_checkpoints(self) -> None:
-        """Those of runs that have finished, and folders that then hold none."""
-        for checkpoint in self.checkpoints.glob("*/*/*.zip"):
-            run = checkpoint.relative_to(self.checkpoints).with_suffix("")
-            if (self.runs / run / "result.json").exists():
-                checkpoint.unlink(missing_ok=True)
-        for folder in sorted([*self.checkpoints.glob("*/*"), *self.checkpoints.glob("*")], reverse=True):
-            _remove_if_empty(folder)
-        _remove_if_empty(self.checkpoints)
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """The stored row of a run, or None if it has not finished."""
@@ -196,16 +182,6 @@ def folder_of(experiment: str, config: RunConfig) -> Path:
     return Path(config.work_dir or f"runs/{experiment}")
 
 
-def checkpoint_of(run_folder: Path) -> Path:
-    """Where a run keeps what it needs to continue: not in its own folder, which ends with it.
-
-    Args:
-        run_folder: What `Store.begun` gave, or the folder of the finished run.
-    """
-    work_folder, (condition, arm, run) = run_folder.parents[3], run_folder.parts[-3:]
-    return work_folder / "checkpoints" / condition / arm / f"{run.partition('.')[0]}.zip"
-
-
 def code_and_versions() -> dict[str, Any]:
     """What results depend on beside the configuration."""
     versions = {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}
@@ -247,11 +223,6 @@ def _rename(unfinished: Path, final: Path) -> None:
     if final.exists() and not (final / "result.json").exists():
         shutil.rmtree(final)
     unfinished.rename(final)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        folder.rmdir()
 
 
 def _foreign(path: Path) -> bool:

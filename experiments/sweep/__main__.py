@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tfbn.utils.validation import InputError, fail
 
-from ..lab import binary, catalog, checkpoints, grids, options
+from ..lab import binary, catalog, grids, options
 from ..lab.experiment import Cell, Experiment, RunConfig, no_parts
 from ..lab.options import option
 from .summary import summarize
@@ -30,8 +30,7 @@ class Config(RunConfig):
 
     def points(self) -> dict[str, RunConfig]:
         """The experiment's config at every point, by the point's label."""
-        passed = {"seeds": self.seeds, "checkpoint_every": self.checkpoint_every}
-        shared = catalog.load(self.experiment).config_class(**passed)
+        shared = catalog.load(self.experiment).config_class(seeds=self.seeds)
         return dict(grids.points(grids.with_options(shared, self.set), self.grid))
 
 
@@ -52,7 +51,6 @@ def check(config: Config) -> None:
     experiment = catalog.load(config.experiment)
     for point in config.points().values():
         options.check(point)
-        checkpoints.check(experiment, point)
         experiment.check(point)
 
 
@@ -82,7 +80,6 @@ EXPERIMENT = Experiment(
     cells=cells,
     run=run,
     summarize=summarize,
-    resumable=True,
 )
 
 if __name__ == "__main__":

@@ -46,6 +46,3 @@ class WholeRecorder(tfbn.DriftRecorder):
 
     def set_model(self, model: Any) -> None:
         super().set_model(self._whole)
-
-    def restore(self, folder: Any, model: Any) -> None:
-        super().restore(folder, self._whole)

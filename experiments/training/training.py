@@ -2,14 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tfbn.datasets import Stream
-
-if TYPE_CHECKING:
-    from ..lab.checkpoints import Checkpoint
 
 
 def compiled(model: Any, optimizer: Any) -> Any:
@@ -37,7 +34,6 @@ def fit(
     steps: int | None = None,
     callbacks: Sequence[Any] = (),
     shuffle: bool = True,
-    checkpoint: "Checkpoint | None" = None,
 ) -> dict[str, list[float]]:
     """Fits a compiled model; the order of the examples is a function of `seed` alone.
 
@@ -52,9 +48,6 @@ def fit(
             takes. So runs of different batch sizes can be compared at the same number of steps.
         callbacks: Keras callbacks.
         shuffle: False: the order of `x`, in every epoch.
-        checkpoint: Where an earlier, killed process got to with the same training, which
-            then continues, and ends as it would have, to the bit. The other callbacks with
-            a state must be parts of it.
 
     Returns:
         The history: a list of values, one an epoch, for each metric.
@@ -66,19 +59,15 @@ def fit(
     data = data.shuffle(len(x), seed=seed) if shuffle else data
     data = data if steps is None else data.repeat()
     data = data.batch(batch_size) if rows is None else x.dataset(batch_size, data, y)
-    data = _plain(data)
-    if checkpoint is not None:
-        data = checkpoint.restore(model, data, steps)
     history = model.fit(
-        data,
+        _plain(data),
         epochs=epochs,
-        initial_epoch=0 if checkpoint is None else checkpoint.epochs,
         steps_per_epoch=steps,
         verbose=0,
         shuffle=False,
-        callbacks=[*callbacks, *([] if checkpoint is None else [checkpoint])],
+        callbacks=list(callbacks),
     )
-    return history.history if checkpoint is None else checkpoint.history
+    return history.history
 
 
 def predict(model: Any, x: np.ndarray, batch_size: int) -> Any:

@@ -9,7 +9,6 @@ from typing import Any
 from tfbn.layers.modes import resolve
 from tfbn.utils.validation import named_as
 
-from ..lab import checkpoints
 from ..lab.experiment import RunConfig
 from ..lab.options import option
 from . import devices, networks, overview, pretraining, reuse, training
@@ -162,9 +161,8 @@ def run_arm(config: ArmConfig, arm: Arm, shift: str, seed: int, folder: Path) ->
     started = time.perf_counter()
     with strategy.scope():
         trained, inputs = prefix.shortened(model, split)
-    checkpoint = checkpoints.of_run(config, folder, {"drift": recorder})
     split_for_fit = dataclasses.replace(split, train_x=inputs)
-    fit_accuracy = fit(config, trained, split_for_fit, seed, [recorder], checkpoint)
+    fit_accuracy = fit(config, trained, split_for_fit, seed, [recorder])
     measurements = {"fit_seconds": time.perf_counter() - started, "fit_accuracy": fit_accuracy}
     measurements["frozen_part_computed_once"] = float(trained is not model)
     measurements["trained_parameters"] = training.trained_parameters(model)
@@ -259,7 +257,6 @@ def fit(
     split: Split,
     seed: int,
     callbacks: list[Any],
-    checkpoint: checkpoints.Checkpoint | None = None,
 ) -> float:
     """Trains for the short budget; returns the last epoch's accuracy as `fit` saw it."""
     history = training.fit(
@@ -270,6 +267,5 @@ def fit(
         seed=seed,
         epochs=config.epochs,
         callbacks=callbacks,
-        checkpoint=checkpoint,
     )
     return history["accuracy"][-1]

@@ -185,7 +185,7 @@ def test_every_registered_experiment(name):
     assert experiment.question.endswith("?")
     assert experiment.arms, "arms are what --help lists"
     assert all(says.strip() for says in experiment.arms.values())
-    assert "minute" in importlib.import_module(f"experiments.{name}").__doc__
+    assert "minute" in importlib.import_module(f"experiments.{name}.__main__").__doc__
     options.check(experiment.config_class())
     assert experiment.cells(experiment.config_class())
 

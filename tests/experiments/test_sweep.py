@@ -17,9 +17,9 @@ from tfbn.utils.validation import InputError
 @pytest.fixture(autouse=True)
 def _listed(monkeypatch):
     """The small experiment, as if it were a binary."""
-    module = types.ModuleType("experiments.small")
+    module = types.ModuleType("experiments.small.__main__")
     module.EXPERIMENT = small.EXPERIMENT
-    monkeypatch.setitem(sys.modules, "experiments.small", module)
+    monkeypatch.setitem(sys.modules, "experiments.small.__main__", module)
     names = catalog.names()
     monkeypatch.setattr(catalog, "names", lambda: (*names, "small"))
 
