@@ -59,3 +59,4 @@ def __dir__() -> list[str]:
 @wrapt.when_imported("keras")
 def _register_layers(_: Any) -> None:
     importlib.import_module("tfbn.layers")
+    importlib.import_module("tfbn.transforms.retracing")  # learns of the models that are compiled

@@ -1,10 +1,14 @@
 """What was set takes effect in the next `fit`, in whichever compiled model runs the layer."""
 
+import gc
+import threading
+
 import keras
 import numpy as np
 import pytest
 
 import tfbn
+from tfbn.graph import compiled_models
 
 L = keras.layers
 RNG = np.random.default_rng(0)
@@ -79,6 +83,7 @@ def test_a_compiled_model_around_the_changed_one_is_told(change):
 def test_slots_follow_their_variable_where_paths_repeat(optimizer):
     model = identical_networks(optimizer())
     moved(model)
+    used = model.optimizer
     paths = [v.path for v in model.trainable_variables]
     assert len(set(paths)) < len(paths)
     before, iterations = slots(model.optimizer), int(model.optimizer.iterations)
@@ -88,6 +93,7 @@ def test_slots_follow_their_variable_where_paths_repeat(optimizer):
     assert 0 < len(after) < len(before)
     for key, value in after.items():
         np.testing.assert_array_equal(value, before[key])
+    assert model.optimizer is used
     assert int(model.optimizer.iterations) == iterations
     assert float(model.optimizer.learning_rate) == rate
     assert moved(model) == {"b", "head"}
@@ -110,9 +116,11 @@ def test_what_is_excluded_from_weight_decay_stays_so_inside_a_loss_scale():
     moved(model)
     tfbn.freeze(model, "a")
     gamma, kernel = (model.get_layer("b").get_layer(n).trainable_variables[0] for n in ("bn", "conv"))
-    successor = model.optimizer.inner_optimizer
-    assert successor is not inside
-    assert (successor._use_weight_decay(gamma), successor._use_weight_decay(kernel)) == (False, True)
+    assert model.optimizer.inner_optimizer is inside
+    assert (inside._use_weight_decay(gamma), inside._use_weight_decay(kernel)) == (False, True)
+    tfbn.unfreeze(model, "a")
+    gamma, kernel = (model.get_layer("a").get_layer(n).trainable_variables[0] for n in ("bn", "conv"))
+    assert (inside._use_weight_decay(gamma), inside._use_weight_decay(kernel)) == (False, True)
     assert float(model.optimizer.dynamic_scale) == 64.0
 
 
@@ -155,3 +163,109 @@ def test_the_audit_has_nothing_to_warn_of_after_freeze():
     moved(model)
     model.get_layer("b").get_layer("bn").training = True
     assert "flags changed since" in str(tfbn.audit(model))
+
+
+def held(base):
+    """The base's kernel and statistics, as copies."""
+    layer, norm = base.get_layer("conv"), base.get_layer("bn")
+    return [np.array(v, copy=True) for v in (layer.kernel, norm.gamma, norm.moving_mean)]
+
+
+HIDING = {
+    "gc.freeze": lambda model: (gc.collect(), gc.freeze()),
+    "gc.disable": lambda model: gc.disable(),
+    "another thread": lambda model: None,
+    "a callback": lambda model: None,
+    "before tfbn": lambda model: compiled_models._MODELS.discard(model),
+}
+
+
+@pytest.mark.parametrize("hiding", HIDING)
+def test_a_model_is_found_wherever_it_hides(hiding):
+    made = []
+
+    def make():
+        model = identical_networks()
+        moved(model)
+        made.append(model)
+
+    if hiding == "another thread":
+        thread = threading.Thread(target=make)
+        thread.start()
+        thread.join()
+    else:
+        make()
+    base = made[0].get_layer("a")
+    if hiding == "a callback":
+        holder = keras.callbacks.LambdaCallback()
+        holder.set_model(made.pop())
+    HIDING[hiding](made and made[0])
+    try:
+        tfbn.freeze(base, training=False)
+        before = held(base)
+        model = made[0] if made else holder.model
+        assert moved(model) == {"b", "head"}
+        for now, then in zip(held(base), before, strict=True):
+            np.testing.assert_array_equal(now, then)
+        tfbn.unfreeze(base)
+        assert moved(model) == {"a", "b", "head"}
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+@pytest.mark.parametrize("call", ["evaluate", "predict"])
+def test_a_model_from_before_tfbn_evaluates_and_predicts_by_the_flags(call):
+    model = identical_networks()
+    moved(model)
+    data = (X, Y) if call == "evaluate" else (X,)
+    getattr(model, call)(*data, verbose=0)
+    compiled_models._MODELS.discard(model)
+    kept = vars(model)["test_function" if call == "evaluate" else "predict_function"]
+    tfbn.convert(model.get_layer("a"), training=False)
+    getattr(model, call)(*data, verbose=0)
+    assert vars(model)["test_function" if call == "evaluate" else "predict_function"] is not kept
+
+
+def test_a_loaded_model_compiles_and_is_known(tmp_path, recwarn):
+    model = identical_networks()
+    moved(model)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert not [w for w in recwarn if "custom" in str(w.message)]  # `compile` is still Keras's own
+    assert any(each is loaded for each in compiled_models.compiled_models())
+
+
+def test_models_are_not_kept_alive():
+    model = identical_networks()
+    moved(model)
+    count = len(compiled_models.compiled_models())
+    del model
+    keras.backend.clear_session()
+    gc.collect()
+    assert len(compiled_models.compiled_models()) < count
+
+
+def test_it_takes_no_walk_over_the_heap(monkeypatch):
+    model = identical_networks()
+    moved(model)
+    monkeypatch.setattr(gc, "get_objects", lambda *args: pytest.fail("walked over the heap"))
+    tfbn.freeze(model, "a"), tfbn.unfreeze(model, "a"), tfbn.revert(tfbn.convert(model))
+
+
+def test_two_models_with_one_optimizer_each_keep_their_variables():
+    """What one of them freezes is not trained; what only the other one trains stays."""
+    inputs = keras.Input((6,))
+    a, b = inner("a"), inner("b")
+    first = keras.Model(inputs, L.Dense(2, name="first")(a(inputs)))
+    second = keras.Model(inputs, L.Dense(2, name="second")(b(a(inputs))))
+    optimizer = keras.optimizers.Adam(0.01)
+    optimizer.build(
+        [*first.trainable_variables, *b.trainable_variables, *second.layers[-1].trainable_variables]
+    )
+    for each in (first, second):
+        each.compile(optimizer, "mse")
+        moved(each)
+    tfbn.freeze(first, "a")
+    assert first.optimizer is optimizer is second.optimizer
+    assert (moved(first), moved(second)) == ({"first"}, {"b", "second"})

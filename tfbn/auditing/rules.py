@@ -10,7 +10,7 @@ import numpy as np
 
 from tfbn.graph import call_sites
 from tfbn.graph.data_flow import DataFlow, graph
-from tfbn.graph.keras_internals import trained_variables
+from tfbn.graph.keras_optimizers import known_variables
 from tfbn.graph.symbolic_calls import Call
 from tfbn.graph.traversal import NamedLayer, named_layers
 from tfbn.layers import BatchNormalization, modes
@@ -235,7 +235,7 @@ def _changed_since_traced(model: Any, watched: list[Facts]) -> Iterator[str]:
             f"effect: {', '.join(changed[:5])}"
         )
     if inside is not None and inside.built:
-        known = {id(v) for v in trained_variables(inside)}
+        known = {id(v) for v in known_variables(inside)}
         if known != {id(v) for v in model.trainable_variables}:
             yield "trainable changed since the train step was traced; compile again, or use tfbn.freeze"
 

@@ -46,6 +46,7 @@ def take(model: Any) -> Traced:
 def leave(model: Any, traced: Traced, hook: StepHook | None) -> None:
     """Keeps it with the model for the next recorder; to be called while the hook is in place."""
     is_in_step = hook is not None and hook.is_alone and model.train_function is not None
+    is_in_step = is_in_step and traced.flags == _flags(model)  # else something changed after it was traced
     if not is_in_step:
         traced.ring = None
     traced.train_function = model.train_function if is_in_step else None

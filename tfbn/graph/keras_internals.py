@@ -1,4 +1,6 @@
-"""The only file that touches private names of Keras: one small function for each.
+"""The file that touches private names of Keras: one small function for each.
+
+Those of optimizers are in `keras_optimizers` and `optimizer_twin`; no other file has any.
 
 What has no public counterpart in Keras 3.8 to 3.16 is here, with what it is for and what would
 break without it, so that a release of Keras that moves one of them touches this file alone.
@@ -186,51 +188,6 @@ def build_loss_and_metrics(model: Any, labels: Any, outputs: Any) -> None:
     for part in (model._compile_metrics, model._compile_loss):
         if part is not None and not part.built:
             part.build(labels, outputs)
-
-
-# Optimizers.
-
-
-def inner_optimizers(optimizer: Any) -> list[Any]:
-    """The optimizers inside one: a LossScaleOptimizer has one, a MultiOptimizer several.
-
-    Since Keras 3.9: `MultiOptimizer._inner_optimizers`.
-    """
-    inner = getattr(optimizer, "inner_optimizer", None)
-    return [*([] if inner is None else [inner]), *getattr(optimizer, "_inner_optimizers", [])]
-
-
-def trained_variables(optimizer: Any) -> list[Any]:
-    """The variables that an optimizer was built for.
-
-    Since Keras 3.0: `Optimizer._trainable_variables`.
-    """
-    return optimizer._trainable_variables
-
-
-def optimizer_variables(optimizer: Any) -> list[Any]:
-    """Every variable that an optimizer made itself; none of an inner optimizer's.
-
-    Since Keras 3.0: `Optimizer._variables`.
-    """
-    return optimizer._variables
-
-
-def optimizer_lists(optimizer: Any) -> dict[str, list[Any]]:
-    """The lists that an optimizer keeps, as of slots, by the name of their attribute; not its variables.
-
-    Since Keras 3.0: `_variables` and `_trainable_variables` are the two that are left out.
-    """
-    left_out = ("_variables", "_trainable_variables")
-    return {k: v for k, v in vars(optimizer).items() if isinstance(v, list) and k not in left_out}
-
-
-def weight_decay_exclusions(optimizer: Any) -> dict[str, Any]:
-    """What `exclude_from_weight_decay` has set, by attribute.
-
-    Since Keras 3.0: attributes whose names begin with `_exclude_from_weight`.
-    """
-    return {name: value for name, value in vars(optimizer).items() if name.startswith("_exclude_from_weight")}
 
 
 # Tensors.

@@ -10,7 +10,7 @@ from tfbn.graph import call_sites
 from tfbn.graph.traversal import NamedLayer, batch_normalizations, built_batch_normalizations
 from tfbn.layers import BatchNormalization
 from tfbn.transforms.freeze_warnings import warn_of_loss
-from tfbn.transforms.retracing import take_effect
+from tfbn.transforms.retracing import Effect
 from tfbn.utils.validation import check_flag, fail
 
 Stock = keras.layers.BatchNormalization
@@ -74,8 +74,9 @@ def convert(
     classes = _checked_classes(subclasses)
     found = built_batch_normalizations(model)
     wanted = [named for named in found if not is_foreign(named.layer) or isinstance(named.layer, classes)]
+    effect = Effect(model)
     convert_layers(model, wanted, training, update_statistics, fused)
-    take_effect(model)
+    effect.take()
     warn_of_foreign([named for named in found if named not in wanted])
     if training is not None or update_statistics is not None:
         warn_of_loss(model, [named.layer for named in wanted])
@@ -102,8 +103,9 @@ def revert(model: Any) -> Any:
     True
     """
     layers = [s.layer for s in batch_normalizations(model) if type(s.layer) is BatchNormalization]
+    effect = Effect(model)
     revert_layers(model, layers)
-    take_effect(model)
+    effect.take()
     return model
 
 

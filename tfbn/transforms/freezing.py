@@ -8,10 +8,10 @@ import keras
 
 from tfbn.graph.keras_internals import own_trainable_variables
 from tfbn.graph.selection import select
-from tfbn.graph.traversal import built_batch_normalizations, named_layers
+from tfbn.graph.traversal import NamedLayer, built_batch_normalizations, named_layers
 from tfbn.transforms.conversion import convert_layers, is_foreign, warn_of_foreign
 from tfbn.transforms.freeze_warnings import warn_after_freezing
-from tfbn.transforms.retracing import take_effect
+from tfbn.transforms.retracing import Effect
 from tfbn.utils.validation import check_flag, fail
 
 
@@ -136,9 +136,7 @@ def _set(
     if not getattr(model, "built", True):
         built_batch_normalizations(model)  # raises with what to do
     before = _flags(model)
-    # Where nothing is named, the variables that a subclassed model has itself are meant too.
-    everything = [] if (layers, up_to) != (None, None) else [model]
-    _set_trainable(model, [*everything, *(named.layer for named in chosen)], trainable)
+    effect = _set_trainable_or_nothing(model, layers, up_to, chosen, trainable)
     norms = [named for named in chosen if isinstance(named.layer, keras.layers.BatchNormalization)]
     foreign = [named for named in norms if is_foreign(named.layer)]
     if training is not None or update_statistics is not None:
@@ -147,7 +145,7 @@ def _set(
         for named in norms:
             if hasattr(named.layer, "update_statistics"):
                 named.layer.training = named.layer.update_statistics = None
-    take_effect(model)
+    effect.take()
     if training is not None or update_statistics is not None:
         warn_of_foreign(foreign, stacklevel=4)
     after = _flags(model)
@@ -159,6 +157,24 @@ def _set(
         for path, flag in after
         if before[path, flag] != after[path, flag]
     )
+
+
+def _set_trainable_or_nothing(
+    model: Any, layers: Any, up_to: str | None, chosen: list[NamedLayer], trainable: bool
+) -> Effect:
+    """Sets `trainable`; if an optimizer cannot follow, sets it back and raises."""
+    everything = [model, *(named.layer for named in named_layers(model))]
+    flags = [(layer, layer.trainable) for layer in everything]
+    flags += [(v, v.trainable) for layer in everything for v in own_trainable_variables(layer)]
+    # Where nothing is named, the variables that a subclassed model has itself are meant too.
+    whole = [] if (layers, up_to) != (None, None) else [model]
+    _set_trainable(model, [*whole, *(named.layer for named in chosen)], trainable)
+    try:
+        return Effect(model)
+    except BaseException:
+        for each, flag in flags:  # containers first, since Keras sets what is in them too
+            each.trainable = flag
+        raise
 
 
 def _set_trainable(model: Any, chosen: list[Any], trainable: bool) -> None:

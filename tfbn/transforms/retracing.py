@@ -4,24 +4,21 @@ Keras traces a train step once and keeps it. A flag that changes afterwards is s
 ignored on TensorFlow until the next `compile`, and raises on JAX.
 """
 
-import gc
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 
-from tfbn.graph.keras_internals import (
-    inner_optimizers,
-    optimizer_lists,
-    optimizer_variables,
-    trained_variables,
-    weight_decay_exclusions,
-)
+from tfbn.graph.compiled_models import FUNCTIONS, compiled_models, has_functions, watch
+from tfbn.graph.keras_optimizers import key_of, known_variables
 from tfbn.graph.traversal import named_layers
+from tfbn.transforms.optimizer_state import Change, changes_for
 
-FUNCTIONS = ("train", "test", "predict")
 # The attribute of a model in which tfbn keeps what it traced; as stale as Keras's own when flags change.
 TRACED_ATTRIBUTE = "_tfbn_traced"
+# Layers whose flags tfbn changed: a model that holds one, and was traced before tfbn saw it, is stale.
+_CHANGED: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
 def take_effect(model: Any) -> bool:
@@ -30,16 +27,17 @@ def take_effect(model: Any) -> bool:
     This holds for the model, for models in it and for every other model that shares a
     layer with it, as one that contains it. Their traced functions are replaced by ones
     that are traced when they are needed; a callback may call this in the middle of `fit`
-    on TensorFlow. If other variables train than an optimizer was built for, it gets a
-    successor of the same configuration: iterations, learning rate and the slots
-    (momenta) of variables that still train are carried over; the slots of variables
-    that did not train before start at their initial values.
+    on TensorFlow. If other variables train than an optimizer was built for, it lets
+    go of those that left and takes in those that joined, see `changes_for`.
 
     Args:
         model: Any Keras model or layer.
 
     Returns:
         Whether anything had to be done.
+
+    Raises:
+        InputError: An optimizer cannot follow. Nothing was done.
 
     Example:
 
@@ -50,26 +48,62 @@ def take_effect(model: Any) -> bool:
     >>> take_effect(base)
     True
     """
-    done = False
-    for each in _models_that_share(model):
-        done |= _renew_functions(each)
-        done |= _succeed_optimizer(each)
-    return done
+    return Effect(model).take()
 
 
-def _models_that_share(model: Any) -> Iterator[Any]:
-    """Every live model that runs a layer of this one and has something to renew."""
-    layers = {id(model), *(id(named.layer) for named in named_layers(model))}
-    # A layer does not know the models around it, so look among all objects there are (0.1 s).
-    # By type, since some objects answer `isinstance` by importing what they stand for.
-    models = [each for each in gc.get_objects() if issubclass(type(each), keras.Model)]
-    for each in models:
-        state = vars(each)
-        kept = [state.get(f"{name}_function") for name in FUNCTIONS] + [state.get("optimizer")]
-        if all(value is None for value in kept):
-            continue
-        if id(each) in layers or any(id(named.layer) in layers for named in named_layers(each)):
-            yield each
+class Effect:
+    """What is to be done for a model's flags, as they are now, to take effect.
+
+    To make one changes nothing, and raises if an optimizer cannot follow.
+
+    Args:
+        model: Any Keras model or layer.
+    """
+
+    def __init__(self, model: Any):
+        self.layers = [model, *(named.layer for named in named_layers(model))]
+        self.models = _models_that_share(self.layers)
+        self.changes: list[Change] = []
+        for optimizer, models in _optimizers(self.models):
+            self.changes += changes_for(optimizer, _wanted(optimizer, models))
+
+    def take(self) -> bool:
+        """Does it; returns whether anything had to be done."""
+        _CHANGED.update(self.layers)
+        done = [_renew_functions(each) for each in self.models]
+        for change in self.changes:
+            change()
+        return any(done) or bool(self.changes)
+
+
+def _models_that_share(layers: list[Any]) -> list[Any]:
+    """Every live model that runs one of these layers and has something to renew."""
+    known = {id(layer) for layer in layers}
+    inside = [layer for layer in layers if isinstance(layer, keras.Model)]
+    around = [
+        each
+        for each in compiled_models()
+        if id(each) not in known and any(id(named.layer) in known for named in named_layers(each))
+    ]
+    return [each for each in (*inside, *around) if has_functions(each)]
+
+
+def _optimizers(models: Iterable[Any]) -> list[tuple[Any, list[Any]]]:
+    """Every built optimizer once, with the models that it trains."""
+    found: dict[int, tuple[Any, list[Any]]] = {}
+    for model in models:
+        optimizer = getattr(model, "optimizer", None)
+        if optimizer is not None and optimizer.built:
+            found.setdefault(id(optimizer), (optimizer, []))[1].append(model)
+    return list(found.values())
+
+
+def _wanted(optimizer: Any, models: list[Any]) -> list[Any]:
+    """The variables that train in these models, and those that the optimizer has from elsewhere."""
+    trained = {key_of(optimizer, v): v for model in models for v in model.trainable_variables}
+    theirs = {key_of(optimizer, v) for model in models for v in model.variables}
+    foreign = [v for v in known_variables(optimizer) if key_of(optimizer, v) not in theirs]
+    return [*trained.values(), *foreign]
 
 
 def _renew_functions(model: Any) -> bool:
@@ -82,51 +116,10 @@ def _renew_functions(model: Any) -> bool:
     return bool(kept)
 
 
-def _succeed_optimizer(model: Any) -> bool:
-    old = getattr(model, "optimizer", None)
-    if old is None or not old.built:
-        return False
-    wanted = list(model.trainable_variables)
-    known = {id(variable) for part in _parts(old) for variable in trained_variables(part)}
-    if {id(variable) for variable in wanted} == known:
-        return False
-    new = type(old).from_config(old.get_config())
-    new.build(wanted)
-    for old_part, new_part in zip(_parts(old), _parts(new), strict=True):
-        _carry_over(old_part, new_part)
-    model.optimizer = new
-    return True
+def _catch_up(model: Any) -> None:
+    """For a model that tfbn had not seen when flags changed."""
+    if has_functions(model) and any(named.layer in _CHANGED for named in named_layers(model)):
+        take_effect(model)
 
 
-def _parts(optimizer: Any) -> list[Any]:
-    """The optimizer and those inside it: a LossScaleOptimizer has one, a MultiOptimizer several."""
-    return [optimizer, *inner_optimizers(optimizer)]
-
-
-def _carry_over(old: Any, new: Any) -> None:
-    old_slots, new_slots = _slots(old), _slots(new)
-    for key in old_slots.keys() & new_slots.keys():
-        new_slots[key].assign(old_slots[key])
-    # What is left is of the optimizer as a whole, as the iterations: there a path is enough.
-    slots = {id(slot) for slot in (*old_slots.values(), *new_slots.values())}
-    whole = {variable.path: variable for variable in optimizer_variables(old) if id(variable) not in slots}
-    for variable in optimizer_variables(new):
-        if id(variable) not in slots and variable.path in whole:
-            variable.assign(whole[variable.path])
-    for name, value in weight_decay_exclusions(old).items():
-        setattr(new, name, value)
-
-
-def _slots(optimizer: Any) -> dict[tuple[str, int], Any]:
-    """Each slot by the attribute that lists it and the id of the variable that it belongs to.
-
-    Not by path: layers of the same name in two nested models give their variables one path.
-    """
-    trained = trained_variables(optimizer)
-    return {
-        (name, id(variable)): slot
-        for name, listed in optimizer_lists(optimizer).items()
-        if len(listed) == len(trained)
-        for variable, slot in zip(trained, listed, strict=True)
-        if isinstance(slot, keras.Variable)
-    }
+watch(_catch_up)

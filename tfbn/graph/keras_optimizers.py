@@ -1,0 +1,163 @@
+"""Private names of Keras's optimizers: what belongs to one variable, and what to the optimizer as a whole.
+
+The half of `tfbn.graph.keras_internals` that is about optimizers. All of these names are there
+since Keras 3.0, those of MultiOptimizer since 3.9; `tfbn.graph.optimizer_twin` has those that a
+subclass of an optimizer overrides.
+"""
+
+import contextlib
+import sys
+from typing import Any
+
+import keras
+
+# Lists and dicts of an optimizer that hold no slots.
+_NO_SLOTS = ("_variables", "_trainable_variables", "_trainable_variables_indices", "_inner_optimizers")
+AVERAGES = "_model_variables_moving_average"
+
+
+def known_variables(optimizer: Any) -> list[Any]:
+    """The variables that an optimizer was built for."""
+    return list(optimizer._trainable_variables)
+
+
+def tracked_variables(optimizer: Any) -> list[Any]:
+    """What an optimizer saves itself, in that order; nothing of optimizers inside it."""
+    return list(optimizer._variables)
+
+
+def key_of(optimizer: Any, variable: Any) -> Any:
+    """By what an optimizer knows a variable."""
+    return optimizer._var_key(variable)
+
+
+def keys_of(optimizer: Any, variables: Any) -> list[Any]:
+    """By what an optimizer knows each of these variables."""
+    return [optimizer._var_key(variable) for variable in variables]
+
+
+def is_overwritten(variable: Any) -> bool:
+    """Whether a variable takes its gradient as its value, as the scales of float8 do."""
+    return bool(getattr(variable, "overwrite_with_gradient", False))
+
+
+def step_count(optimizer: Any) -> Any:
+    """The variable that counts every call of `apply`, accumulated or not."""
+    return optimizer._iterations
+
+
+def counted_steps(optimizer: Any) -> int:
+    """How often `apply` was called."""
+    return int(keras.ops.convert_to_numpy(optimizer._iterations))
+
+
+def inner_optimizers(optimizer: Any) -> list[Any]:
+    """Those that a MultiOptimizer hands its variables to."""
+    return list(optimizer._inner_optimizers)
+
+
+def assigned_optimizers(multi: Any) -> dict[Any, Any]:
+    """A MultiOptimizer's optimizer for each variable that it knows, by the variable's key."""
+    return {key: multi._inner_optimizers[i] for key, i in multi._var_to_optimizer_idx.items()}
+
+
+def check_known(optimizer: Any, variables: list[Any]) -> None:
+    """Raises Keras's own error if an optimizer does not know one of these variables."""
+    optimizer._check_variables_are_known(variables)
+
+
+def gradient_sums(optimizer: Any, variables: list[Any]) -> list[Any]:
+    """What an optimizer that accumulates gradients has of each of these variables."""
+    return [optimizer._accumulated_gradients[optimizer._get_variable_index(v)] for v in variables]
+
+
+def optimizer_for(multi: Any, variable: Any) -> Any:
+    """The optimizer that a MultiOptimizer's map names for a variable."""
+    return multi._optimizer_map(variable)
+
+
+def is_from_a_map(multi: Any) -> bool:
+    """Whether a MultiOptimizer's optimizers are listed in a map, so that all are made with it."""
+    return hasattr(multi._optimizer_map, "values")
+
+
+def slots(optimizer: Any) -> dict[str, Any]:
+    """Attributes with state of single variables: lists with a place for each, or dicts."""
+    count = len(optimizer._trainable_variables)
+    return {
+        name: value
+        for name, value in vars(optimizer).items()
+        if name not in _NO_SLOTS and (_is_list_of_slots(value, count) or _is_dict_of_slots(value))
+    }
+
+
+def own_state(optimizer: Any) -> dict[str, Any]:
+    """Attributes with state of the whole, as a running product; not the step count and the rate."""
+    apart = (optimizer._iterations, optimizer._learning_rate)
+    return {
+        name: value
+        for name, value in vars(optimizer).items()
+        if isinstance(value, keras.Variable) and not any(value is each for each in apart)
+    }
+
+
+def put(optimizer: Any, attributes: dict[str, Any]) -> None:
+    """Sets attributes; variables in them are not added to what the optimizer saves."""
+    with _no_tracking(optimizer):
+        for name, value in attributes.items():
+            setattr(optimizer, name, value)
+
+
+def put_known_variables(optimizer: Any, variables: list[Any]) -> None:
+    """Makes an optimizer the one of these variables, without touching any state."""
+    indices = {key: i for i, key in enumerate(keys_of(optimizer, variables))}
+    put(optimizer, {"_trainable_variables": list(variables), "_trainable_variables_indices": indices})
+
+
+def put_tracked_variables(optimizer: Any, variables: list[Any]) -> None:
+    """Sets what an optimizer saves, and the order."""
+    put(optimizer, {"_variables": list(variables)})
+    tracker = optimizer._tracker
+    tracker.config["variables"] = (tracker.config["variables"][0], vars(optimizer)["_variables"])
+    tracker.stored_ids["variables"] = {id(variable) for variable in variables}
+
+
+def put_inner_optimizers(multi: Any, optimizers: list[Any], indices: dict[Any, int]) -> None:
+    """Sets a MultiOptimizer's optimizers, and for each variable the place of its own."""
+    put(multi, {"_inner_optimizers": optimizers, "_var_to_optimizer_idx": indices})
+
+
+def strategy_scope(optimizer: Any) -> Any:
+    """The scope in which an optimizer's variables are made."""
+    strategy = getattr(optimizer, "_distribution_strategy", None)
+    return contextlib.nullcontext() if strategy is None else strategy.scope()
+
+
+def empty_tracker(optimizer: Any, store: list[Any]) -> Any:
+    """A tracker like the optimizer's, which lists what it sees in `store`."""
+    return type(optimizer._tracker)({"variables": (optimizer._tracker.config["variables"][0], store)})
+
+
+def _is_list_of_slots(value: Any, count: int) -> bool:
+    return isinstance(value, list) and len(value) == count > 0 and all(map(_is_slot, value))
+
+
+def _is_dict_of_slots(value: Any) -> bool:
+    return isinstance(value, dict) and len(value) > 0 and all(map(_is_slot, value.values()))
+
+
+def _is_slot(value: Any) -> bool:
+    return value is None or isinstance(value, (keras.Variable, KeptSlot))
+
+
+def _no_tracking(optimizer: Any) -> Any:
+    return sys.modules[type(optimizer._tracker).__module__].DotNotTrackScope()
+
+
+class KeptSlot:
+    """Stands for a slot that exists, while an optimizer's `build` runs to make those that do not."""
+
+    def assign(self, value: Any) -> None:
+        """Leaves the slot as it is."""
+
+    assign_add = assign_sub = assign

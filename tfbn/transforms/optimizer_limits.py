@@ -1,0 +1,59 @@
+"""Which optimizers can take variables in later; the others are refused before anything changes."""
+
+from typing import Any
+
+import keras
+
+from tfbn.graph import keras_optimizers as internals
+from tfbn.graph.optimizer_twin import TWINS
+from tfbn.utils.validation import InputError
+
+
+def refusal(optimizer: Any, reason: str) -> InputError:
+    """The error for an optimizer that cannot follow."""
+    return InputError(
+        "Expected `optimizer` to be one that can take in variables that join later, or not to be built yet; "
+        "otherwise, set the flags first and compile with a new optimizer. "
+        f"Received: optimizer={optimizer!r}: {reason}"
+    )
+
+
+def made_with_it(optimizer: Any) -> list[Any]:
+    """The variables that an optimizer saves and had before its `build`: step count and learning rate."""
+    later = {id(slot) for value in internals.slots(optimizer).values() for slot in _values(value)}
+    later |= {id(value) for value in internals.own_state(optimizer).values()}
+    return [v for v in internals.tracked_variables(optimizer) if id(v) not in later]
+
+
+def check_extendable(optimizer: Any) -> None:
+    """Raises if an optimizer is wrapped, or wraps another."""
+    state = vars(optimizer)
+    if "apply" in state and TWINS not in state:
+        raise refusal(optimizer, "its `apply` was replaced on the object")
+    wrapped = [name for name, value in state.items() if isinstance(value, keras.optimizers.Optimizer)]
+    if wrapped:
+        raise refusal(optimizer, f"it wraps another optimizer, in `{wrapped[0]}`")
+
+
+def check_extended(optimizer: Any, twin: Any, final: dict[int, Any], state: dict[str, Any]) -> None:
+    """Raises if a twin's `build` does not make what the optimizer has.
+
+    Args:
+        optimizer: The optimizer.
+        twin: Its twin, built for all variables.
+        final: What will be of each of the twin's variables, by id.
+        state: The twin's state of the whole.
+    """
+    odd = [name for name in internals.own_state(optimizer) if name not in state]
+    if odd:
+        raise refusal(optimizer, f"it has state that its `build` does not make, in `{odd[0]}`")
+    if len(made_with_it(optimizer)) > 2 or any(id(v) not in final for v in internals.tracked_variables(twin)):
+        raise refusal(
+            optimizer, "it keeps state neither in lists with a place for each variable nor in dicts"
+        )
+    if state and keras.backend.backend() == "jax" and internals.counted_steps(optimizer):
+        raise refusal(optimizer, f"on JAX `{next(iter(state))}` is one for all variables")
+
+
+def _values(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else list(value)
