@@ -322,3 +322,34 @@ def test_a_network_of_applications(rng):
     for layer in frozen:
         for v in layer.weights:
             np.testing.assert_array_equal(v.numpy(), before[v.path])
+
+
+def test_a_compiled_model_inside_is_named():
+    """As a GAN's discriminator: frozen there too, and it says so; unfrozen, each step trains its own."""
+    judge = keras.Sequential([keras.Input((6,)), L.Dense(1, name="judge_out")], name="judge")
+    judge.compile("adam", "mse")
+    maker = keras.Sequential([keras.Input((6,)), L.Dense(6, name="maker_out")], name="maker")
+    both = keras.Sequential([keras.Input((6,)), maker, judge])
+    both.compile("adam", "mse")
+    x, y = np.ones((4, 6), "float32"), np.zeros((4, 1), "float32")
+
+    def moved(model):
+        before = [np.array(v, copy=True) for v in both.weights]
+        model.train_on_batch(x, y)
+        return {
+            v.path.split("/")[-2]
+            for v, old in zip(both.weights, before, strict=True)
+            if np.any(np.array(v, copy=True) != old)
+        }
+
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="judge: compiled on its own"):
+            tfbn.freeze(both, "judge")
+        assert moved(both) == {"maker_out"}
+        tfbn.unfreeze(both, "judge")
+        assert moved(judge) == {"judge_out"}
+    for optimizer in (judge.optimizer, both.optimizer):
+        momentum = optimizer._momentums[0]
+        assert int(optimizer.iterations) == 2
+        assert np.any(np.array(momentum, copy=True))
+    assert "apply" not in vars(judge.optimizer)  # it went on, as if it had trained all the time

@@ -236,7 +236,8 @@ def _changed_since_traced(model: Any, watched: list[Facts]) -> Iterator[str]:
         )
     if inside is not None and inside.built:
         known = {id(v) for v in known_variables(inside)}
-        if known != {id(v) for v in model.trainable_variables}:
+        trained = {id(v) for v in model.trainable_variables}
+        if trained and known != trained:
             yield "trainable changed since the train step was traced; compile again, or use tfbn.freeze"
 
 

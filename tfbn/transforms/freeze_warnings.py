@@ -21,6 +21,7 @@ def warn_after_freezing(model: Any, changed: Collection[str], named: bool, stack
     """
     layers = [each.layer for each in named_layers(model) if each.path in changed]
     warn_of_loss(model, layers, stacklevel + 1)
+    warn_of_compiled_parts(model, [layer for layer in layers if not layer.trainable], stacklevel + 1)
     if not named:
         warn_if_nothing_trains(model, stacklevel + 1)
 
@@ -53,6 +54,24 @@ def loss(model: Any, layers: Iterable[Any]) -> str:
         f"that are made in constructors, by {by}: keep `tfbn.modes_of(model)` and put it back with "
         "`tfbn.set_modes`"
     )
+
+
+def warn_of_compiled_parts(model: Any, frozen: list[Any], stacklevel: int = 3) -> None:
+    """Names the models inside this one that are compiled themselves and hold what was frozen."""
+    ids = {id(layer) for layer in frozen}
+    parts = [
+        named.path
+        for named in named_layers(model)
+        if getattr(named.layer, "optimizer", None) is not None
+        and not ids.isdisjoint(id(inner.layer) for inner in named_layers(named.layer))
+    ]
+    if parts:
+        warnings.warn(
+            f"{', '.join(parts[:5])}: compiled on its own, and frozen there too, since `trainable` belongs "
+            "to a layer and not to a model. Call `tfbn.unfreeze` before it trains by itself, and "
+            "`tfbn.freeze` again before the model around it does.",
+            stacklevel=stacklevel,
+        )
 
 
 def warn_if_nothing_trains(model: Any, stacklevel: int = 3) -> None:

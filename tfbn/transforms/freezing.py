@@ -65,9 +65,8 @@ def freeze(
     warning names them.
 
     On a compiled model, and on compiled models that contain this one, the next `fit` does
-    what the flags say: the traced functions are renewed and the optimizer keeps the state
-    of what still trains. Who keeps an optimizer at hand finds the one in use in
-    `model.optimizer`. On TensorFlow a callback may do this between epochs.
+    what the flags say: the traced functions are renewed, and the optimizer, the same object,
+    lets go of what no longer trains. On TensorFlow a callback may do this between epochs.
 
     Args:
         model: Any built Keras model or layer.
@@ -103,6 +102,10 @@ def freeze(
 def unfreeze(model: Any, layers: str | Iterable[str] | None = None, *, up_to: str | None = None) -> Changes:
     """Lets layers train again, with BatchNormalization as stock Keras has it.
 
+    The optimizer of a compiled model takes their variables in: for them it starts as a new
+    one does, with moments and averages of their own and steps counted from here. For
+    the others it goes on as if nothing had happened, and so does the learning rate.
+
     Args:
         model: As in `freeze`.
         layers: As in `freeze`.
@@ -110,6 +113,10 @@ def unfreeze(model: Any, layers: str | Iterable[str] | None = None, *, up_to: st
 
     Returns:
         What was changed.
+
+    Raises:
+        InputError: A pattern fits nothing, or the optimizer keeps state that cannot be
+            extended. Nothing was changed.
 
     Example:
 

@@ -65,7 +65,10 @@ class Effect:
         self.models = _models_that_share(self.layers)
         self.changes: list[Change] = []
         for optimizer, models in _optimizers(self.models):
-            self.changes += changes_for(optimizer, _wanted(optimizer, models))
+            wanted = _wanted(optimizer, models)
+            # Where nothing trains, no step is made: what trains again later goes on from here.
+            if wanted or keras.backend.backend() != "tensorflow":
+                self.changes += changes_for(optimizer, wanted)
 
     def take(self) -> bool:
         """Does it; returns whether anything had to be done."""
