@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ..lab.plots import COLORS, MARKERS, new_figure
 from .conditions import CONDITIONS, Condition
 from .judging import differences
-from .rules import Rule
+from .rules import LEAST_SEEDS, Rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def _lines(found: dict) -> dict[str, list[Condition]]:
     for name in found:
         each = CONDITIONS[name]
         usual = name in ("few_images", "small_batches", "large_images")
-        if each.shift in CONTRASTS and not usual and found[name].seeds > 1:
+        if each.shift in CONTRASTS and not usual and found[name].seeds >= LEAST_SEEDS:
             network = "ResNet-8" if each.network == "resnet8" else each.network
             lines.setdefault(f"{network}, {TARGETS[each.target]}", []).append(each)
     return {
