@@ -19,7 +19,7 @@ PANELS = {
 CAPTION = (
     "Accuracy with the target's statistics (recalibrated) minus accuracy with the pretrained ones "
     "(training=False), in points, with 95 % intervals. One line for each network and target; to the right, "
-    "more contrast is taken from the target's pixels."
+    "more contrast is taken from the target's pixels. Conditions with four seeds or more."
 )
 TARGETS = {
     "fashion_mnist": "clothes (Fashion-MNIST)",
