@@ -25,7 +25,8 @@ CORE = ("tfbn/layers", "tfbn/statistics", "tfbn/transforms", "tfbn/auditing", "t
 FOLDING = "tests/transforms/test_folding_inside.py tests/transforms/test_folding.py"
 MODES = "tests/transforms/test_saved_modes.py"
 TESTS = {
-    "tfbn/layers/fused.py": "tests/layers/test_held_gradient.py tests/layers/test_closed_forms.py",
+    "tfbn/layers/fused.py": "tests/layers/test_held_gradient.py tests/layers/test_fused_obstacles.py "
+    "tests/layers/test_closed_forms.py",
     "tfbn/layers/modes.py": "tests/layers/test_modes.py tests/layers/test_batch_statistics_in_inference.py",
     "tfbn/callbacks/step_ring.py": "tests/callbacks/test_drift_recorder.py",
     "tfbn/transforms/folding.py": FOLDING,

@@ -34,7 +34,7 @@ def folded(layer: Any, targets: Iterable[Target]) -> dict[str, np.ndarray]:
     >>> bn = keras.layers.BatchNormalization(epsilon=0.0)
     >>> layer.build((None, 1))
     >>> bn.build((None, 1))
-    >>> bn.moving_mean.assign([2.0]); bn.moving_variance.assign([4.0])  # y = (x - 2) / 2
+    >>> bn.set_weights(np.array([[1.0], [0.0], [2.0], [4.0]]))  # y = (x - 2) / 2
     >>> {k: v.tolist() for k, v in folded(layer, [Target(layer, bn, is_before=True)]).items()}
     {'kernel': [[0.5]], 'bias': [-1.0]}
     """
