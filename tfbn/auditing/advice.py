@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfbn.auditing.rules import DEAD, FEW, Facts, values_per_channel
-from tfbn.layers import BatchNormalization, modes
+from tfbn.layers import modes
 
 if TYPE_CHECKING:
     from tfbn.auditing.table import Row
@@ -94,7 +94,4 @@ def _dead(facts: Sequence[Facts]) -> Iterator[str]:
 
 
 def _by_batch(facts: Facts) -> bool:
-    layer = facts.layer
-    ours = isinstance(layer, BatchNormalization)
-    flags = (layer.training, layer.update_statistics) if ours else (None, None)
-    return modes.resolve(*flags, trainable=layer.trainable, training_call=True).normalizes_by == "batch"
+    return modes.of_layer(facts.layer).normalizes_by == "batch"

@@ -103,7 +103,8 @@ def _calls(
 
 def _reason(error: Exception) -> str:
     """The line of an error that tells most: Keras puts one of its own and colors before it."""
-    lines = [re.sub(r"\x1b\[\d+m", "", line).strip() for line in str(error).splitlines()]
+    text = str(error).rpartition("Error encountered:")[2]  # what Keras puts before says less
+    lines = [re.sub(r"\x1b\[\d+m", "", line).strip() for line in text.splitlines()]
     telling = [line for line in lines if line and not line.startswith("Exception encountered")]
     return telling[0] if telling else type(error).__name__
 
