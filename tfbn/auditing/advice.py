@@ -66,17 +66,14 @@ def _smallest(facts: Sequence[Facts], rows: Sequence["Row"]) -> Iterator[str]:
     if not known:
         return
     values, row = min(known, key=lambda pair: pair[0])
-    said = f"The fewest values a channel in a batch (N*H*W): {values:,}, at {row.path!r}"
-    if values >= MANY:
-        yield f"{said}: enough for batch statistics."
-    elif row.fit.normalizes_by == "moving":
-        yield f"{said}: few for batch statistics, and fit does not use them there."
+    said = (
+        f"The fewest values a channel in a batch (N*H*W): {values:,}, at {row.path!r}: a batch's mean "
+        f"is off by {1 / math.sqrt(values):.2f} standard deviations"
+    )
+    if values < MANY and row.fit.normalizes_by == "batch":
+        yield f"{said}. Try training=False (tfbn.freeze), or a larger batch."
     else:
-        off = 1 / math.sqrt(values)
-        yield (
-            f"{said}: a batch's mean is off by {off:.2f} standard deviations. Try training=False "
-            "(tfbn.freeze), or a larger batch."
-        )
+        yield f"{said}{'' if row.fit.normalizes_by == 'batch' else '; fit does not use it there'}."
 
 
 def _dead(facts: Sequence[Facts]) -> Iterator[str]:
@@ -89,7 +86,8 @@ def _dead(facts: Sequence[Facts]) -> Iterator[str]:
         then = ": harmless while the batch normalizes" if by_batch else ""
         yield (
             f"{dead} of {total} channels are dead (moving variance below {DEAD:g}){then}; if the new data "
-            "wake them, training=False multiplies them by up to 1/sqrt(epsilon). Try tfbn.recalibrate."
+            "wake them, training=False multiplies them by up to 1/sqrt(epsilon). Try tfbn.choose, which "
+            "compares the target's statistics with these."
         )
 
 
