@@ -5,7 +5,6 @@ Chromium (Debian's packages chromium and chromium-driver), and writes
 `docs/images/tensorboard_*.png`.
 """
 
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -18,68 +17,60 @@ from tests.tensorboard import browser
 from tfbn.tensorboard_plugin.serving import serving
 
 IMAGES = Path(__file__).parent / "images"
-ARMS = ("inference", "batch", "batch_held", "all_trained")
 LAYER = "stage1_block1_bn2"
-# Name -> what the URL keeps, and whether TensorBoard is dark.
-VIEWS = {
-    "heat_map": ({"metric": "kl"}, False),
-    "heat_map_dark": ({"metric": "kl"}, True),
-    "layer": ({"view": "layer", "layer": LAYER}, False),
-    "model": ({"view": "model"}, False),
-    "performance": ({"view": "performance"}, False),
+# Name -> what the URL keeps, whether TensorBoard is dark, and the size in pixels.
+VIEWS: dict[str, tuple[dict[str, str], bool, tuple[int, int]]] = {
+    "heat_map": ({"metric": "kl"}, False, (1500, 1080)),
+    "heat_map_dark": ({"metric": "kl"}, True, (1500, 1080)),
+    "narrow": ({"metric": "kl"}, False, (400, 1000)),
+    "layer": ({"view": "layer", "layer": LAYER}, False, (1500, 1250)),
+    "model": ({"view": "model"}, False, (1500, 700)),
+    "performance": ({"view": "performance"}, False, (1500, 1130)),
+    "compare": ({"view": "compare", "metric": "kl"}, False, (1500, 1000)),
 }
-HEIGHTS = {"model": 760, "layer": 1330, "performance": 1130}  # pixels
 
 _RUNS = flags.DEFINE_string("runs", "runs/frozen_batchnorm/runs", "Log folder of a main job.")
 _SHIFT = flags.DEFINE_string("shift", "contrast=0.3", "Which of its shifts.")
-
-
-def runs() -> list[str]:
-    """The runs that are shown."""
-    return [f"{_SHIFT.value}/{arm}/seed0" for arm in ARMS]
+_IMAGES = flags.DEFINE_string("images", str(IMAGES), "Folder of the pictures.")
 
 
 def fragment(values: dict[str, str]) -> str:
     """What the URL keeps, as the page itself writes it."""
-    kept = {**values, "runs": json.dumps(runs())}.items()
+    compared = {"a": f"shift {_SHIFT.value}/all_trained", "b": f"shift {_SHIFT.value}/batch"}
+    kept = {**values, **(compared if values.get("view") == "compare" else {})}.items()
     return "".join(f"&p.tfbn.{key}={quote(value, safe='')}" for key, value in kept)
 
 
 def main(argv: list[str]) -> None:
     del argv
-    missing = [run for run in runs() if not (Path(_RUNS.value) / run).is_dir()]
-    if missing:
-        raise SystemExit(f"There is no {missing[0]} in {_RUNS.value}: call `make run` first.")
+    runs = len(list(Path(_RUNS.value).glob("*/*/seed*")))
+    if not runs:
+        raise SystemExit(f"There are no runs of a main job in {_RUNS.value}: call `make run` first.")
     with serving(_RUNS.value) as url, tempfile.TemporaryDirectory() as downloads:
         driver = browser.chromium(downloads)
         if driver is None:
             raise SystemExit("Needs Debian's packages chromium and chromium-driver.")
         try:
             page = browser.Page(driver, url)
-            while not page_has_runs(page):
-                time.sleep(0.5)
-            for name, (values, dark) in VIEWS.items():
-                take(page, name, values, dark)
+            page.until_listed(runs)
+            for name in VIEWS:
+                take(page, name)
         finally:
             driver.quit()
 
 
-def page_has_runs(page: browser.Page) -> bool:
-    page.open()
-    return {*runs()} <= {row.get_attribute("data-run") for row in page.all("aside li")}
-
-
-def take(page: browser.Page, name: str, values: dict[str, str], dark: bool) -> None:
-    page.driver.set_window_size(1500, HEIGHTS.get(values.get("view", "heat_map"), 940))
+def take(page: browser.Page, name: str) -> None:
+    values, dark, size = VIEWS[name]
+    page.resize(*size)
     page.open(fragment(values))
-    if dark:
-        page.driver.execute_script("window.parent.document.body.classList.add('dark-mode')")
-    if "heat_map" in name:
+    page.dark(dark)
+    if name.startswith("heat_map"):
         page.all("canvas.heat")[1].send_keys(Keys.END, *[Keys.ARROW_DOWN] * 2)
     time.sleep(0.7)
     page.driver.switch_to.default_content()
-    page.driver.save_screenshot(str(IMAGES / f"tensorboard_{name}.png"))
-    print(f"docs/images/tensorboard_{name}.png")
+    path = Path(_IMAGES.value) / f"tensorboard_{name}.png"
+    page.driver.save_screenshot(str(path))
+    print(path)
 
 
 if __name__ == "__main__":

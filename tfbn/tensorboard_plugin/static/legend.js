@@ -9,7 +9,7 @@ export const STRIPE = 6; // CSS pixels from stripe to stripe, across
 
 /** Whether a pixel is in a stripe of the hatch. */
 export function inStripe(x, y, ratio) {
-  return (x + y) % Math.round(STRIPE * ratio) < Math.round(2 * ratio);
+  return (x + y) % Math.round(STRIPE * ratio) < Math.round(1.2 * ratio);
 }
 
 /** A bar of all colours and the hatch; `zero` is what exactly 0 means. */
