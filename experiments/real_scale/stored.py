@@ -1,11 +1,16 @@
-"""The study's results as the project keeps them: a row for each condition, seed and arm, and their origin."""
+"""The study's results as the project keeps them: a row for each condition, seed and arm, and their origin.
+
+`python -m experiments.real_scale.stored WORK_DIR [PHOTOGRAPHS]` makes a work folder of them, with
+which `python -m experiments.real_scale --work_dir=WORK_DIR` runs only what is missing.
+"""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfbn.utils.files import written_whole
-from tfbn.utils.validation import fail
+from tfbn.utils.validation import InputError, fail
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +64,7 @@ def collect(work_dir: Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
         "date": pd.Timestamp(newest, unit="s").strftime("%Y-%m-%d"),
     }
     about["config"].pop("photographs", None)  # a path of that machine
-    return table.drop(columns="commit"), about
+    return table, about
 
 
 def write(table: "pd.DataFrame", about: dict[str, Any], folder: Path = FOLDER) -> None:
@@ -71,6 +76,38 @@ def write(table: "pd.DataFrame", about: dict[str, Any], folder: Path = FOLDER) -
         temporary.write_text(json.dumps(about, indent=2) + "\n")
 
 
+def restore(work_dir: Path, photographs: str, folder: Path = FOLDER) -> None:
+    """Makes a work folder of the stored rows, from which the study goes on.
+
+    Args:
+        work_dir: The folder, new or empty.
+        photographs: The study's option of that name, from here on.
+        folder: Where the rows are stored.
+
+    Raises:
+        InputError: Nothing is stored, or the folder belongs to something else.
+    """
+    from ..lab.experiment import Cell
+    from ..lab.store import Store
+    from .__main__ import EXPERIMENT, Config
+
+    table, about = read(folder)
+    options: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in about["config"].items()
+    }
+    config = Config(**options, photographs=photographs)
+    store = Store(work_dir)
+    store.check(EXPERIMENT.name, config)
+    with store.opened(EXPERIMENT.name, config):
+        for (condition, family, seed), rows in table.groupby(["condition", "family", "seed"], sort=False):
+            cell, first = Cell(condition, family, int(seed)), rows.iloc[0]
+            measured = {key: float(first[key]) for key in EXPERIMENT.metrics}
+            with store.begun(cell) as unfinished:
+                own = rows.drop(columns=["condition", "family", "seed"])
+                own.to_parquet(unfinished / "arms.parquet", index=False)
+                store.finish(cell, unfinished, {**measured, "seconds": float(first.cpu_seconds)})
+
+
 def _processor() -> str:
     """The processor's name, where the system tells it."""
     import platform
@@ -79,3 +116,12 @@ def _processor() -> str:
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{names[0]}, {len(names)} cores" if names else platform.processor()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    try:
+        restore(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "/usr/share/tuxpaint/stamps")
+    except InputError as error:
+        sys.exit(f"Error: {error}")

@@ -83,7 +83,8 @@ def work_dir(tmp_path):
     for (condition, seed), rows in arms.groupby(["condition", "seed"]):
         folder = tmp_path / "runs" / condition / "frozen" / f"seed{seed}"
         folder.mkdir(parents=True)
-        own = rows.drop(columns=["condition", "seed", "family"]).assign(commit="abc123")
+        own = rows.drop(columns=["condition", "seed", "family"]).assign(commit="abc123", cpu_seconds=7.0)
+        own["validation_accuracy"] = own.test_accuracy
         own.to_parquet(folder / "arms.parquet")
         if (condition, seed) != ("toy", 1):
             (folder / "result.json").write_text(
@@ -108,6 +109,23 @@ def test_what_is_finished_is_collected_and_stored(work_dir, tmp_path):
     again, same = stored.read(tmp_path / "stored")
     pd.testing.assert_frame_equal(again, table)
     assert same == about
+
+
+def test_the_study_goes_on_from_what_is_stored(work_dir, tmp_path):
+    from experiments.lab.store import Store
+    from experiments.real_scale import __main__ as study
+
+    table, about = stored.collect(work_dir)
+    about["config"] = {"seeds": 10, "conditions": ["base", "toy"], "quick": False}
+    stored.write(table, about, tmp_path / "stored")
+    stored.restore(tmp_path / "again", "/pictures", tmp_path / "stored")
+    same, _ = stored.collect(tmp_path / "again")
+    pd.testing.assert_frame_equal(same, table)
+    config = study.Config(conditions=("base", "toy"), photographs="/pictures")
+    store = Store(tmp_path / "again")
+    store.check("real_scale", config)
+    stored_cells = [cell for cell in study.cells(config) if store.result(cell) is not None]
+    assert [(cell.condition, cell.seed) for cell in stored_cells] == [("base", 0), ("base", 1), ("toy", 0)]
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "empty"])
