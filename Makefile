@@ -68,7 +68,7 @@ notebooks-refresh: $(READY)  ## Runs every notebook, or those that NAMES says, a
 
 requirements:  ## Pins the ranges of setup.cfg anew, for every supported Python.
 	$(PYTHON) -m uv pip compile --universal --python-version 3.10 --no-emit-index-url --no-header \
-	    --no-annotate --extra dev setup.cfg -o requirements.txt
+	    --no-annotate --extra dev --extra experiments setup.cfg -o requirements.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

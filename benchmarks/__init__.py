@@ -1,3 +1,5 @@
 """Speed: ratios against stock Keras, interleaved in one process."""
 
-import experiments  # noqa: F401  first: it makes TensorFlow quiet
+from tfbn.utils.quiet import load_tensorflow
+
+load_tensorflow()  # first, so that it is quiet

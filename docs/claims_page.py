@@ -19,9 +19,13 @@ WIDTH, COLORS = 1100, 64  # of the plots: enough to be read, and small files
 INTRODUCTION = """# Claims, measured
 
 Tutorials and papers make claims about BatchNorm, residual networks and transfer learning. Each experiment
-puts some to the test. A claim **holds**, **does not hold**, holds **only if** a condition is met, or **these
-runs cannot tell**. The rules that turn numbers into verdicts are written in `experiments/summaries`, and were
-there before the runs. Differences are paired by seed and come with 95 % intervals.
+tests some of them, beside questions of our own. A claim **holds**, **does not hold**, or holds **only if**
+a condition is met: then there is a condition where it holds and one where the opposite does, or the
+difference between two conditions is not zero. **Shown only there** means that it holds in some conditions
+and that these runs cannot tell in the others. The rules stand in `experiments/lab/decisions.py`:
+differences are paired by seed, intervals are of 95 % and never narrower than the noise of the test images
+allows, p values are corrected (Holm) for the number of conditions, and fewer than four seeds decide
+nothing.
 
 """
 

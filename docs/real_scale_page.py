@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.lab.intervals import Interval
 from experiments.real_scale import figure, stored, tables
 from experiments.real_scale.arms import TUNED
 from experiments.real_scale.conditions import CONDITIONS
@@ -83,13 +84,18 @@ def answer(arms: "pd.DataFrame") -> str:
 def found_in(arms: "pd.DataFrame", condition: str, arm: str, reference: str, measure: str) -> str:
     """A difference in words, with its interval, test images and seeds."""
     change = differences(arms, Rule("", arm, reference, (measure,)), measure)[condition]
-    low, high = change.interval()
-    numbers = f"{change.images:,} test images, {change.seeds} seeds"
+    low, high = change.low, change.high
+    numbers = f"{_images(arms, condition, change):,} test images, {change.seeds} seeds"
     if low <= 0 <= high:
         return f"not shown to be better or worse (**{change.text()}** points; {numbers})"
     near, far = sorted((abs(low), abs(high)))
     word = "better" if low > 0 else "worse"
     return f"**{abs(change.mean):.1f} points {word}** [{near:.1f}, {far:.1f}] ({numbers})"
+
+
+def _images(arms: "pd.DataFrame", condition: str, change: Interval) -> int:
+    """The test images of all seeds that a difference is of, which are disjoint."""
+    return change.seeds * int(arms[arms.condition == condition].test_images.iloc[0])
 
 
 def accuracies(arms: "pd.DataFrame") -> str:

@@ -1,3 +1,8 @@
-"""Experiments: each folder with a `__main__.py` is a binary that answers one question."""
+"""Experiments: each folder with a `__main__.py` is a binary that answers one question.
 
-from . import quiet_tensorflow  # noqa: F401  before anything else imports it
+Importing this package sets the environment that TensorFlow reads, and loads nothing heavy.
+"""
+
+from tfbn.utils.quiet import set_environment
+
+set_environment()

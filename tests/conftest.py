@@ -1,11 +1,14 @@
 """What every test shares: seeds, and the names that docstring examples may use."""
 
-import gc  # noqa: I001  the next one makes TensorFlow quiet, before anything imports it
+import gc
 
-import experiments  # noqa: F401
-import keras
-import numpy as np
-import pytest
+from tfbn.utils.quiet import load_tensorflow
+
+load_tensorflow()
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,5 +1,6 @@
 """What `pip install .` installs: every file that the packages read, usable from anywhere."""
 
+import configparser
 import os
 import shutil
 import subprocess
@@ -8,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tfbn.utils.extras import EXPERIMENTS
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("tfbn", "experiments")
@@ -30,18 +33,56 @@ def installed(tmp_path_factory):
     return folder / "installed"
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_every_file_is_in_the_wheel(installed, package):
-    def files(root):
-        paths = (p for p in (root / package).rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-        return {str(p.relative_to(root)) for p in paths}
+def files(root):
+    paths = (p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    return {str(p.relative_to(root)) for p in paths}
 
-    assert files(installed) == files(ROOT)
+
+def test_every_file_is_in_the_wheel_below_one_name(installed):
+    assert [path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")] == ["tfbn"]
+    experiments = {f"experiments/{name}" for name in files(ROOT / "experiments")}
+    assert files(installed / "tfbn") == files(ROOT / "tfbn") | experiments
+
+
+def run_elsewhere(installed, folder, *command):
+    """Runs Python in a folder that has a package `experiments` of its own."""
+    (folder / "experiments").mkdir()
+    (folder / "experiments" / "__init__.py").write_text("raise ImportError('the user\\'s own')")
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_experiments_run_in_a_project_that_has_its_own(installed, tmp_path):
+    done = run_elsewhere(installed, tmp_path, "-m", "tfbn.experiments.depth", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--start_depths" in done.stdout
+    assert str(installed) not in done.stderr
+
+
+@pytest.mark.long
+def test_workers_of_an_installed_experiment_find_its_modules(installed, tmp_path):
+    options = ["--workers=1", "--seeds=1", "--depths=8", "--start_depths=", "--trained=plain", "--steps=3"]
+    done = run_elsewhere(
+        installed, tmp_path, "-m", "tfbn.experiments.depth", *options, "--train_images=64", "--test_images=32"
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs" / "depth" / "results.parquet").exists()
+
+
+def test_the_extra_has_what_experiments_ask_for():
+    names = {"jinja2": "Jinja2", "sklearn": "scikit-learn", "tensorflow_datasets": "tensorflow-datasets"}
+    options = configparser.ConfigParser()
+    options.read(ROOT / "setup.cfg")
+    extra = options["options.extras_require"]["experiments"]
+    for module in EXPERIMENTS:
+        assert f"\n{names.get(module, module)}>=" in extra
 
 
 def test_packaged_weights_load_elsewhere(installed, tmp_path):
     program = (  # the report, since its template is a file too
-        "import tfbn, experiments.lab.report\nfrom tfbn.models.weights import packaged\n"
+        "import tfbn, tfbn.experiments.lab.report\nfrom tfbn.models.weights import packaged\n"
         "weights = sorted(packaged('resnet8'))[0]\n"
         "print(tfbn.__file__, tfbn.models.build('resnet8', weights=weights, input_shape=(28, 28, 1)).name)"
     )

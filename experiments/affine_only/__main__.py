@@ -7,18 +7,18 @@ that was never pretrained. The default runs offline in about five minutes on two
 """
 
 import dataclasses
-from pathlib import Path
+import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, grid
+from ..lab.experiment import Cell, Experiment, Later, grid
 from ..lab.options import option
-from ..training import reuse, transfer
 from ..training.arms import AFFINE
-from .summary import summarize
+from ..training.options import ArmConfig
+from ..training.reuse import taking_turns
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(transfer.ArmConfig):
+class Config(ArmConfig):
     """Options of the comparison."""
 
     arms: tuple = option(tuple(AFFINE), "Arms to compare.", choices=tuple(AFFINE))
@@ -30,27 +30,23 @@ class Config(transfer.ArmConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    return reuse.taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
+    return taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
 
 
-def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
-    arm = AFFINE[cell.arm]
-    if arm.trainable:
-        config = dataclasses.replace(config, learning_rate=config.tuning_rate)
-    return transfer.run_arm(config, arm, cell.condition, cell.seed, folder)
-
+later = functools.partial(Later, __package__)
 
 EXPERIMENT = Experiment(
     name="affine_only",
     question="Is it enough to train BatchNorm's gamma and beta, and a new layer on top?",
     config_class=Config,
-    check=transfer.check_arm,
+    check=later("..training.transfer", "check_arm"),
     cells=cells,
-    run=run,
-    summarize=summarize,
+    run=later(".runs", "run"),
+    summarize=later(".summary", "summarize"),
     arms={name: arm.says for name, arm in AFFINE.items()},
     metrics=("test_accuracy", "converged_accuracy"),
 )
+
 
 if __name__ == "__main__":
     binary.run(EXPERIMENT)

@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lab import plots, sentences
+from ..lab.differences import paired
 from ..lab.experiment import Summary
-from ..lab.intervals import Interval, paired
+from ..lab.intervals import Interval
 from ..lab.verdicts import Claim, judged
 from ..training import tables
 from ..training.arms import AFFINE
+from ..training.sources import AFFINE_ONLY, KERAS_INFERENCE, RANDOM_FEATURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
 MARGIN = 2.0  # points of accuracy that "as good as" may lose
 REFERENCE = "everything_updated"
 METRICS = {"test_accuracy": "short budget", "converged_accuracy": "converged head"}
-FK128 = "fk128/batchnorm-transferlearning: about tied, -0.004 AUC on medical images"
-FRANKLE = "Frankle et al., 2021: 82 % on CIFAR-10 with ResNet-866"
 
 COMPARED = (
     ("gamma and beta instead of everything, statistics held", "affine_held", "everything_held"),
@@ -120,11 +120,11 @@ def claims(changes: Changes) -> list[Claim]:
     """Each claim with the differences that decide it."""
     tests: list[tuple[str, dict[str, Interval], dict[str, Any]]] = [
         ("Training gamma, beta and the head is as good as training everything.",
-         changes.in_modes("affine", "everything"), {"source": FK128, "margin": MARGIN}),
+         changes.in_modes("affine", "everything"), {"source": AFFINE_ONLY, "margin": MARGIN}),
         ("Training gamma and beta too beats training the head only.", changes.in_modes("affine", "head"), {}),
         ("Hold the statistics while gamma and beta train.", changes.of("affine_held", "affine_updated"),
-         {"source": "Keras's guide to transfer learning"}),
+         {"source": KERAS_INFERENCE}),
         ("gamma and beta alone make something of a network that was never pretrained.",
-         changes.of("affine_random", "head_random"), {"source": FRANKLE}),
+         changes.of("affine_random", "head_random"), {"source": RANDOM_FEATURES}),
     ]  # fmt: skip
     return [judged(claim, measured, **how) for claim, measured, how in tests if measured]

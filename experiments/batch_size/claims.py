@@ -1,9 +1,12 @@
 """Claims about the batch size, by rules that are stated here."""
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-from ..lab.intervals import CONFIDENCE, Interval, interval
-from ..lab.verdicts import Claim, judged, judged_below
+from ..lab.differences import percentage, points
+from ..lab.intervals import Interval, interval
+from ..lab.verdicts import FACT, Claim, judged, judged_below
+from ..training.sources import RENORMALIZATION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,51 +28,51 @@ def claims(results: "pd.DataFrame", sampled: "pd.DataFrame", chance: float) -> l
         judged(
             "The batch size should be as large as possible.",
             largest_against_smaller(results),
-            source="common advice",
         ),
         judged_below(
             "BatchNorm is useless at a batch size of 1.",
             at_one(results),
             chance + USELESS,
             unit="%",
-            source="common advice",
         ),
-        judged_below(
-            "The error of a batch's mean is 1/sqrt(N*H*W).",
-            over_the_line(sampled),
-            ON_THE_LINE,
-            unit="times that",
-            source="statistics of independent values",
+        dataclasses.replace(
+            judged_below(
+                "The error of a batch's mean is 1/sqrt(N*H*W).",
+                over_the_line(sampled),
+                ON_THE_LINE,
+                unit="times that",
+            ),
+            kind=FACT,
         ),
-        *([judged("Batch renormalization mends small batches.", small, source="Ioffe, 2017")] * bool(small)),
+        *(
+            [judged("Batch renormalization mends small batches.", small, source=RENORMALIZATION)]
+            * bool(small)
+        ),
     ]
 
 
 def largest_against_smaller(results: "pd.DataFrame") -> dict[str, Interval]:
-    """Accuracy in inference mode at the largest size minus at each size 4, 16, ... times smaller.
-
-    As several sizes are compared with one, the intervals are widened (Bonferroni).
-    """
+    """Accuracy in inference mode at the largest size minus at each size 4, 16, ... times smaller."""
     runs = results[results.arm == results.arm.iloc[0]]
     sizes = sorted(set(runs.batch_size))
     smaller = sizes[-3::-2] or sizes[:-1]
     return {
-        f"{budget}, {sizes[-1]} against {size}": _change(part, sizes[-1], size, len(smaller))
+        f"{budget}, {sizes[-1]} against {size}": _change(part, sizes[-1], size)
         for budget, part in runs.groupby("budget", sort=False)
         for size in smaller
     }
 
 
-def _change(part: "pd.DataFrame", size: int, other: int, comparisons: int) -> Interval:
+def _change(part: "pd.DataFrame", size: int, other: int) -> Interval:
     by_size = {s: runs.set_index("seed").inference for s, runs in part.groupby("batch_size")}
-    return interval((by_size[size] - by_size[other]).dropna(), 1 - (1 - CONFIDENCE) / comparisons)
+    return points(by_size[size], by_size[other])
 
 
 def at_one(results: "pd.DataFrame") -> dict[str, Interval]:
     """Accuracy in inference mode after batches of one image, by network and budget."""
     ones = results[(results.batch_size == 1) & (results.arm != "renorm")]
     by = ones.groupby(["arm", "budget"], sort=False)
-    return {f"{arm}, {budget}": interval(runs.inference) for (arm, budget), runs in by}
+    return {f"{arm}, {budget}": percentage(runs.set_index("seed").inference) for (arm, budget), runs in by}
 
 
 def over_the_line(sampled: "pd.DataFrame") -> dict[str, Interval]:
@@ -87,10 +90,9 @@ def remedy(results: "pd.DataFrame", arm: str, reference: str = "batchnorm") -> d
     )
     if not {arm, reference} <= set(wide.columns):
         return {}
-    changes = (wide[arm] - wide[reference]).dropna()
     return {
-        f"{budget}, batch {size}": interval(of)
-        for (budget, size), of in changes.groupby(level=[0, 1], sort=False)
+        f"{budget}, batch {size}": points(of[arm].droplevel([0, 1]), of[reference].droplevel([0, 1]))
+        for (budget, size), of in wide[[arm, reference]].dropna().groupby(level=[0, 1], sort=False)
     }
 
 

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from ..lab import sentences
-from ..lab.intervals import interval, mean_and_sd
+from ..lab.differences import points
+from ..lab.intervals import mean_and_sd
 from . import claims as rules
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _small(results: "pd.DataFrame") -> list[str]:
     for arm, of_arm in smallest.groupby("arm", sort=False):
         parts = [
             f"{budget}: {mean_and_sd(runs.inference)} % in inference mode, {mean_and_sd(runs.by_batch)} % by "
-            f"the batch; recalibrated, {sentences.difference(interval(runs.recalibrated - runs.inference))}"
+            f"the batch; recalibrated, {sentences.difference(points(runs.recalibrated, runs.inference))}"
             for budget, runs in of_arm.groupby("budget", sort=False)
         ]
         lines.append(f"{arm}, batches of {of_arm.batch_size.iloc[0]}. {'. '.join(parts)}.")

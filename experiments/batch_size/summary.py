@@ -8,12 +8,11 @@ from ..lab.experiment import Summary
 from ..lab.intervals import mean_and_sd
 from . import claims as batch_size_claims
 from . import findings as batch_size_findings
+from .arms import BUDGETS, SAMPLING
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BUDGETS = ("fixed steps", "fixed samples")
-SAMPLING = "sampling"  # the condition of runs that measure batches rather than train by them
 MODES = {"inference": "inference mode", "by_batch": "by the batch", "recalibrated": "recalibrated"}
 
 
@@ -42,7 +41,6 @@ def with_budgets(results: "pd.DataFrame") -> "pd.DataFrame":
     """The runs that trained, accuracies in percent, with the budget as a column."""
     results = results[results.condition != SAMPLING].copy()
     results[list(MODES)] *= 100
-    results["budget"] = results.condition.str.split(", ").str[0]
     order = {arm: i for i, arm in enumerate(dict.fromkeys(results.arm))}
     results = results.sort_values("arm", key=lambda arms: arms.map(order), kind="stable")
     return results.astype({"batch_size": int, "steps": int})

@@ -7,22 +7,20 @@ The default, on the data that come with the package, takes about two minutes on 
 """
 
 import dataclasses
-from pathlib import Path
-
-from tfbn.utils.validation import fail
+import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, grid
+from ..lab.experiment import Cell, Experiment, Later, grid
 from ..lab.options import option
-from ..training import reuse, transfer
 from ..training.arms import ARMS
-from .summary import summarize
+from ..training.options import ArmConfig
+from ..training.reuse import taking_turns
 
 MODES = ("inference", "batch", "inference_updating", "recalibrated")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(transfer.ArmConfig):
+class Config(ArmConfig):
     """Options of the choice."""
 
     arms: tuple = option(
@@ -36,34 +34,25 @@ class Config(transfer.ArmConfig):
     audit: bool = option(False, "Print what every BatchNorm will do, mode by mode, and stop.")
 
 
-def check(config: Config) -> None:
-    if len(config.arms) < 2:
-        raise fail("arms", "to name at least two, to compare", config.arms)
-    if len(config.shifts) > 1:
-        raise fail("shifts", "to name one", config.shifts)
-    transfer.check_arm(config)
-
-
 def cells(config: Config) -> list[Cell]:
-    return reuse.taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
+    return taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
 
 
-def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
-    return transfer.run_arm(config, ARMS[cell.arm], cell.condition, cell.seed, folder)
-
+later = functools.partial(Later, __package__)
 
 EXPERIMENT = Experiment(
     name="choose",
     question="Which BatchNorm mode should I choose for my frozen network and my data?",
     config_class=Config,
-    check=check,
+    check=later(".runs", "check"),
     cells=cells,
-    run=run,
-    summarize=summarize,
+    run=later(".runs", "run"),
+    summarize=later(".summary", "summarize"),
     metrics=("test_accuracy", "converged_accuracy"),
-    audit=transfer.audit,
+    audit=later("..training.transfer", "audit"),
     arms={name: ARMS[name].says for name in MODES},
 )
+
 
 if __name__ == "__main__":
     binary.run(EXPERIMENT)

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lab import plots, sentences
+from ..lab.decisions import ABOVE, BELOW, decided
+from ..lab.differences import paired
 from ..lab.experiment import Summary
-from ..lab.intervals import CONFIDENCE, paired
 from ..training import tables
 from ..training.arms import ARMS
 
@@ -50,21 +51,21 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
 def recommend(results: "pd.DataFrame", shift: str, arms: list[str]) -> str:
     """Names the mode with the best mean, if its lead over the first is more than chance.
 
-    The rule: of the modes whose paired difference to the first one has an interval above
-    zero, at the short budget, the one with the highest mean. As several are compared with
-    one, the intervals are widened (Bonferroni): each at confidence `1 - 0.05 / comparisons`.
+    The rule: of the modes whose paired difference to the first one is above
+    zero, at the short budget, the one with the highest mean, by p values that are corrected for
+    being several (Holm). Fewer than four seeds recommend nothing.
     """
     first, others = arms[0], arms[1:]
-    confidence = 1 - (1 - CONFIDENCE) / max(1, len(others))
-    changes = {arm: paired(results, tables.SHORT, shift, arm, first, confidence) for arm in others}
-    better = {arm: change for arm, change in changes.items() if change.sign > 0}
+    changes = {arm: paired(results, tables.SHORT, shift, arm, first) for arm in others}
+    found = decided(changes)
+    better = {arm: change for arm, change in changes.items() if found[arm] == ABOVE}
     if better:
         best = max(better, key=lambda arm: better[arm].mean)
         return (
             f"Choose {best} ({ARMS[best].says}): test accuracy in inference mode is "
             f"{sentences.difference(better[best])} than with {first}."
         )
-    worse = [arm for arm, change in changes.items() if change.sign < 0]
+    worse = [arm for arm in others if found[arm] == BELOW]
     said = "No difference that these runs can show" if len(worse) < len(others) else "All others are worse"
     listed = "; ".join(f"{arm} {change.text()}" for arm, change in changes.items())
     return f"{said}: keep {first} ({ARMS[first].says}). Differences to it in points: {listed}."

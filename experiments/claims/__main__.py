@@ -9,14 +9,14 @@ stopped.
 """
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
 from ..lab import binary, catalog
-from ..lab.experiment import Cell, Experiment, RunConfig
+from ..lab.experiment import Cell, Experiment, Later, RunConfig
 from ..lab.options import option
 from ..lab.store import folder_of
-from .summary import summarize
 
 EXPERIMENTS = (
     "frozen_batchnorm",
@@ -80,6 +80,8 @@ def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
     raise NotImplementedError("the parts run")
 
 
+later = functools.partial(Later, __package__)
+
 EXPERIMENT = Experiment(
     name="claims",
     question="What is said about BatchNorm and transfer learning: what holds, what does not, what only if?",
@@ -87,7 +89,7 @@ EXPERIMENT = Experiment(
     check=check,
     cells=no_cells,
     run=run,
-    summarize=summarize,
+    summarize=later(".summary", "summarize"),
     parts=parts,
 )
 

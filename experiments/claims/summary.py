@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from tfbn.utils.files import written_whole
 
+from ..lab.decisions import FAILS, ONLY_IF, VERDICTS
 from ..lab.experiment import Summary
-from ..lab.verdicts import FAILS, ONLY_IF, VERDICTS
+from ..lab.verdicts import CLAIM, FACT, QUESTION
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SMOKE = "This is a smoke run: so few seeds and steps that its verdicts mean nothing."
-COLUMNS = ["claim", "source", "measured", "verdict", "why", "experiment"]
+COLUMNS = ["claim", "kind", "source", "url", "quote", "measured", "verdict", "why", "experiment"]
+HEADER = ("| claim | measured | verdict | why | shown by |", "|---|---|---|---|---|")
+KINDS = {
+    CLAIM: "Claims, in the words of who makes them",
+    QUESTION: "Questions of our own, and advice that no source was found for",
+    FACT: "Formulas and facts of the API",
+}
 
 
 def summarize(config: Any, summaries: dict[str, Summary], folder: Path) -> Summary:
@@ -28,13 +35,14 @@ def summarize(config: Any, summaries: dict[str, Summary], folder: Path) -> Summa
         temporary.write_text(markdown(config, said, table), encoding="utf-8")
     return Summary(
         findings=[*said, *_notable(table)],
-        tables=[("Claims", _shown(table))],
+        tables=[(title, _shown(part)) for title, part in by_kind(table).items()],
         figures=_figures(summaries, table),
         limits=[
             *([SMOKE] if config.quick else []),
             "A verdict is of these runs: small networks on small gray digits, at budgets of minutes. What "
             "each experiment cannot show stands in its own report.",
-            "Intervals of 95 %: of twenty comparisons where nothing differs, one excludes zero by chance.",
+            "Intervals are of 95 % each. Verdicts go by p values that are corrected (Holm) for the number "
+            "of conditions of a claim, not for the number of claims.",
         ],
     )
 
@@ -61,15 +69,21 @@ def markdown(config: Any, said: list[str], table: "pd.DataFrame") -> str:
         f"<!-- made by: {command(config)} -->",
         f"`{command(config)}`, {datetime.date.today()}, {versions}, {manifest['machine']}.",
         *said,
-        "",
-        "| claim | measured | verdict | why | shown by |",
-        "|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {' | '.join(map(_cell, (r.claim, r.measured, f'**{r.verdict}**', r.why)))} | `{r.experiment}` |"
-        for r in _shown(table).itertuples()
-    ]
+    for title, part in by_kind(table).items():
+        lines += ["", f"### {title}", "", *HEADER, *map(_row, part.itertuples())]
     return "\n".join(lines) + "\n"
+
+
+def by_kind(table: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
+    """The rows of each kind under its title; kinds that there are none of are left out."""
+    return {title: part for kind, title in KINDS.items() if len(part := table[table.kind == kind])}
+
+
+def _row(row: Any) -> str:
+    said = f"{row.claim} [{row.source}]({row.url}): “{row.quote}”" if row.source else row.claim
+    cells = map(_cell, (said, row.measured, f"**{row.verdict}**", row.why))
+    return f"| {' | '.join(cells)} | `{row.experiment}` |"
 
 
 def command(config: Any) -> str:
@@ -92,14 +106,16 @@ def _cell(text: str) -> str:
 def _shown(table: "pd.DataFrame") -> "pd.DataFrame":
     """With who says so behind the claim."""
     sourced = table.claim.where(table.source == "", table.claim + " (" + table.source + ")")
-    return table.assign(claim=sourced).drop(columns="source")
+    return table.assign(claim=sourced)[["claim", "measured", "verdict", "why", "experiment"]]
 
 
 def count(table: "pd.DataFrame") -> str:
     """How many claims got which verdict."""
-    counts = collections.Counter(table.verdict)
+    claims = table[table.kind == CLAIM]
+    counts = collections.Counter(claims.verdict)
     listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-    return f"{len(table)} claims put to the test: {listed or 'none'}."
+    others = f"{(table.kind == QUESTION).sum()} questions, {(table.kind == FACT).sum()} facts"
+    return f"{len(claims)} claims put to the test: {listed or 'none'}. Also: {others}."
 
 
 def _notable(table: "pd.DataFrame") -> list[str]:

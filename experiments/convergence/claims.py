@@ -3,14 +3,15 @@
 from typing import TYPE_CHECKING
 
 from ..lab import sentences
-from ..lab.intervals import Interval, interval, mean_and_sd, paired
+from ..lab.differences import paired
+from ..lab.intervals import Interval, interval, mean_and_sd
 from ..lab.verdicts import Claim, judged
+from ..training.sources import FASTER, LARGER_RATES, NO_DROPOUT
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MARGIN = 1.0  # points of accuracy that count as no loss
-PAPER = "Ioffe and Szegedy, 2015"
 
 
 def claims(results: "pd.DataFrame", best: "pd.DataFrame") -> list[Claim]:
@@ -18,16 +19,16 @@ def claims(results: "pd.DataFrame", best: "pd.DataFrame") -> list[Claim]:
     arms, found = set(results.arm), []
     if {"batchnorm", "neither"} <= arms:
         claim = "BatchNorm speeds up convergence (fewer steps)."
-        found.append(judged(claim, fewer_steps(results, best), unit="steps", digits=0, source=PAPER))
+        found.append(judged(claim, fewer_steps(results, best), unit="steps", digits=0, source=FASTER))
         claim = "BatchNorm allows larger learning rates."
-        found.append(judged(claim, larger_rate(results), unit="powers of ten", source=PAPER))
+        found.append(judged(claim, larger_rate(results), unit="powers of ten", source=LARGER_RATES))
     if {"batchnorm", "dropout", "both"} <= arms:
         changes = {
             f"against {other} at best rates": paired(best, "test_accuracy", "best rate", "batchnorm", other)
             for other in ("dropout", "both")
         }
         claim = "BatchNorm replaces dropout (test accuracy no lower)."
-        found.append(judged(claim, changes, margin=MARGIN, source=PAPER))
+        found.append(judged(claim, changes, margin=MARGIN, source=NO_DROPOUT))
     return found
 
 

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from ..lab.differences import percentage, points
 from ..lab.intervals import Interval, interval
-from ..lab.verdicts import UNDECIDED, Claim, judged
+from ..lab.verdicts import Claim, judged, unmeasured
+from ..training.sources import DEGRADATION, HEALTHY_GRADIENTS, PAST_1000
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +17,6 @@ VERY_DEEP = 1000
 
 def claims(start: "pd.DataFrame", trained: "pd.DataFrame") -> list[Claim]:
     """Every claim that these runs bear on."""
-    he, ioffe = "He et al., 2015", "Ioffe and Szegedy, 2015"
     found = []
     if with_batchnorm(start, "least"):
         more = with_batchnorm(start, "least")
@@ -25,15 +26,21 @@ def claims(start: "pd.DataFrame", trained: "pd.DataFrame") -> list[Claim]:
             "BatchNorm steadies gradients (the range of norms over layers).": steadier,
         }
         unit = "powers of ten"
-        found += [judged(claim, changes, unit=unit, source=ioffe) for claim, changes in measured.items()]
+        found += [
+            judged(claim, changes, unit=unit, source=HEALTHY_GRADIENTS) for claim, changes in measured.items()
+        ]
     if deeper(trained, "plain"):
         found.append(
-            judged("Deeper plain networks train worse (train error).", deeper(trained, "plain"), source=he)
+            judged(
+                "Deeper plain networks train worse (train error).",
+                deeper(trained, "plain"),
+                source=DEGRADATION,
+            )
         )
     if deeper(trained, "residual"):
         kept = {name: change.negative() for name, change in deeper(trained, "residual").items()}
         claim = "Deeper residual networks train no worse (train error)."
-        found.append(judged(claim, kept, source=he, margin=MARGIN))
+        found.append(judged(claim, kept, margin=MARGIN))
     return [*found, past_1000(start, trained)]
 
 
@@ -56,7 +63,7 @@ def deeper(trained: "pd.DataFrame", arm: str) -> dict[str, Interval]:
     by_depth = {int(depth): runs.set_index("seed").train_error for depth, runs in part.groupby("depth")}
     base = SHALLOW if SHALLOW in by_depth else min(by_depth)
     return {
-        f"{depth} layers against {base}": interval((errors - by_depth[base]).dropna())
+        f"{depth} layers against {base}": points(errors, by_depth[base])
         for depth, errors in by_depth.items()
         if depth > base
     }
@@ -67,9 +74,9 @@ def past_1000(start: "pd.DataFrame", trained: "pd.DataFrame") -> Claim:
     claim = "Residual networks train past 1000 layers."
     runs = trained[(trained.depth > VERY_DEEP) & (trained.arm == "residual")] if len(trained) else trained
     if len(runs):
-        accuracy = interval(100 - runs.train_error - runs.chance)
-        found = judged(claim, {f"{runs.depth.max():.0f} layers, accuracy above chance": accuracy})
-        return Claim(claim, found.measured, found.verdict, source="He et al., 2015")
+        accuracy = percentage(100 - runs.set_index("seed").train_error).plus(-float(runs.chance.mean()))
+        where = f"{runs.depth.max():.0f} layers, accuracy above chance"
+        return judged(claim, {where: accuracy}, source=PAST_1000)
     deepest = [f"trained: to {trained.depth.max():.0f} layers"] if len(trained) else []
     looked = start[start.arm == "residual"] if len(start) else start
     if len(looked):
@@ -79,7 +86,7 @@ def past_1000(start: "pd.DataFrame", trained: "pd.DataFrame") -> Claim:
             f"10^{end.first_over_last.mean():.1f}, range 10^{end.orders.mean():.1f}"
         )
     why = f"no network past {VERY_DEEP} layers was trained here (--depths=1202 does)"
-    return Claim(claim, "; ".join(deepest), UNDECIDED, why, "He et al., 2015")
+    return unmeasured(claim, "; ".join(deepest), why, PAST_1000)
 
 
 def findings(start: "pd.DataFrame", trained: "pd.DataFrame") -> list[str]:

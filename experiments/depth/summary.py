@@ -7,11 +7,11 @@ from ..lab.curves import curves
 from ..lab.experiment import Summary
 from ..lab.intervals import mean_and_sd
 from . import claims as depth_claims
+from .arms import START, TRAINING
 
 if TYPE_CHECKING:
     import pandas as pd
 
-START, TRAINING = "start", "training"
 PUBLISHED = (
     "Published for CIFAR-10 after 64,000 steps, test error of residual networks of 20 / 32 / 44 / 56 / 110 / "
     "1202 layers: 8.75 / 7.51 / 7.17 / 6.97 / 6.43 / 7.93 %; plain networks of 110 layers above 60 %. On "
@@ -42,8 +42,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
 
 def parts_of(results: "pd.DataFrame") -> "tuple[pd.DataFrame, pd.DataFrame]":
     """The runs that looked before training, and those that trained with errors in percent."""
-    part = results.condition.str.split(", ").str[0]
-    start, trained = results[part == START].copy(), results[part == TRAINING].copy()
+    start, trained = (results[results.part == part].copy() for part in (START, TRAINING))
     errors = [name for name in results.columns if name.endswith("error") or name == "chance"]
     trained[errors] *= 100
     return start, trained
@@ -53,7 +52,7 @@ def _table(folder: Path, name: str) -> "pd.DataFrame":
     import pandas as pd
 
     table = pd.read_parquet(folder / f"{name}.parquet")
-    table["condition"] = table.condition.astype(str).str.split(", ").str[1]
+    table["condition"] = [f"{depth} layers" for depth in table.depth]
     return table
 
 
@@ -62,7 +61,6 @@ def shares_out_of_range(gradients: "pd.DataFrame") -> "pd.DataFrame":
     import numpy as np
 
     shares = gradients.assign(
-        depth=gradients.condition.str.split().str[0].astype(int),
         arm=gradients.arm.astype(str),
         zero=gradients.gradient == 0,
         overflow=~np.isfinite(gradients.gradient),
@@ -115,7 +113,7 @@ def start_figures(layers: "pd.DataFrame") -> list[tuple[str, str, Any]]:
     """Gradient and activation scale by layer, a panel for each depth."""
     layers = layers.assign(place=layers.layer / layers.groupby("condition").layer.transform("max"))
     arms = sorted(set(layers.arm))
-    layers = layers.iloc[layers.condition.str.extract(r"(\d+)")[0].astype(int).argsort(kind="stable")]
+    layers = layers.sort_values("depth", kind="stable")
     what = {
         "gradient": ("Gradient of every convolution before training", "norm of the gradient"),
         "scale": ("Scale of the activations before training", "standard deviation of the outputs"),
@@ -137,7 +135,7 @@ def training_figures(trained: "pd.DataFrame", curve: "pd.DataFrame") -> list[tup
     long = trained.melt(["arm", "depth", "seed"], ["train_error", "test_error"], "condition", "error")
     long["condition"] = long.condition.map({"train_error": "training images", "test_error": "test images"})
     by_step = curve.assign(error=100 * curve.train_error, condition=curve.arm, arm=curve.condition)
-    depths = sorted(set(by_step.arm), key=lambda text: int(text.split()[0]))
+    depths = list(dict.fromkeys(by_step.sort_values("depth").arm))
     return [
         (
             "Error by depth",

@@ -6,17 +6,18 @@ and with a converged head. The default runs offline in about three minutes on tw
 """
 
 import dataclasses
-from pathlib import Path
+import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, grid
+from ..lab.experiment import Cell, Experiment, Later, grid
 from ..lab.options import option
-from ..training import arms, reuse, transfer
-from .summary import summarize
+from ..training import arms
+from ..training.options import ArmConfig
+from ..training.reuse import taking_turns
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(transfer.ArmConfig):
+class Config(ArmConfig):
     """Options of the main job."""
 
     arms: tuple = option(tuple(arms.ARMS), "Arms to compare.", choices=tuple(arms.ARMS))
@@ -28,25 +29,24 @@ class Config(transfer.ArmConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    return reuse.taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
+    return taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
 
 
-def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
-    return transfer.run_arm(config, arms.ARMS[cell.arm], cell.condition, cell.seed, folder)
-
+later = functools.partial(Later, __package__)
 
 EXPERIMENT = Experiment(
     name="frozen_batchnorm",
     question="With frozen layers, what does BatchNorm do with training=True, and what with training=False?",
     config_class=Config,
-    check=transfer.check_arm,
+    check=later("..training.transfer", "check_arm"),
     cells=cells,
-    run=run,
-    summarize=summarize,
+    run=later(".runs", "run"),
+    summarize=later(".summary", "summarize"),
     metrics=("test_accuracy", "converged_accuracy"),
-    audit=transfer.audit,
+    audit=later("..training.transfer", "audit"),
     arms={name: arm.says for name, arm in arms.ARMS.items()},
 )
+
 
 if __name__ == "__main__":
     binary.run(EXPERIMENT)

@@ -2,15 +2,18 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ..lab.intervals import Interval, interval, paired
+from ..lab.decisions import FAILS, HOLDS, ONLY_IF, UNDECIDED
+from ..lab.differences import paired
+from ..lab.intervals import Interval
 from ..lab.sentences import shift_in_words
-from ..lab.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED, Claim, judged
+from ..lab.verdicts import FACT, Claim, judged
 from ..training.arms import ARMS
+from ..training.sources import KERAS_INFERENCE
+from ..training.tables import gap
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KERAS = "Keras's guide to transfer learning"
 MARGIN = 2.0  # points of accuracy that "no loss" may lose
 GAP = 5.0  # points between fit and inference on the same images that "carries over" allows
 BUDGETS = {"test_accuracy": "short budget", "converged_accuracy": "converged head"}
@@ -43,7 +46,7 @@ def _learns_nothing(results: "pd.DataFrame") -> Claim | None:
         f"layers, moving statistics in {int((frozen.statistics_moved > 0).sum())}",
         FAILS if fails else ONLY_IF if updating else HOLDS,
         f"{held}{', '.join(updating)}" if updating else "",
-        "forum answers on trainable=False",
+        kind=FACT,
     )
 
 
@@ -61,21 +64,21 @@ def _differences(config: Any, results: "pd.DataFrame") -> list[Claim | None]:
         }
 
     carried = {
-        f"{arm} at {shift_in_words(shift)}": interval(part.gap).negative()
+        f"{arm} at {shift_in_words(shift)}": gap(part).negative()
         for arm in ("batch", "batch_held")
         for shift in config.shifts
         if len(part := results[(results.arm == arm) & (results.condition == shift)])
     }
     tests: list[tuple[str, dict[str, Interval], dict[str, Any]]] = [
         ("Keep frozen layers' BatchNorm in inference mode.", changes("inference", "batch", BUDGETS),
-         {"source": KERAS}),
+         {"source": KERAS_INFERENCE}),
         ("Frozen layers may run with training=True in fit and with training=False afterwards: "
          "accuracy carries over from fit to inference.", carried,
-         {"source": "training loops that pass training=True", "margin": GAP}),
+         {"margin": GAP}),
         (f"The default momentum {slow} is fine on a short run ({steps} steps).",
-         changes("batch_slow", "batch"), {"source": "Keras's default", "margin": MARGIN}),
+         changes("batch_slow", "batch"), {"margin": MARGIN}),
         ("Recalibrating the statistics once is as good as updating them all along.",
-         changes("recalibrated", "batch"), {"source": "AdaBN, Li et al., 2016", "margin": MARGIN}),
+         changes("recalibrated", "batch"), {"margin": MARGIN}),
     ]  # fmt: skip
     return [judged(claim, measured, **how) if measured else None for claim, measured, how in tests]
 
@@ -88,9 +91,9 @@ def _drift_tells(config: Any, results: "pd.DataFrame") -> Claim | None:
     """
     seen: dict[bool, list[str]] = {True: [], False: []}
     for (shift, arm), part in results.groupby(["condition", "arm"], sort=False):
-        if ARMS[arm].trainable or not interval(part.gap).low > GAP:
+        if ARMS[arm].trainable or not gap(part).plus(-GAP).sign > 0:
             continue
-        moved = f"{part.gap.mean():.0f} points at {part.mean_shift.mean():.2g} sd"
+        moved = f"{gap(part).mean:.0f} points at {part.mean_shift.mean():.2g} sd"
         where = f"{arm} at {shift_in_words(str(shift))} ({moved})"
         seen[bool((part.mean_shift > 0).all())].append(where)
     if seen[True] and seen[False]:
@@ -103,5 +106,4 @@ def _drift_tells(config: Any, results: "pd.DataFrame") -> Claim | None:
         f"{'; '.join(seen[False]) or 'none'} ({config.seeds} seeds)",
         verdict,
         "held statistics do not drift, however far the batch's are from them" if seen[False] else "",
-        "histograms of moving statistics in TensorBoard",
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lab import plots, sentences
+from ..lab.differences import paired
 from ..lab.experiment import Summary
-from ..lab.intervals import interval, paired
 from ..lab.sentences import shift_in_words
 from ..training.arms import ARMS
 from ..training.tables import (
@@ -16,6 +16,7 @@ from ..training.tables import (
     accuracy_table,
     arms_table,
     behavior_table,
+    gap,
     limits,
     of_arm,
     with_percentages,
@@ -106,7 +107,7 @@ class _Across:
 def _held(part: "pd.DataFrame") -> str:
     return (
         f"{part.fit_accuracy.mean():.1f} % in fit, {part.train_accuracy.mean():.1f} % in inference mode "
-        f"on the same images, {interval(part.gap).text()} points apart at a drift of "
+        f"on the same images, {gap(part).text()} points apart at a drift of "
         f"{part.mean_shift.mean():.2g} sd and a mismatch of {part.mismatch.mean():.2g} nats per channel"
     )
 

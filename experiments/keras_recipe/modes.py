@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..lab import plots
 from ..lab.curves import curves
-from ..lab.intervals import mean_and_sd, paired
+from ..lab.differences import paired
+from ..lab.intervals import mean_and_sd
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lab import sentences
+from ..lab.differences import paired
 from ..lab.experiment import Summary
-from ..lab.intervals import paired
 from ..lab.verdicts import Claim, judged, judged_facts
+from ..training.sources import KERAS_FLAG, KERAS_INFERENCE, KERAS_TRAINABLE
+from .arms import RECIPES
 from .modes import STEPS, Modes, accuracy_table, behavior_table, figures, layer_table
-from .recipes import RECIPES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GUIDE = "Keras guide: transfer learning and fine-tuning"
 STOCK = [name for name, recipe in RECIPES.items() if recipe.flag]
 OURS = [name for name, recipe in RECIPES.items() if recipe.tfbn]
 
@@ -119,7 +119,7 @@ def claims(modes: Modes, results: "pd.DataFrame", config: Any) -> list[Claim]:
             "base(x, training=False) keeps BatchNorm in inference mode in fit, also after unfreezing.",
             kept,
             "; ".join(f"{arm}, unfrozen: {modes.moved(arm, STEPS[1])}" for arm in stock) + f" ({where})",
-            GUIDE,
+            KERAS_FLAG,
         ),
         judged_facts(
             "training=False in a call concerns that call only.",
@@ -130,9 +130,9 @@ def claims(modes: Modes, results: "pd.DataFrame", config: Any) -> list[Claim]:
             "trainable=False keeps BatchNorm in inference mode in fit.",
             frozen,
             "; ".join(f"{arm}: {modes.moved(arm, STEPS[0])}" for arm in frozen) + f" ({where})",
-            "Keras documentation of BatchNormalization",
+            KERAS_TRAINABLE,
         ),
     ]
     changes = _held_minus_moving(results, config)
     says = "Unfreezing destroys what was learned unless BatchNorm stays in inference mode."
-    return [*found, *([judged(says, changes, source=GUIDE)] if changes else [])]
+    return [*found, *([judged(says, changes, source=KERAS_INFERENCE)] if changes else [])]

@@ -10,6 +10,8 @@ from typing import Any
 
 from absl import app, flags, logging
 
+from tfbn.utils.extras import EXPERIMENTS, check_installed
+from tfbn.utils.quiet import load_tensorflow
 from tfbn.utils.validation import InputError
 
 from . import executor, options, plan
@@ -59,6 +61,8 @@ def _main(experiment: Experiment, argv: list[str]) -> None:
             raise InputError(f"Expected flags only. Received: {' '.join(argv[1:])}")
         config: Any = config_flags.read(experiment.config_class)
         options.check(config)
+        check_installed(*EXPERIMENTS)
+        load_tensorflow()
         asked = {"dry_run": functools.partial(plan.describe, experiment), "audit": experiment.audit}
         for name, tell in asked.items():
             if tell is not None and getattr(config, name, False):
@@ -98,6 +102,7 @@ def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
 
 def check(experiment: Experiment, config: Any) -> None:
     """Raises `InputError` if the config cannot run, or that of an experiment it is made of."""
+
     options.check(config)
     experiment.check(config)
     for part, part_config in experiment.parts(config):

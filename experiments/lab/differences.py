@@ -1,85 +1,78 @@
-"""Differences of two shares of images, paired by seed: interval, p values, and Holm's correction.
+"""Differences of two arms, paired by seed, and p values corrected for being several.
 
-No interval here is narrower than the binomial noise of the test images: a few seeds that happen
-to agree would otherwise claim more than their images can show.
+No interval of accuracies is narrower than the binomial noise of the test images: a few seeds
+that happen to agree would otherwise claim more than their images can show.
 """
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from .intervals import Interval, interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 Key = TypeVar("Key")
 
+POINTS = (-100.0, 100.0)  # what a difference of two percentages can be
+MOST_IMAGES = 10_000  # that `fewest_images` looks for
 
-@dataclasses.dataclass(frozen=True)
-class Difference:
-    """A mean difference over seeds, in percentage points.
 
-    Attributes:
-        mean: The mean.
-        error: Its standard error, at least that of the test images; NaN with one seed.
-        seeds: How many seeds.
-        agree: How many of them have the sign of the mean.
-        images: Test images over all seeds.
+def paired(results: "pd.DataFrame", metric: str, condition: str, arm: str, reference: str) -> Interval:
+    """The difference of two arms under one condition, seed by seed.
+
+    Args:
+        results: One row for each condition, arm and seed.
+        metric: The column to compare. One with "accuracy" in its name is in percent of the
+            test images, see `points`.
+        condition: The condition that both ran under.
+        arm: The arm of interest.
+        reference: The arm that is subtracted.
+
+    Returns:
+        The interval of `arm - reference` over the seeds that both have.
     """
-
-    mean: float
-    error: float
-    seeds: int
-    agree: int
-    images: int
-
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Student's interval: `mean ± t((1 + confidence) / 2, seeds - 1) * error`; NaN with one seed."""
-        from scipy import stats
-
-        if self.seeds < 2:
-            return math.nan, math.nan
-        half = float(stats.t.ppf((1 + confidence) / 2, self.seeds - 1)) * self.error
-        return self.mean - half, self.mean + half
-
-    def p_value(self) -> float:
-        """Of the hypothesis that there is no difference, two-sided; NaN with one seed."""
-        return 2 * self._tail(abs(self.mean))
-
-    def p_beyond(self, margin: float) -> float:
-        """Of the hypothesis that the difference is `margin` or more, either way: two one-sided tests."""
-        return max(self._tail(margin - self.mean), self._tail(margin + self.mean))
-
-    def text(self, digits: int = 1) -> str:
-        """As `-4.2 [-7.4, -1.0]`, or without the interval where there is none.
-
-        >>> Difference(-4.2, 1.0, seeds=1, agree=1, images=500).text()
-        '-4.2 [one seed]'
-        """
-        low, high = self.interval()
-        ends = "one seed" if math.isnan(low) else f"{low:.{digits}f}, {high:.{digits}f}"
-        return f"{self.mean:+.{digits}f} [{ends}]"
-
-    def _tail(self, distance: float) -> float:
-        """The probability of a mean that lies at least so far above its expectation."""
-        from scipy import stats
-
-        if self.seeds < 2:
-            return math.nan
-        if not self.error:  # every image right in every run of both
-            return 0.0 if distance > 0 else 1.0
-        return float(stats.t.sf(distance / self.error, self.seeds - 1))
+    part = results[results.condition == condition].set_index(["arm", "seed"])[metric]
+    first, second = part[arm], part[reference]
+    if "accuracy" not in metric:
+        return interval((first - second).dropna())
+    images = int(results.test_images.min()) if "test_images" in results else None
+    return points(first, second, images)
 
 
-def difference(first: Sequence[float], second: Sequence[float], images: int) -> Difference:
-    """The difference of two arms' accuracies, seed by seed.
+def points(first: "pd.Series", second: "pd.Series", images: int | None = None) -> Interval:
+    """The difference of two accuracies in percent, of the same seeds, in percentage points.
 
-    `error = max(sd / sqrt(k), 100 * sqrt((p(1 - p) + q(1 - q)) / (k * images)))` over k seeds, with
-    the mean accuracies p and q. The seeds' test images must be disjoint.
+    Args:
+        first: Percentages, one a seed, with the seeds as index.
+        second: Those that are subtracted; seeds that only one of the two has are left out.
+        images: Test images of each seed; None: the fewest that give these percentages.
+    """
+    first, second = first.dropna().align(second.dropna(), join="inner")
+    return difference(first / 100, second / 100, images)
+
+
+def percentage(values: "pd.Series") -> Interval:
+    """The mean of accuracies in percent, one a seed, no more certain than their images allow."""
+    n = len(values) * fewest_images(values.to_numpy() / 100)
+    noise = 100 * binomial_error(float(values.mean()) / 100, n)
+    return interval(values, noise=noise, bounds=(0.0, 100.0))
+
+
+def difference(first: Any, second: Any, images: int | None = None) -> Interval:
+    """The difference of two arms' accuracies, seed by seed, in percentage points.
+
+    `error = max(sd / sqrt(k), 100 * sqrt((p(1 - p) + q(1 - q)) / n))` over k seeds, with the mean
+    accuracies p and q of `n = k * images` test images. Where every image is right, or none, one
+    in n + 2 counts as wrong, or right.
 
     Args:
         first: Shares of images, one a seed.
         second: Those that are subtracted, of the same seeds.
-        images: Test images of each seed.
+        images: Test images of each seed; None: the fewest that give these shares.
 
     Example:
 
@@ -88,22 +81,40 @@ def difference(first: Sequence[float], second: Sequence[float], images: int) -> 
     >>> difference([0.9, 0.9, 0.9, 0.9], [0.7, 0.7, 0.7, 0.7], images=100).text()
     '+20.0 [11.3, 28.7]'
     """
-    p, q = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    changes = 100 * (p - q)
-    k, mean = len(changes), float(changes.mean())
-    noise = 100 * math.sqrt(sum(float(r.mean() * (1 - r.mean())) for r in (p, q)) / (k * images))
-    spread = float(changes.std(ddof=1)) / math.sqrt(k) if k > 1 else math.nan
-    agree = int((np.sign(changes) == np.sign(mean)).sum()) if mean else 0
-    return Difference(mean, max(spread, noise) if k > 1 else math.nan, k, agree, k * images)
+    shares = [np.asarray(each, np.float64) for each in (first, second)]
+    n = len(shares[0]) * (images or fewest_images(np.concatenate(shares)))
+    noise = 100 * math.hypot(*(binomial_error(float(each.mean()), n) for each in shares))
+    changes = first - second if hasattr(first, "iloc") else shares[0] - shares[1]
+    return interval(100 * changes, noise=noise, bounds=POINTS)
 
 
-def difference_of_differences(first: Difference, second: Difference, changes: Sequence[float]) -> Difference:
+def binomial_error(share: float, images: int) -> float:
+    """The standard error of a share of images, `sqrt(p(1 - p) / n)` with p in [1, n + 1] / (n + 2)."""
+    p = min(max(share, 1 / (images + 2)), 1 - 1 / (images + 2))
+    return math.sqrt(p * (1 - p) / images)
+
+
+def fewest_images(shares: np.ndarray) -> int:
+    """The fewest images of which all these can be shares: as few as a test set can have been.
+
+    Example:
+
+    >>> fewest_images(np.array([54 / 60, 55 / 60])), fewest_images(np.array([0.12345678, 0.87654, 0.3141592]))
+    (60, 10000)
+    """
+    counts = np.arange(1, MOST_IMAGES + 1)[:, None] * np.unique(shares)
+    off = np.abs(counts - np.round(counts)).max(axis=1)
+    fits = off <= 2e-7 * np.arange(1, MOST_IMAGES + 1)  # accuracies are float32
+    return int(np.argmax(fits)) + 1 if fits.any() else MOST_IMAGES
+
+
+def difference_of_differences(first: Interval, second: Interval, changes: "Sequence[float]") -> Interval:
     """How much larger a difference is in one condition than in another.
 
     Args:
         first: In the one.
         second: In the other.
-        changes: First minus second, seed by seed, in points.
+        changes: First minus second, seed by seed.
 
     Returns:
         The mean with `error = max(sd / sqrt(k), sqrt(first.error^2 + second.error^2))`, so that
@@ -111,16 +122,12 @@ def difference_of_differences(first: Difference, second: Difference, changes: Se
 
     Example:
 
-    >>> one, other = (Difference(m, 1.0, seeds=2, agree=2, images=200) for m in (5.0, 2.0))
+    >>> one, other = (Interval(m, 1.0, seeds=2, agree=2) for m in (5.0, 2.0))
     >>> round(difference_of_differences(one, other, [3.0, 3.0]).error, 3)
     1.414
     """
-    values = np.asarray(changes, np.float64)
-    k, mean = len(values), float(values.mean())
-    spread = float(values.std(ddof=1)) / math.sqrt(k) if k > 1 else math.nan
-    agree = int((np.sign(values) == np.sign(mean)).sum()) if mean else 0
-    error = max(spread, math.hypot(first.error, second.error)) if k > 1 else math.nan
-    return Difference(mean, error, k, agree, min(first.images, second.images))
+    bounds = first.bounds[0] - second.bounds[1], first.bounds[1] - second.bounds[0]
+    return interval(changes, noise=math.hypot(first.error, second.error), bounds=bounds)
 
 
 def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:

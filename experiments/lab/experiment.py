@@ -1,17 +1,22 @@
 """What an experiment is: a question, its runs, and what its results say."""
 
 import dataclasses
+import importlib
 import urllib.parse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .options import option
-from .verdicts import Claim
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from .verdicts import Claim
+
+
+Value = bool | int | float | str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,11 +47,22 @@ class Cell:
         arm: The name of the arm.
         seed: Decides the split, the order of the batches and the initial head; the
             same for every arm, so that arms can be compared in pairs.
+        parameters: Pairs of a name and a value, as `("depth", 110)`: what the run does. Condition
+            and arm are its names in tables and folders, and are never parsed.
     """
 
     condition: str
     arm: str
     seed: int
+    parameters: tuple[tuple[str, Value], ...] = ()
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of a parameter."""
+        return dict(self.parameters)[name]
+
+    def row(self) -> dict[str, Any]:
+        """What tells the run apart in a table of results: condition, arm, seed and parameters."""
+        return {"condition": self.condition, "arm": self.arm, "seed": self.seed, **dict(self.parameters)}
 
     @property
     def folder(self) -> str:
@@ -55,10 +71,36 @@ class Cell:
         return f"{condition}/{arm}/seed{self.seed}"
 
 
-def grid(conditions: Iterable[str], arms: Iterable[str], seeds: int) -> list[Cell]:
-    """Every arm under every condition with every seed."""
-    conditions = list(conditions)
-    return [Cell(condition, arm, seed) for arm in arms for condition in conditions for seed in range(seeds)]
+Named = Iterable[str] | Mapping[str, Mapping[str, Value]]
+
+
+def grid(conditions: Named, arms: Named, seeds: int) -> list[Cell]:
+    """Every arm under every condition with every seed.
+
+    Args:
+        conditions: Their names, or their parameters by name.
+        arms: Likewise.
+        seeds: How many.
+
+    Example:
+
+    >>> cell = grid({"110 layers": {"depth": 110}}, ["plain"], seeds=1)[0]
+    >>> cell.folder, cell["depth"]
+    ('110 layers/plain/seed0', 110)
+    """
+    by_condition, by_arm = _with_parameters(conditions), _with_parameters(arms)
+    return [
+        Cell(condition, arm, seed, (*by_condition[condition], *by_arm[arm]))
+        for arm in by_arm
+        for condition in by_condition
+        for seed in range(seeds)
+    ]
+
+
+def _with_parameters(named: Named) -> dict[str, tuple[tuple[str, Value], ...]]:
+    if isinstance(named, Mapping):
+        return {name: tuple(parameters.items()) for name, parameters in named.items()}
+    return dict.fromkeys(named, ())
 
 
 @dataclasses.dataclass
@@ -77,7 +119,32 @@ class Summary:
     tables: "list[tuple[str, pd.DataFrame]]"
     figures: "list[tuple[str, str, Figure]]"
     limits: list[str]
-    claims: list[Claim] = dataclasses.field(default_factory=list)
+    claims: "list[Claim]" = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class Later:
+    """A function that is imported when it is first called, so that flags are read without its modules.
+
+    It travels to workers as the names that it is made of.
+
+    Attributes:
+        package: Where a relative name starts, as the experiment's `__package__`.
+        module: As `".runs"`.
+        name: The function's.
+
+    Example:
+
+    >>> Later("os", ".path", "basename")("a/b")
+    'b'
+    """
+
+    package: str
+    module: str
+    name: str
+
+    def __call__(self, *args: Any) -> Any:
+        return getattr(importlib.import_module(self.module, self.package), self.name)(*args)
 
 
 def no_parts(config: Any) -> "list[tuple[Experiment, Any]]":

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import dispatch
+from . import dispatch, stored_files
 from .experiment import Cell, Experiment, RunConfig
 from .store import Store
 
@@ -36,27 +36,26 @@ def run(experiment: Experiment, config: RunConfig, folder: Path) -> "pd.DataFram
         rows = {cell: store.result(cell) for cell in cells}
         missing = [cell for cell in cells if rows[cell] is None]
         rows |= dispatch.run_all(experiment, config, store, missing, done=len(cells) - len(missing))
-        return _write_tables(experiment, store, [rows[cell] for cell in cells])
+        return _write_tables(experiment, store, {cell: rows[cell] for cell in cells})
 
 
-def _write_tables(experiment: Experiment, store: Store, rows: list[Any]) -> "pd.DataFrame":
+def _write_tables(experiment: Experiment, store: Store, rows: dict[Cell, Any]) -> "pd.DataFrame":
     import pandas as pd
 
-    results = pd.DataFrame(rows)
+    results = pd.DataFrame(list(rows.values()))
     store.write_table("results", results)
     for name in experiment.tables:
-        parts = [part for row in rows if (part := _table_of(store, name, row)) is not None]
+        parts = {cell: part for cell in rows if (part := store.table(cell, name)) is not None}
+        stored_files.check_alike({store.path_of(cell, f"{name}.parquet"): t for cell, t in parts.items()})
         if parts:
-            table = pd.concat(parts, ignore_index=True)
+            table = pd.concat([_of_run(cell, part) for cell, part in parts.items()], ignore_index=True)
             store.write_table(name, table.astype(dict.fromkeys(("condition", "arm"), "category")))
     return results
 
 
-def _table_of(store: Store, name: str, row: dict[str, Any]) -> "pd.DataFrame | None":
-    """A table that one run left, with the run's own columns in front; None if it left none."""
-    table = store.table(Cell(row["condition"], row["arm"], row["seed"]), name)
-    if table is None:
-        return None
-    for i, key in enumerate(("condition", "arm", "seed")):
-        table.insert(i, key, row[key])
+def _of_run(cell: Cell, table: "pd.DataFrame") -> "pd.DataFrame":
+    """A table that a run left, with what tells the run apart in front; its own columns stay as they are."""
+    names = [name for name in cell.row() if name not in table.columns]
+    for i, name in enumerate(names):
+        table.insert(i, name, cell.row()[name])
     return table

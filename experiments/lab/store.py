@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 NOT_PART_OF_A_STUDY = {*(field.name for field in dataclasses.fields(RunConfig)), "download", "audit"} - {
     "seeds"
 }
+UNFINISHED = ".unfinished"  # the end of the name of a run's folder until it is stored
 FORMAT = 1  # of the work folder; one that is written otherwise gets another number
 PACKAGES = ("tfbn", "keras", "tensorflow", "tensorflow-datasets", "numpy", "scikit-learn")
 
@@ -64,9 +65,9 @@ class Store:
             stored = stored_files.read_json(manifest, "use another work_dir, or put a copy of it back")
             self._check_format(stored)
             self._check_same(stored, manifest_of(experiment, config))
-            for path in sorted(self.runs.glob("*/*/*/result.json")):
+            for path in self._of_finished_runs("result.json"):
                 stored_files.read_row(path)
-            for path in sorted(self.runs.glob("*/*/*/*.parquet")):
+            for path in self._of_finished_runs("*.parquet"):
                 stored_files.check_table(path)
         elif self.folder.is_dir() and any(map(_foreign, self.folder.iterdir())):
             raise InputError(
@@ -96,7 +97,7 @@ class Store:
         Its name is unique: a run that was given up for lost and started again elsewhere may
         be going on after all.
         """
-        folder = self.runs / f"{cell.folder}.{uuid.uuid4().hex[:8]}.unfinished"
+        folder = self.runs / f"{cell.folder}.{uuid.uuid4().hex[:8]}{UNFINISHED}"
         folder.mkdir(parents=True)
         try:
             yield folder
@@ -105,16 +106,17 @@ class Store:
 
     def finish(self, cell: Cell, unfinished: Path, measurements: dict[str, float]) -> dict[str, Any]:
         """Stores a run: the result last, then the folder gets its name. The first to finish wins."""
-        row = {**dataclasses.asdict(cell), **measurements}
+        own = {name: value for name, value in measurements.items() if name not in cell.row()}
+        row = {**cell.row(), **own}
         with written_whole(unfinished / "result.json") as temporary:
-            temporary.write_text(json.dumps(row))
+            temporary.write_text(stored_files.written_row(cell, own))
         final = self.runs / cell.folder
         try:
             _rename(unfinished, final)
         except OSError:
             if not (final / "result.json").exists():
                 raise
-            row = stored_files.read_row(final / "result.json")
+            row = stored_files.read_row(final / "result.json", cell)
         flush_to_disk(final.parent)
         return row
 
@@ -125,10 +127,14 @@ class Store:
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.unlink(missing_ok=True)  # a file among them
 
+    def path_of(self, cell: Cell, name: str) -> Path:
+        """A file of a stored run."""
+        return self.runs / cell.folder / name
+
     def result(self, cell: Cell) -> dict[str, Any] | None:
         """The stored row of a run, or None if it has not finished."""
-        path = self.runs / cell.folder / "result.json"
-        return stored_files.read_row(path) if path.exists() else None
+        path = self.path_of(cell, "result.json")
+        return stored_files.read_row(path, cell) if path.exists() else None
 
     def table(self, cell: Cell, name: str) -> "pd.DataFrame | None":
         """The table `<name>.parquet` that a run left, or None if it left none.
@@ -136,13 +142,17 @@ class Store:
         Raises:
             InputError: It cannot be read.
         """
-        path = self.runs / cell.folder / f"{name}.parquet"
+        path = self.path_of(cell, f"{name}.parquet")
         return stored_files.read_table(path) if path.exists() else None
 
     def write_table(self, name: str, table: "pd.DataFrame") -> None:
         """Writes `<name>.parquet` into the work folder, whole."""
         with written_whole(self.folder / f"{name}.parquet") as temporary:
             table.to_parquet(temporary, index=False)
+
+    def _of_finished_runs(self, pattern: str) -> list[Path]:
+        found = self.runs.glob(f"*/*/*/{pattern}")
+        return sorted(path for path in found if path.parent.suffix != UNFINISHED)
 
     def _check_writable(self) -> None:
         if not can_be_written(self.folder):
@@ -235,9 +245,16 @@ def _locked(path: Path) -> Iterator[None]:
     """Holds a lock that ends with this process, however it ends."""
     import fcntl
 
-    with path.open("w") as lock:
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise InputError(
+            "Expected the lock of `work_dir` to be a file of its own. "
+            f"Received: path={str(path)!r} ({error.strerror})"
+        ) from None
+    with os.fdopen(lock, "r+") as lock_file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(
                 "Expected `work_dir` to be used by one process at a time. "

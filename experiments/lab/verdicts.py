@@ -1,12 +1,40 @@
-"""Claims put to the test: what is said, what was measured, and what follows."""
+"""Claims put to the test: what is said, what was measured, and the verdict."""
 
 import dataclasses
 from collections.abc import Mapping
 
-from .intervals import Interval
+from .decisions import (
+    ABOVE,
+    BELOW,
+    EQUIVALENT,
+    FAILS,
+    HOLDS,
+    NOT_DECIDED,
+    ONLY_IF,
+    UNDECIDED,
+    decided,
+    verdict_of,
+)
+from .intervals import LEAST_SEEDS, Interval
 
-HOLDS, FAILS, ONLY_IF, UNDECIDED = "holds", "does not hold", "only if", "these runs cannot tell"
-VERDICTS = (HOLDS, FAILS, ONLY_IF, UNDECIDED)
+CLAIM, QUESTION, FACT = "claim", "question", "fact"
+WORDS = {ABOVE: "holds", BELOW: "the opposite", EQUIVALENT: "no difference", NOT_DECIDED: "cannot tell"}
+MARGIN = 2.0  # points of accuracy that are no difference worth speaking of
+
+
+@dataclasses.dataclass(frozen=True)
+class Citation:
+    """Who makes a claim, in their own words.
+
+    Attributes:
+        source: Author and year, or the name of the page.
+        url: Where it stands.
+        quote: The sentence, at most 25 words.
+    """
+
+    source: str
+    url: str
+    quote: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,9 +44,13 @@ class Claim:
     Attributes:
         claim: As tutorials have it, in one short sentence.
         measured: The numbers that decide, with intervals and the number of seeds.
-        verdict: One of `VERDICTS`.
-        why: The condition of an "only if", or the reason; may be empty.
-        source: Who says so: a guide, a paper; may be empty.
+        verdict: One of `decisions.VERDICTS`.
+        why: The conditions that differ, or the reason; may be empty.
+        source: Who says so; empty for a question of our own.
+        kind: `"claim"`, which somebody makes in the words of `quote`; `"question"`, which nobody
+            is quoted for; or `"fact"`, a formula or a behavior of the API, which needs no interval.
+        url: Where the source says so.
+        quote: The source's words.
     """
 
     claim: str
@@ -26,62 +58,16 @@ class Claim:
     verdict: str
     why: str = ""
     source: str = ""
-
-
-def verdict_of(changes: Mapping[str, Interval]) -> str:
-    """The verdict on a claim that says: this difference is above zero, whatever the condition.
-
-    Args:
-        changes: The paired difference by condition, signed so that the claim says "positive".
-
-    Returns:
-        "holds" if every interval is above zero; "only if" if some are and others are not;
-        "does not hold" if none is and at least one is below zero; else that these runs
-        cannot tell.
-
-    Example:
-
-    >>> from experiments.lab.intervals import interval
-    >>> higher, unclear = interval([4.0, 5.0, 6.0]), interval([-1.0, 1.0])
-    >>> verdict_of({"batch size 8": higher}), verdict_of({"batch size 8": higher, "1": unclear})
-    ('holds', 'only if')
-    >>> verdict_of({"batch size 1": unclear})
-    'these runs cannot tell'
-    """
-    signs = [change.sign for change in changes.values()]
-    if signs and all(sign > 0 for sign in signs):
-        return HOLDS
-    if any(sign > 0 for sign in signs):
-        return ONLY_IF
-    return FAILS if any(sign < 0 for sign in signs) else UNDECIDED
-
-
-def no_worse(changes: Mapping[str, Interval], margin: float) -> dict[str, Interval]:
-    """The same differences plus `margin`, for a claim that says: no loss beyond the margin.
-
-    A difference is then above zero where its interval excludes a loss of `margin`, and below
-    zero where it lies beyond it.
-
-    Example:
-
-    >>> from experiments.lab.intervals import interval
-    >>> about_equal = {"frozen": interval([-0.5, 0.5, 0.0])}
-    >>> verdict_of(about_equal), verdict_of(no_worse(about_equal, margin=2.0))
-    ('these runs cannot tell', 'holds')
-    """
-    return {
-        condition: dataclasses.replace(
-            change, mean=change.mean + margin, low=change.low + margin, high=change.high + margin
-        )
-        for condition, change in changes.items()
-    }
+    kind: str = QUESTION
+    url: str = ""
+    quote: str = ""
 
 
 def judged(
     claim: str,
     changes: Mapping[str, Interval],
     *,
-    source: str = "",
+    source: Citation | None = None,
     unit: str = "points",
     digits: int = 1,
     margin: float = 0.0,
@@ -102,37 +88,37 @@ def judged(
 
     Example:
 
+    >>> import numpy as np
     >>> from experiments.lab.intervals import interval
-    >>> changes = {"8 images": interval([4.0, 5.0, 6.0]), "1 image": interval([-4.0, 5.0, 6.0])}
-    >>> found = judged("More images are better.", changes)
+    >>> wide, small = interval(np.array([4.0, 5.0, 6.0, 5.0])), interval(np.array([-4.0, 5.0, 6.0, 1.0]))
+    >>> found = judged("More images are better.", {"8 images": wide, "1 image": small})
     >>> found.measured
-    '8 images: +5.0 [2.5, 7.5]; 1 image: +2.3 [-11.4, 16.0] points (3 seeds)'
+    '8 images: +5.0 [3.7, 6.3]; 1 image: +2.0 [-5.2, 9.2] points (4 seeds)'
     >>> found.verdict, found.why
-    ('only if', 'holds: 8 images; cannot tell: 1 image')
+    ('shown only there', 'holds: 8 images; cannot tell: 1 image')
     """
-    tested = no_worse(changes, margin)
+    tested = {condition: change.plus(margin) for condition, change in changes.items()}
+    equivalent = MARGIN if unit == "points" and not margin else None
+    decisions = decided(tested, equivalent)
     seeds = sorted({change.seeds for change in changes.values()})
     numbers = "; ".join(f"{condition}: {change.text(digits)}" for condition, change in changes.items())
-    groups = {
-        "holds": [c for c, change in tested.items() if change.sign > 0],
-        "the opposite": [c for c, change in tested.items() if change.sign < 0],
-        "cannot tell": [c for c, change in tested.items() if not change.sign],
-    }
-    reasons = [f"{word}: {', '.join(conditions)}" for word, conditions in groups.items() if conditions]
-    reasons = reasons if len(reasons) > 1 else []
-    if margin:
-        reasons.append(f"a loss of up to {margin:g} {unit} is allowed")
-    return Claim(
+    return _claim(
         claim,
         f"{numbers} {unit} ({'/'.join(map(str, seeds))} seeds)",
-        verdict_of(tested),
-        "; ".join(reasons),
+        verdict_of(tested, decisions),
+        "; ".join([*_reasons(decisions), *_allowed(margin, unit), *_too_few(changes)]),
         source,
     )
 
 
 def judged_below(
-    claim: str, values: Mapping[str, Interval], limit: float, *, unit: str, source: str = "", digits: int = 1
+    claim: str,
+    values: Mapping[str, Interval],
+    limit: float,
+    *,
+    unit: str,
+    source: Citation | None = None,
+    digits: int = 1,
 ) -> Claim:
     """A claim that a measurement lies below a limit, whatever the condition.
 
@@ -146,20 +132,23 @@ def judged_below(
 
     Example:
 
+    >>> import numpy as np
     >>> from experiments.lab.intervals import interval
-    >>> found = judged_below("It is useless.", {"batch size 1": interval([9.0, 10.0, 11.0])}, 15.0, unit="%")
+    >>> ten = interval(np.array([9.0, 10.0, 11.0, 10.0]))
+    >>> found = judged_below("It is useless.", {"batch size 1": ten}, 15.0, unit="%")
     >>> found.measured, found.verdict
-    ('batch size 1: 10.0 [7.5, 12.5] % (limit: 15 %)', 'holds')
+    ('batch size 1: 10.0 [8.7, 11.3] % (limit: 15 %)', 'holds')
     """
-    found = judged(
-        claim, no_worse({name: value.negative() for name, value in values.items()}, limit), source=source
-    )
+    room = {name: value.negative().plus(limit) for name, value in values.items()}
+    found = judged(claim, room, source=source, unit=unit)
     numbers = "; ".join(f"{name}: {value.text(digits, signed=False)}" for name, value in values.items())
     return dataclasses.replace(found, measured=f"{numbers} {unit} (limit: {limit:g} {unit})")
 
 
-def judged_facts(claim: str, facts: Mapping[str, bool], measured: str, source: str = "") -> Claim:
-    """A claim that something is so in every situation, put to the test by facts that leave no doubt.
+def judged_facts(
+    claim: str, facts: Mapping[str, bool], measured: str, source: Citation | None = None
+) -> Claim:
+    """A formula, or a behavior of the API, that is so or not in every situation, beyond doubt.
 
     Args:
         claim: In one sentence.
@@ -180,4 +169,33 @@ def judged_facts(claim: str, facts: Mapping[str, bool], measured: str, source: s
     fails = [situation for situation, fact in facts.items() if not fact]
     verdict = ONLY_IF if holds and fails else HOLDS if holds else FAILS if fails else UNDECIDED
     why = f"holds: {', '.join(holds)}; does not: {', '.join(fails)}" if holds and fails else ""
-    return Claim(claim, measured, verdict, why, source)
+    return dataclasses.replace(_claim(claim, measured, verdict, why, source), kind=FACT)
+
+
+def unmeasured(claim: str, measured: str, why: str, source: Citation | None = None) -> Claim:
+    """A claim that these runs cannot tell, as what it is about did not run."""
+    return _claim(claim, measured, UNDECIDED, why, source)
+
+
+def _claim(claim: str, measured: str, verdict: str, why: str, source: Citation | None) -> Claim:
+    if source is None:
+        return Claim(claim, measured, verdict, why)
+    return Claim(claim, measured, verdict, why, source.source, CLAIM, source.url, source.quote)
+
+
+def _reasons(decisions: Mapping[str, str]) -> list[str]:
+    """The conditions by what was decided about them; none if that is the same for all."""
+    groups = {
+        word: [c for c, decision in decisions.items() if decision == kind] for kind, word in WORDS.items()
+    }
+    listed = [f"{word}: {', '.join(conditions)}" for word, conditions in groups.items() if conditions]
+    return listed if len(listed) > 1 else []
+
+
+def _allowed(margin: float, unit: str) -> list[str]:
+    return [f"a loss of up to {margin:g} {unit} is allowed"] if margin else []
+
+
+def _too_few(changes: Mapping[str, Interval]) -> list[str]:
+    few = [condition for condition, change in changes.items() if change.seeds < LEAST_SEEDS]
+    return [f"fewer than {LEAST_SEEDS} seeds: {', '.join(few)}"] if few else []

@@ -6,6 +6,8 @@ import os
 import signal
 import threading
 
+from tfbn.utils.quiet import load_tensorflow
+
 
 class LostWorkerError(Exception):
     """A worker died before it finished a run. The run can be started again."""
@@ -44,9 +46,9 @@ def keep_libraries() -> None:
 
 def use_one_thread() -> None:
     """Makes TensorFlow in this process quiet, deterministic and single-threaded."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"
+    load_tensorflow()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 from tfbn.models.blocks import ORDERS
 
 from ..lab import plots, sentences
+from ..lab.differences import paired
 from ..lab.experiment import Summary
-from ..lab.intervals import Interval, interval, paired
+from ..lab.intervals import Interval, interval
 from ..lab.verdicts import Claim, judged, judged_facts
+from ..training.sources import BEFORE_RELU, NO_BIAS
+from .arms import BIASED, COST, is_usual
 from .tables import (
-    BIASED,
-    COST,
     MODES,
     accuracy_table,
     cost_table,
     effect_table,
     effect_text,
-    is_usual,
     is_zero,
     largest,
 )
@@ -133,16 +133,15 @@ def claims(config: Any, results: "pd.DataFrame") -> list[Claim]:
             "A convolution's bias before BatchNorm is without effect.",
             {f"{order}, {MODES[mode]}": is_zero(sizes) for (order, mode), sizes in effect.items()},
             f"change of the outputs in standard deviations, float64, {config.seeds} seeds: {outputs}",
-            "Ioffe and Szegedy 2015, section 3.2",
+            NO_BIAS,
         ),
         judged(
             "Leaving the bias away makes training faster.",
             {order: interval(cost[cost.arm == order].time_percent) for order in ORDERS},
             unit="% of a step",
-            source="tutorials",
         ),
     ]
     if between:
         says = "BatchNorm belongs between the convolution and the ReLU."
-        found.append(judged(says, between, source="Ioffe and Szegedy 2015; tutorials"))
+        found.append(judged(says, between, source=BEFORE_RELU))
     return found

@@ -2,14 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from tfbn.models.blocks import ORDERS
-
-from ..lab.intervals import interval, mean_and_sd, paired
+from ..lab.differences import paired
+from ..lab.intervals import interval, mean_and_sd
+from .arms import COST, EFFECT, ORDERS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EFFECT, COST, BIASED = "effect of the bias", "cost of the bias", "+bias"
 MODES = {"batch": "normalized by the batch", "moving": "training=False"}
 MEASURES = {
     "output": "outputs, sd",
@@ -28,14 +27,6 @@ def largest(results: "pd.DataFrame", order: str, mode: str, dtype: str) -> dict[
 def is_zero(sizes: dict[str, float]) -> bool:
     """Whether nothing changed but by rounding, and the bias's gradient is rounding too."""
     return all(size <= ZERO for size in sizes.values())
-
-
-def is_usual(network: str, order: str) -> bool:
-    """Whether an order gives the very network that conv-bn-relu gives.
-
-    Pre-activation does in a plain network: both are one chain of convolution, BatchNorm, ReLU.
-    """
-    return network.startswith("plain") and order == "bn-relu-conv"
 
 
 def effect_text(results: "pd.DataFrame", order: str, mode: str) -> str:

@@ -6,20 +6,15 @@ makes the packaged weights anew: five networks in about three minutes on two cor
 """
 
 import dataclasses
-from pathlib import Path
+import functools
 from typing import TYPE_CHECKING
 
-from tfbn.utils.validation import fail
-
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, RunConfig, Summary, grid
-from ..lab.intervals import interval
+from ..lab.experiment import Cell, Experiment, Later, RunConfig, grid
 from ..lab.options import option
-from ..training import pretraining
-from ..training.data import Source, check_source, source_split
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from ..training.pools import Source
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +32,9 @@ class Config(RunConfig):
     output: str = option("", "Folder for the weights; the runs' own folders if empty.")
 
     @property
-    def source(self) -> Source:
+    def source(self) -> "Source":
+        from ..training.pools import Source
+
         return Source(self.dataset, "", (self.image_size, self.image_size, self.channels))
 
 
@@ -45,57 +42,18 @@ def cells(config: Config) -> list[Cell]:
     return grid([config.dataset], [config.model], config.seeds)
 
 
-def check(config: Config) -> None:
-    from tfbn import models
-    from tfbn.utils import files
-
-    models.build(config.model, input_shape=config.source.shape)
-    check_source(config.source, config.test_images)
-    if config.output and not files.can_be_written(config.output):
-        raise fail("output", "to be a folder that can be written", config.output)
-
-
-def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
-    """Trains one network; returns its accuracy on the images held out."""
-    import keras
-
-    import tfbn
-
-    keras.utils.set_random_seed(cell.seed)
-    base = tfbn.models.build(config.model, include_top=False, pooling="avg", input_shape=config.source.shape)
-    accuracy = pretraining.train(
-        base,
-        source_split(config.source, config.test_images, cell.seed),
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        seed=cell.seed,
-    )
-    output = Path(config.output or folder)
-    pretraining.save(base, output / f"{config.model}_{config.dataset}_{cell.seed}.weights.h5")
-    return {"test_accuracy": accuracy}
-
-
-def summarize(config: Config, results: "pd.DataFrame", folder: Path) -> Summary:
-    accuracy = interval(100 * results.test_accuracy)
-    table = results[["seed", "test_accuracy", "seconds"]].round(3)
-    return Summary(
-        findings=[f"{config.model} on {config.dataset}: {accuracy.text(signed=False)} % on images held out."],
-        tables=[("Accuracy on images held out, by seed", table)],
-        figures=[],
-        limits=["The weights are for transfer-learning experiments, not for reading digits."],
-    )
-
+later = functools.partial(Later, __package__)
 
 EXPERIMENT = Experiment(
     name="pretrain",
     question="Which weights do the transfer-learning experiments start from?",
     config_class=Config,
-    check=check,
+    check=later(".runs", "check"),
     cells=cells,
-    run=run,
-    summarize=summarize,
+    run=later(".runs", "run"),
+    summarize=later(".runs", "summarize"),
 )
+
 
 if __name__ == "__main__":
     binary.run(EXPERIMENT)

@@ -13,17 +13,13 @@ tuxpaint-stamps-default (or --conditions without them).
 """
 
 import dataclasses
-from pathlib import Path
-from typing import TYPE_CHECKING
+import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, RunConfig, Summary
+from ..lab.experiment import Cell, Experiment, Later, RunConfig
 from ..lab.options import option
 from .arms import FAMILY, SETTINGS, TUNED
 from .conditions import CONDITIONS, named
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 QUICK = ("base", "toy", "toy_contrast", "digits")
 TUNED_SEEDS = 5  # of the arms whose network trains
@@ -59,32 +55,16 @@ def cells(config: Config) -> list[Cell]:
     return [*first, *(tuned if "base" in names and not config.quick else []), *others]
 
 
-def check(config: Config) -> None:
-    from . import runs
-
-    runs.check(config, tuple(dict.fromkeys(cell.condition for cell in cells(config))))
-
-
-def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
-    from . import runs
-
-    return runs.run(config, cell, folder)
-
-
-def summarize(config: Config, results: "pd.DataFrame", folder: Path) -> Summary:
-    from . import summary
-
-    return summary.summarize(config, results, folder)
-
+later = functools.partial(Later, __package__)
 
 EXPERIMENT = Experiment(
     name="real_scale",
     question="Frozen layers of an ImageNet network: when does training=True help, and when does it hurt?",
     config_class=Config,
-    check=check,
+    check=later(".runs", "check"),
     cells=cells,
-    run=run,
-    summarize=summarize,
+    run=later(".runs", "run"),
+    summarize=later(".summary", "summarize"),
     metrics=("test_accuracy", "validation_accuracy"),
     arms=SETTINGS,
     tables=("arms",),

@@ -39,7 +39,7 @@ def crossover(arms: "pd.DataFrame") -> "Figure":
             style = {"color": COLORS[i], "marker": MARKERS[i]}
             places = [list(CONTRASTS).index(each.shift) + 0.06 * (i - 1.5) for each in conditions]
             gains = [found[each.name] for each in conditions]
-            half = [each.mean - each.interval()[0] for each in gains]
+            half = [each.mean - each.low for each in gains]
             axis.errorbar(places, [each.mean for each in gains], yerr=half, label=label, capsize=3, **style)
         axis.axhline(0, color="black", linewidth=0.8)
         axis.set_xticks(range(len(CONTRASTS)), ["as it is", "contrast 0.3", "contrast 0.1"])

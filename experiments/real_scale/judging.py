@@ -3,16 +3,24 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from ..lab.differences import Difference, difference, difference_of_differences, holm
+from ..lab import decisions
+from ..lab.decisions import decided
+from ..lab.differences import difference, difference_of_differences
+from ..lab.intervals import Interval
 from .conditions import CONDITIONS
-from .rules import LEAST_SEEDS, LEVEL, MARGIN, Rule
+from .rules import MARGIN, Rule
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ABOVE, BELOW, EQUIVALENT, UNDECIDED = "above", "below", "equivalent", "not decided"
-HOLDS, FAILS, DEPENDS = "holds", "does not hold", "depends"
-SHOWN, NO_DIFFERENCE, UNKNOWN = "shown only there", "no difference", "cannot tell"
+WORDS = {
+    decisions.HOLDS: "holds",
+    decisions.FAILS: "does not hold",
+    decisions.ONLY_IF: "depends",
+    decisions.SHOWN: "shown only there",
+    decisions.NO_DIFFERENCE: "no difference",
+    decisions.UNDECIDED: "cannot tell",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Judgment:
 
     rule: Rule
     measure: str
-    differences: dict[str, Difference]
+    differences: dict[str, Interval]
     verdicts: dict[str, str]
     verdict: str
 
@@ -43,7 +51,7 @@ def paired(arms: "pd.DataFrame", condition: str, rule: Rule, measure: str) -> "p
     return both if len(both) else None
 
 
-def differences(arms: "pd.DataFrame", rule: Rule, measure: str) -> dict[str, Difference]:
+def differences(arms: "pd.DataFrame", rule: Rule, measure: str) -> dict[str, Interval]:
     """The difference that a claim is about, in every condition that has run."""
     found, changes = {}, {}
     for name in CONDITIONS:
@@ -65,26 +73,7 @@ def differences(arms: "pd.DataFrame", rule: Rule, measure: str) -> dict[str, Dif
 def judge(arms: "pd.DataFrame", rule: Rule, measure: str) -> Judgment:
     """The verdict on a claim by one measure, see `rules`."""
     found = differences(arms, rule, measure)
-    counted = {name: each for name, each in found.items() if each.seeds >= LEAST_SEEDS}
-    unlike = holm({name: each.p_value() for name, each in counted.items()})
-    alike = holm({name: each.p_beyond(MARGIN) for name, each in counted.items()})
-    verdicts = dict.fromkeys(found, UNDECIDED)
-    for name, each in counted.items():
-        if unlike[name] < LEVEL:
-            verdicts[name] = ABOVE if each.mean > 0 else BELOW
-        elif alike[name] < LEVEL:
-            verdicts[name] = EQUIVALENT
-    return Judgment(rule, measure, found, verdicts, _verdict([verdicts[name] for name in counted]))
-
-
-def _verdict(verdicts: list[str]) -> str:
-    above, below, equivalent = (verdicts.count(each) for each in (ABOVE, BELOW, EQUIVALENT))
-    if not verdicts:
-        return UNKNOWN
-    if above and below:
-        return DEPENDS
-    if above:
-        return HOLDS if above == len(verdicts) else SHOWN
-    if below:
-        return FAILS
-    return NO_DIFFERENCE if equivalent == len(verdicts) else UNKNOWN
+    verdicts = decided(found, MARGIN)
+    return Judgment(
+        rule, measure, found, verdicts, WORDS[decisions.verdict_of(found, verdicts, interactions=False)]
+    )

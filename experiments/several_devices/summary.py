@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lab import plots
+from ..lab.differences import paired
 from ..lab.experiment import Summary
-from ..lab.intervals import mean_and_sd, paired
+from ..lab.intervals import mean_and_sd
 from ..lab.verdicts import judged_facts
 
 if TYPE_CHECKING:

@@ -8,14 +8,16 @@ How long it takes depends on the grid: --dry_run tells, once some runs are store
 """
 
 import dataclasses
+import functools
 from pathlib import Path
 
 from tfbn.utils.validation import InputError, fail
 
 from ..lab import binary, catalog, grids, options
-from ..lab.experiment import Cell, Experiment, RunConfig, no_parts
+from ..lab.experiment import Cell, Experiment, Later, RunConfig, no_parts
 from ..lab.options import option
-from .summary import summarize
+
+POINT, WITHIN = "point", "condition of the experiment"  # parameters of a cell
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +50,7 @@ def check(config: Config) -> None:
             f"Expected {', '.join(sorted(named & own))} as a flag of the sweep itself. "
             f"Received: grid={config.grid}, set={config.set}"
         )
+
     experiment = catalog.load(config.experiment)
     for point in config.points().values():
         options.check(point)
@@ -57,7 +60,12 @@ def check(config: Config) -> None:
 def cells(config: Config) -> list[Cell]:
     experiment = catalog.load(config.experiment)
     return [
-        dataclasses.replace(cell, condition=f"{label},{cell.condition}")
+        Cell(
+            f"{label},{cell.condition}",
+            cell.arm,
+            cell.seed,
+            ((POINT, label), (WITHIN, cell.condition), *cell.parameters),
+        )
         for label, point in config.points().items()
         for cell in experiment.cells(point)
     ]
@@ -65,12 +73,12 @@ def cells(config: Config) -> list[Cell]:
 
 def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
     """Does the run as the experiment would at its point of the grid."""
-    label, point = next(
-        (label, point) for label, point in config.points().items() if cell.condition.startswith(f"{label},")
-    )
-    inner = dataclasses.replace(cell, condition=cell.condition.removeprefix(f"{label},"))
-    return catalog.load(config.experiment).run(point, inner, folder)
+    own = tuple((name, value) for name, value in cell.parameters if name not in (POINT, WITHIN))
+    inner = Cell(cell[WITHIN], cell.arm, cell.seed, own)
+    return catalog.load(config.experiment).run(config.points()[cell[POINT]], inner, folder)
 
+
+later = functools.partial(Later, __package__)
 
 EXPERIMENT = Experiment(
     name="sweep",
@@ -79,7 +87,7 @@ EXPERIMENT = Experiment(
     check=check,
     cells=cells,
     run=run,
-    summarize=summarize,
+    summarize=later(".summary", "summarize"),
 )
 
 if __name__ == "__main__":

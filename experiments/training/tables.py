@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..lab.intervals import mean_and_sd, paired
+from ..lab.differences import paired, points
+from ..lab.intervals import Interval, mean_and_sd
 from .arms import ARMS
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ def with_percentages(results: "pd.DataFrame") -> "pd.DataFrame":
     results[accuracies] *= 100
     results["gap"] = results.fit_accuracy - results.train_accuracy
     return results
+
+
+def gap(part: "pd.DataFrame") -> Interval:
+    """Accuracy in `fit` minus in inference mode, on the same training images."""
+    runs = part.set_index("seed")
+    return points(runs.fit_accuracy, runs.train_accuracy)
 
 
 def arms_table(arms: list[str], results: "pd.DataFrame") -> "pd.DataFrame":

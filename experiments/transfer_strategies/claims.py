@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ..lab.intervals import Interval, paired
+from ..lab.differences import paired
+from ..lab.intervals import Interval, interval
 from ..lab.verdicts import Claim, judged
-from .strategies import MODES, arm_name
+from ..training.sources import FEW_IMAGES, KERAS_INFERENCE, MANY_IMAGES
+from .arms import MODES, arm_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
 MEAN = "any number of images (mean)"
 FEW = 100  # so many target images or fewer are "few"
 MARGIN = 2.0  # points of accuracy that "as good as" may lose
-KERAS, CS231N = "Keras's guide to transfer learning", "Stanford's CS231n notes on transfer learning"
 
 
 class Changes:
@@ -74,15 +75,15 @@ def claims(changes: Changes) -> list[Claim]:
     fewest = f"With few target images (at most {FEW}), train only a new layer on top"
     tests: list[tuple[str, dict[str, Interval], dict[str, Any]]] = [
         ("A pretrained network beats one from scratch.",
-         changes.by_images("everything_batch", "scratch_batch"), {"source": CS231N}),
-        (f"{fewest}.", changes.by_mode("head", "everything", few), {"source": CS231N}),
+         changes.by_images("everything_batch", "scratch_batch"), {}),
+        (f"{fewest}.", changes.by_mode("head", "everything", few), {"source": FEW_IMAGES}),
         (f"{fewest}: it is as good as the last layers.", changes.by_mode("head", "last", few),
-         {"source": CS231N, "margin": MARGIN}),
+         {"margin": MARGIN}),
         (f"With {largest[0]} images, training everything beats a new layer on top.",
-         changes.by_mode("everything", "head", largest), {"source": CS231N}),
+         changes.by_mode("everything", "head", largest), {"source": MANY_IMAGES}),
         ("Training the last layers is as good as training everything.",
          averaged.by_mode("last", "everything", [0]), {"margin": MARGIN}),
-        ("Keep BatchNorm in inference mode while fine-tuning.", by_strategy, {"source": KERAS}),
+        ("Keep BatchNorm in inference mode while fine-tuning.", by_strategy, {"source": KERAS_INFERENCE}),
         ("Freezing layers saves time in every step.", _time_saved(changes),
          {"unit": "% of a step", "digits": 0}),
     ]  # fmt: skip
@@ -91,16 +92,12 @@ def claims(changes: Changes) -> list[Claim]:
 
 def _time_saved(changes: Changes) -> dict[str, Interval]:
     """Of a step that trains everything, at the largest number of images, in percent."""
-    import numpy as np
-
-    results = changes.results.assign(log_ms=np.log(changes.results.step_ms))
-    logs = Changes(results)
-    found = {}
+    largest = changes.results[changes.results.images == changes.images[-1]]
+    step_ms = largest.set_index(["arm", "seed"]).step_ms
+    saved = {}
     for strategy in ("last", "head"):
-        for where, change in logs.by_mode(
-            strategy, "everything", changes.images[-1:], metric="log_ms"
-        ).items():
-            mean, low, high = (100 * (1 - np.exp(end)) for end in (change.mean, change.high, change.low))
-            name = f"{strategy} {where.partition(' at ')[0]}"
-            found[name] = Interval(float(mean), float(low), float(high), change.seeds, change.agree)
-    return found
+        for mode in MODES:
+            arm, whole = arm_name(strategy, mode), arm_name("everything", mode)
+            if {arm, whole} <= changes.ran:
+                saved[f"{strategy} {mode}"] = interval(100 * (1 - step_ms[arm] / step_ms[whole]).dropna())
+    return saved

@@ -10,37 +10,7 @@ from tfbn.utils.validation import fail
 from ..training import networks, training, transfer
 from ..training.arms import Arm
 from ..training.data import Split
-
-STRATEGIES = {
-    "everything": "pretrained, everything trains",
-    "last": "pretrained, the last stage and the new layer train",
-    "head": "pretrained, a new layer on top trains",
-    "scratch": "not pretrained, everything trains",
-}
-MODES = {"inference": False, "batch": True}  # every BatchNorm's `training` flag
-
-
-def arm_name(strategy: str, mode: str) -> str:
-    """As `head_inference`."""
-    return f"{strategy}_{mode}"
-
-
-def strategy_of(arm: str) -> str:
-    """The strategy of an arm, by its name."""
-    return arm.partition("_")[0]
-
-
-ARMS = {
-    arm_name(strategy, mode): Arm(
-        arm_name(strategy, mode),
-        f"{says}; BatchNorm with training={training}",
-        trainable=strategy in ("everything", "scratch"),
-        training=training,
-        pretrained=strategy != "scratch",
-    )
-    for strategy, says in STRATEGIES.items()
-    for mode, training in MODES.items()
-}
+from .arms import strategy_of
 
 
 def first_layers(config: Any) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from ..lab.curves import curves
 from ..lab.experiment import Summary
 from ..lab.intervals import mean_and_sd
 from . import strategies
+from .arms import ARMS, MODES, STRATEGIES
 from .claims import Changes, claims
-from .strategies import MODES, STRATEGIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,13 +36,8 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
 
 
 def labeled(table: "pd.DataFrame") -> "pd.DataFrame":
-    """With the parts of condition and arm as columns, accuracies in percent."""
-    table = table.assign(
-        images=table.condition.astype(str).str.partition("=")[2].astype(int),
-        strategy=table.arm.astype(str).map(strategies.strategy_of),
-        mode=table.arm.astype(str).str.partition("_")[2],
-    )
-    table["panel"] = table["mode"].map(lambda mode: f"BatchNorm with training={MODES[mode]}")
+    """With the title of each row's panel, accuracies in percent."""
+    table = table.assign(panel=table["mode"].map(lambda mode: f"BatchNorm with training={MODES[mode]}"))
     accuracies = [name for name in table.columns if "accuracy" in name]
     return table.assign(**{name: 100 * table[name] for name in accuracies})
 
@@ -75,7 +70,7 @@ def _time_table(results: "pd.DataFrame") -> "pd.DataFrame":
         return {
             "arm": arm,
             "parameters that train": f"{part.trained_parameters.iloc[0]:,.0f}",
-            "frozen part": "computed once" if strategies.can_cache(strategies.ARMS[arm]) else "every step",
+            "frozen part": "computed once" if strategies.can_cache(ARMS[arm]) else "every step",
             "a step, ms": f"{part.step_ms.mean():.1f}",
             "all, s": f"{part.fit_seconds.mean():.1f}",
             "test, %": mean_and_sd(part.test_accuracy),

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lab.experiment import Summary
-from ..lab.intervals import Interval, interval
+from ..lab.intervals import Interval
 from ..lab.verdicts import Claim, judged, judged_facts
 from .figures import figures
-from .tables import MODES, gap_table, momentum_of, scale_table, steps_text, usable_table
+from .tables import MODES, gap, gap_table, momentum_of, scale_table, steps_text, usable_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def findings(config: Any, deep: "pd.DataFrame", trained: "pd.DataFrame", steps: 
         lines.append(
             f"Momentum {momentum_of(arm):g}: steps until inference mode is usable: {training} while the "
             f"weights train, {held} with the weights held and statistics from (0, 1); after {config.steps} "
-            f"steps of training it is {interval(last.gap).text()} points from batch statistics."
+            f"steps of training it is {gap(last).text()} points from batch statistics."
         )
     return lines
 
@@ -87,30 +87,26 @@ def claims(config: Any, deep: "pd.DataFrame", trained: "pd.DataFrame", steps: "p
             "A BatchNorm that never trained only divides by sqrt(1 + epsilon) in inference mode.",
             {str(net): bool(value <= EXACT) for net, value in error.items()},
             f"largest deviation over all layers {error.max():.1e} of the input's scale",
-            "the layer's formula",
         ),
         judged_facts(
             "BatchNorm keeps the signal of even scale through a deep network, also before training.",
             even,
             "; ".join(f"{m}: {', '.join(f'{n} {v:.3g}' for n, v in s.items())}" for m, s in spread.items())
             + f" (largest over least scale; even: at most {EVEN:g})",
-            "tutorials",
         ),
         judged_facts(
             "After k steps the moving statistics have gone 1 - momentum^k of the way.",
             {f"momentum {momentum_of(str(arm)):g}": bool(value <= NEAR) for arm, value in missed.items()},
             "; ".join(f"{momentum_of(str(arm)):g}: off by {v:.3f}" for arm, v in missed.items())
             + f" of the way at most, weights held (allowed: {NEAR:g})",
-            "closed form of the moving average",
         ),
         judged(
             "Validating in inference mode (training=False) shows what the network has learned so far.",
             late,
-            source="common advice",
             margin=config.margin,
         ),
     ]
 
 
 def _gap(steps: "pd.DataFrame", arm: str, step: int) -> Interval:
-    return interval(steps[(steps.arm == arm) & (steps.step == step)].gap)
+    return gap(steps[(steps.arm == arm) & (steps.step == step)])

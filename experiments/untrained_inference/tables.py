@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..lab.intervals import interval
+from ..lab.differences import points
+from ..lab.intervals import Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +63,12 @@ def steps_until(momentum: float, left: float) -> float:
     return math.log(left) / math.log(momentum)
 
 
+def gap(part: "pd.DataFrame") -> Interval:
+    """Test accuracy in inference mode minus normalized by the batch, of one arm at one step."""
+    runs = part.set_index("seed")
+    return points(runs.accuracy_inference, runs.accuracy_batch)
+
+
 def gap_table(steps: "pd.DataFrame") -> "pd.DataFrame":
     """One row a phase and look: the gap between the modes for each momentum, with its interval."""
     import pandas as pd
@@ -69,9 +76,7 @@ def gap_table(steps: "pd.DataFrame") -> "pd.DataFrame":
     rows = []
     for phase, step in dict.fromkeys(zip(steps.phase, steps.step, strict=True)):
         part = steps[(steps.phase == phase) & (steps.step == step)]
-        gaps = {
-            f"{momentum_of(a):g}": interval(part[part.arm == a].gap).text() for a in dict.fromkeys(part.arm)
-        }
+        gaps = {f"{momentum_of(a):g}": gap(part[part.arm == a]).text() for a in dict.fromkeys(part.arm)}
         rows.append({"phase": phase, "step": str(step), **gaps})
     return pd.DataFrame(rows)
 

@@ -10,7 +10,7 @@ import pytest
 from experiments.affine_only import __main__ as affine_only
 from experiments.affine_only.summary import Changes, claims
 from experiments.lab import binary
-from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF
+from experiments.lab.decisions import FAILS, HOLDS, ONLY_IF
 from experiments.training import transfer
 from experiments.training.arms import AFFINE
 from tests.experiments.small import TINY

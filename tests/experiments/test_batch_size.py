@@ -8,8 +8,10 @@ import pytest
 
 from experiments.batch_size import __main__ as batch_size
 from experiments.batch_size import claims as batch_size_claims
+from experiments.batch_size import runs
 from experiments.lab import binary
-from experiments.lab import verdicts as claims
+from experiments.lab import decisions as claims
+from experiments.lab.verdicts import judged_below
 from experiments.training import small_networks
 from tests.experiments.exits import error_of
 
@@ -71,14 +73,14 @@ def test_the_summary_has_every_claim_and_is_whole(study):
 def test_the_same_seed_gives_the_same_bits_whatever_ran_before(tmp_path):
     cells = batch_size.cells(TINY)
     cell = next(c for c in cells if c.condition == "fixed steps, batch 4" and c.arm == "batchnorm")
-    alone = batch_size.run(TINY, cell, tmp_path)
-    batch_size.run(TINY, dataclasses.replace(cell, condition="fixed samples, batch 1", seed=1), tmp_path)
-    assert batch_size.run(TINY, cell, tmp_path) == alone
+    alone = runs.run(TINY, cell, tmp_path)
+    runs.run(TINY, dataclasses.replace(cell, condition="fixed samples, batch 1", seed=1), tmp_path)
+    assert runs.run(TINY, cell, tmp_path) == alone
 
 
 @pytest.mark.skipif(not small_networks.has_renorm(), reason="this Keras has no batch renormalization")
 def test_arms_start_from_the_same_kernels():
-    with_bn, renorm = (batch_size.build(TINY, arm, 1, 10) for arm in ("batchnorm", "renorm"))
+    with_bn, renorm = (runs.build(TINY, arm, 1, 10) for arm in ("batchnorm", "renorm"))
     kernels = [[v.numpy() for v in m.trainable_variables if "kernel" in v.path] for m in (with_bn, renorm)]
     assert len(kernels[0]) == 8
     for one, other in zip(*kernels, strict=True):
@@ -143,11 +145,11 @@ def test_verdict_on_useless_at_one(conv, dense, verdict):
 
 @pytest.mark.parametrize(("error", "verdict"), [(0.1, claims.HOLDS), (0.3, claims.FAILS)])
 def test_verdict_on_the_line(error, verdict):
-    rows = {"arm": "a", "layer": "bn", "positions": 4, "seed": [0, 1, 2], "values": 100}
-    sampled = pd.DataFrame({**rows, "mean_error": [error, error * 1.02, error * 0.98]})
+    rows = {"arm": "a", "layer": "bn", "positions": 4, "seed": [0, 1, 2, 3], "values": 100}
+    sampled = pd.DataFrame({**rows, "mean_error": [error, error * 1.02, error * 0.98, error]})
     ratios = batch_size_claims.over_the_line(sampled)
     assert ratios["bn"].mean == pytest.approx(10 * error)
-    found = claims.judged_below("c", ratios, batch_size_claims.ON_THE_LINE, unit="times")
+    found = judged_below("c", ratios, batch_size_claims.ON_THE_LINE, unit="times")
     assert found.verdict == verdict
 
 

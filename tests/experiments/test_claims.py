@@ -9,25 +9,33 @@ import pytest
 
 from experiments.claims import __main__ as claims
 from experiments.lab import binary, catalog, options, plots
+from experiments.lab.decisions import FAILS, HOLDS, ONLY_IF, SHOWN, UNDECIDED, verdict_of
+from experiments.lab.differences import paired
 from experiments.lab.dispatch import FailedRunsError
 from experiments.lab.experiment import Summary
-from experiments.lab.intervals import interval, paired
-from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED, Claim, judged, no_worse, verdict_of
+from experiments.lab.intervals import interval
+from experiments.lab.verdicts import CLAIM, Citation, Claim, judged
 from tests.experiments import small
 from tfbn.utils.validation import InputError
 
-ABOVE, BELOW, UNCLEAR = interval([4.0, 5.0, 6.0]), interval([-4.0, -5.0, -6.0]), interval([-0.5, 0.5, 0.1])
+ABOVE, BELOW = interval([4.0, 5.0, 6.0, 5.0]), interval([-4.0, -5.0, -6.0, -5.0])
+UNCLEAR = interval([-0.5, 0.5, 0.1, 0.0])
+WIDE = interval([-9.0, 19.0, 3.0, 2.0])
+GUIDE = Citation("a guide", "https://example.org", "More is better.")
 
 
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
         ([ABOVE, ABOVE], HOLDS),
-        ([ABOVE, UNCLEAR], ONLY_IF),
+        ([ABOVE, WIDE], SHOWN),
+        ([ABOVE, UNCLEAR], ONLY_IF),  # the difference of the two conditions is not zero
         ([ABOVE, BELOW], ONLY_IF),
         ([BELOW, UNCLEAR], FAILS),
         ([UNCLEAR], UNDECIDED),
         ([interval([9.0])], UNDECIDED),  # one seed has no interval
+        ([interval([9.0, 9.1, 9.2])], UNDECIDED),  # too few seeds
+        ([ABOVE, interval([-9.0, -9.1, -9.2])], HOLDS),  # too few seeds do not count
     ],
 )
 def test_the_rule_for_differences(changes, verdict):
@@ -39,7 +47,6 @@ def test_the_rule_for_differences(changes, verdict):
     [(UNCLEAR, 2.0, HOLDS), (UNCLEAR, 0.5, UNDECIDED), (BELOW, 2.0, FAILS), (BELOW, 8.0, HOLDS)],
 )
 def test_the_rule_for_no_loss(change, margin, verdict):
-    assert verdict_of(no_worse({"here": change}, margin)) == verdict
     claim = judged("It loses nothing.", {"here": change}, margin=margin)
     assert claim.verdict == verdict
     assert f"a loss of up to {margin:g} points is allowed" in claim.why
@@ -47,11 +54,11 @@ def test_the_rule_for_no_loss(change, margin, verdict):
 
 
 def test_a_claim_says_where_it_holds():
-    claim = judged("More is better.", {"8": ABOVE, "2": UNCLEAR, "1": BELOW}, source="a guide")
-    assert claim.why == "holds: 8; the opposite: 1; cannot tell: 2"
-    assert claim.measured.startswith("8: +5.0 [2.5, 7.5]; 2: ")
-    assert claim.measured.endswith(" points (3 seeds)")
-    assert claim.source == "a guide"
+    claim = judged("More is better.", {"8": ABOVE, "2": UNCLEAR, "1": BELOW}, source=GUIDE)
+    assert claim.why == "holds: 8; the opposite: 1; no difference: 2"
+    assert claim.measured.startswith("8: +5.0 [3.7, 6.3]; 2: ")
+    assert claim.measured.endswith(" points (4 seeds)")
+    assert (claim.source, claim.url, claim.quote, claim.kind) == (*dataclasses.astuple(GUIDE), CLAIM)
 
 
 def fake(name, lead, arms=("a", "b")):
@@ -66,7 +73,7 @@ def fake(name, lead, arms=("a", "b")):
             [("Values", results[["arm", "seed"]])],
             [("Values", "Caption.", figure)],
             ["None."],
-            [Claim("b beats <a>.", change.text(), verdict_of({"here": change}), "a | b", "a <guide>")],
+            [Claim("b beats <a>.", change.text(), verdict_of({"here": change}), "a | b", "a <guide>", CLAIM)],
         )
 
     def make(**values):
@@ -83,7 +90,7 @@ def fakes(monkeypatch):
 
 
 def config(tmp_path, **values):
-    values = {"experiments": ("frozen_batchnorm", "affine_only"), "seeds": 3, "workers": 0} | values
+    values = {"experiments": ("frozen_batchnorm", "affine_only"), "seeds": 4, "workers": 0} | values
     return claims.Config(work_dir=str(tmp_path / "work"), **values)
 
 
@@ -96,19 +103,19 @@ def test_one_table_of_all(fakes, tmp_path, capsys):
     assert list(table.source) == ["a <guide>"] * 2
     for name in fakes:
         assert (work / name / "report.html").exists()
-        assert len(pd.read_parquet(work / name / "results.parquet")) == 6
+        assert len(pd.read_parquet(work / name / "results.parquet")) == 8
         assert f'<a href="{name}/report.html">' in path.read_text()
     assert "b beats &lt;a&gt;." in path.read_text()
     assert path.read_text().count('src="data:image/png') == 2
     said = capsys.readouterr().out
-    assert "2 claims put to the test: 1 holds, 1 does not hold." in said
+    assert "2 claims put to the test: 1 holds, 1 does not hold. Also: 0 questions, 0 facts." in said
     assert said.count("What these runs cannot show") == 1  # one table, not one an experiment
 
 
 def test_the_markdown_names_its_command_and_escapes_what_would_break_the_table(fakes, tmp_path):
     binary.answer(claims.EXPERIMENT, config(tmp_path))
     lines = (tmp_path / "work" / "claims.md").read_text().splitlines()
-    assert "`python -m experiments.claims --seeds=3 --experiments=frozen_batchnorm,affine_only`" in lines[1]
+    assert "`python -m experiments.claims --seeds=4 --experiments=frozen_batchnorm,affine_only`" in lines[1]
     rows = [line for line in lines if line.startswith("| b beats")]
     assert len(rows) == 2
     assert len(re.split(r"(?<!\\)\|", rows[0])) == 7
@@ -119,9 +126,9 @@ def test_the_markdown_names_its_command_and_escapes_what_would_break_the_table(f
 def test_it_goes_on_where_it_stopped(fakes, tmp_path):
     binary.answer(claims.EXPERIMENT, config(tmp_path, experiments=("frozen_batchnorm",)))
     stored = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("result.json")}
-    assert len(stored) == 6
+    assert len(stored) == 8
     binary.answer(claims.EXPERIMENT, config(tmp_path))
-    assert len(list(tmp_path.rglob("result.json"))) == 12
+    assert len(list(tmp_path.rglob("result.json"))) == 16
     assert all(path.stat().st_mtime_ns == when for path, when in stored.items())
 
 

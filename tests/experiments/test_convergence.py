@@ -8,9 +8,10 @@ import pytest
 
 from experiments.convergence import __main__ as convergence
 from experiments.convergence import claims as convergence_claims
+from experiments.convergence import runs
 from experiments.convergence.summary import at_best_rate
 from experiments.lab import binary
-from experiments.lab import verdicts as claims
+from experiments.lab import decisions as claims
 from tests.experiments.exits import error_of
 
 TINY = convergence.Config(
@@ -60,7 +61,7 @@ def test_the_summary_is_whole(study):
 
 
 def test_arms_start_from_the_same_kernels_and_differ_as_they_say():
-    models = {arm: convergence.build(TINY, arm, 1, 10) for arm in convergence.ARMS}
+    models = {arm: runs.build(TINY, arm, 1, 10) for arm in convergence.ARMS}
     kernels = {
         arm: [v.numpy() for v in m.trainable_variables if v.path.endswith("kernel")]
         for arm, m in models.items()
@@ -75,9 +76,9 @@ def test_arms_start_from_the_same_kernels_and_differ_as_they_say():
 
 def test_the_same_seed_gives_the_same_bits_whatever_ran_before(tmp_path):
     cell = next(c for c in convergence.cells(TINY) if c.arm == "both")
-    alone, other = convergence.run(TINY, cell, tmp_path), dataclasses.replace(cell, seed=1)
-    assert convergence.run(TINY, other, tmp_path)["held_out"] >= 0
-    again = convergence.run(TINY, cell, tmp_path)
+    alone, other = runs.run(TINY, cell, tmp_path), dataclasses.replace(cell, seed=1)
+    assert runs.run(TINY, other, tmp_path)["held_out"] >= 0
+    again = runs.run(TINY, cell, tmp_path)
     alone.pop("fit_seconds"), again.pop("fit_seconds")
     assert again == alone
 
@@ -97,6 +98,7 @@ def made_up(steps, accuracy, largest, rates=(0.1, 1.0, 10.0)):
             "held_out": accuracy[arm] - 5 * (rate > 0.1),
             "test_accuracy": accuracy[arm] + noise / 10,
             "train_accuracy": 99.0,
+            "test_images": 1_000_000,
             "fit_seconds": 1.0,
         }
         for arm in convergence.ARMS

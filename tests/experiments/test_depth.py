@@ -10,10 +10,10 @@ import pytest
 import tfbn
 from experiments.depth import __main__ as depth
 from experiments.depth import claims as depth_claims
-from experiments.depth import gradients
+from experiments.depth import gradients, runs
 from experiments.depth import summary as summaries
 from experiments.lab import binary
-from experiments.lab import verdicts as claims
+from experiments.lab import decisions as claims
 from tests.experiments.exits import error_of
 
 TINY = depth.Config(
@@ -113,12 +113,12 @@ def test_gradients_alone_are_a_study(tmp_path):
 
 
 def test_arms_start_from_the_same_kernels():
-    models = [depth.build(TINY, arm, 14, 1, 10) for arm in depth.ARMS]
+    models = [runs.build(TINY, arm, 14, 1, 10) for arm in depth.ARMS]
     kernels = [[v.numpy() for v in m.trainable_variables if v.path.endswith("kernel")] for m in models]
     for others in kernels[1:]:
         for one, other in zip(kernels[0], others, strict=True):
             np.testing.assert_array_equal(one, other)
-    other_seed = depth.build(TINY, "plain", 14, 2, 10).trainable_variables[0].numpy()
+    other_seed = runs.build(TINY, "plain", 14, 2, 10).trainable_variables[0].numpy()
     assert np.any(other_seed != kernels[0][0])
 
 
@@ -152,7 +152,7 @@ def test_verdicts_on_degradation(plain, residual, verdicts):
 
 
 @pytest.mark.parametrize(
-    ("error", "verdict"), [(8, claims.HOLDS), (90, claims.UNDECIDED), (95, claims.FAILS)]
+    ("error", "verdict"), [(8, claims.HOLDS), (90, claims.NO_DIFFERENCE), (95, claims.FAILS)]
 )
 def test_verdict_past_1000_layers(error, verdict):
     assert depth_claims.past_1000(NOTHING, trained({}, {20: 5, 1202: error})).verdict == verdict
@@ -223,7 +223,9 @@ def test_bad_options_end_in_one_line(name, tmp_path, monkeypatch, capsys):
     ],
 )
 def test_gradients_that_float32_cannot_hold_are_told_apart(norms, found, said):
-    layers = pd.DataFrame({"gradient": norms, "condition": "10 layers", "arm": "plain", "seed": 0})
+    layers = pd.DataFrame(
+        {"gradient": norms, "condition": "10 layers", "depth": 10, "arm": "plain", "seed": 0}
+    )
     start = summaries.shares_out_of_range(layers).assign(**gradients.spread(layers))
     assert depth_claims.out_of_range(start) == found
     assert said in depth_claims.findings(start, start.iloc[:0])[0]

@@ -6,7 +6,7 @@ import pytest
 
 from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
 from experiments.frozen_batchnorm.claims import claims
-from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED
+from experiments.lab.decisions import FAILS, HOLDS, ONLY_IF, UNDECIDED
 from experiments.training.arms import ARMS
 
 SHIFTS = ("none", "noise=0.3")
@@ -28,7 +28,8 @@ def results(arms=tuple(ARMS), **changes):
                         "seed": seed,
                         "test_accuracy": accuracy,
                         "converged_accuracy": accuracy,
-                        "gap": changes.get(f"gap_{arm}", 0) + rng.normal(0, 0.2),
+                        "fit_accuracy": 50 + changes.get(f"gap_{arm}", 0) + rng.normal(0, 0.2),
+                        "train_accuracy": 50.0,
                         "mean_shift": changes.get(f"drift_{arm}", 0.4 * (arm in UPDATING)),
                         "affine_moved": changes.get(f"affine_{arm}", float(ARMS[arm].trainable)),
                         "statistics_moved": float(arm in UPDATING),

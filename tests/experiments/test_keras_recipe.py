@@ -11,10 +11,12 @@ import tfbn
 from experiments.keras_recipe import __main__ as keras_recipe
 from experiments.keras_recipe import recipes
 from experiments.keras_recipe import summary as summaries
+from experiments.keras_recipe.arms import RECIPES
 from experiments.keras_recipe.modes import INFERENCE, MIXED, TRAINING, Modes, mode
-from experiments.keras_recipe.recipes import RECIPES, Head
+from experiments.keras_recipe.recipes import Head
 from experiments.lab import binary
-from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED, judged_facts
+from experiments.lab.decisions import FAILS, HOLDS, ONLY_IF, UNDECIDED
+from experiments.lab.verdicts import judged_facts
 from tfbn.graph import keras_versions
 from tfbn.utils.validation import InputError
 

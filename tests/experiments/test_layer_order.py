@@ -9,11 +9,12 @@ import pytest
 
 import tfbn
 from experiments.lab import binary
-from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED
+from experiments.lab.decisions import FAILS, HOLDS, NO_DIFFERENCE, ONLY_IF, UNDECIDED
 from experiments.layer_order import __main__ as layer_order
 from experiments.layer_order import identical_networks as identical_networks
 from experiments.layer_order import summary as summaries
-from experiments.layer_order.tables import COST, EFFECT, MEASURES, MODES, is_usual, is_zero
+from experiments.layer_order.arms import COST, EFFECT, is_usual
+from experiments.layer_order.tables import MEASURES, MODES, is_zero
 from tfbn.models.blocks import ORDERS
 from tfbn.utils.validation import InputError
 
@@ -139,9 +140,9 @@ def test_the_study_has_all_it_promises(study):
 
 
 def made_up(effects, percents, points):
-    """Three seeds; `effects` by mode, `percents` of time by order, `points` that the usual order leads by."""
+    """Four seeds; `effects` by mode, `percents` of time by order, `points` that the usual order leads by."""
     rows = []
-    for seed, noise in enumerate((-0.1, 0.0, 0.1)):
+    for seed, noise in enumerate((-0.1, 0.0, 0.1, 0.0)):
         for order, percent in zip(ORDERS, percents, strict=True):
             sizes = {
                 f"{what}_{mode}_{dtype}": size
@@ -153,7 +154,15 @@ def made_up(effects, percents, points):
             rows.append({"condition": COST, "arm": order, "seed": seed, "time_percent": percent + noise})
         for order, lead in zip(ORDERS, (0.0, *points), strict=True):
             accuracy = 90 + 3 * seed - lead + noise * (order != ORDERS[0])
-            rows.append({"condition": "resnet8", "arm": order, "seed": seed, "test_accuracy": accuracy})
+            rows.append(
+                {
+                    "condition": "resnet8",
+                    "arm": order,
+                    "seed": seed,
+                    "test_accuracy": accuracy,
+                    "test_images": 1_000_000,
+                }
+            )
     config = dataclasses.replace(TINY, arms=ORDERS, networks=("resnet8",))
     return [claim.verdict for claim in summaries.claims(config, pd.DataFrame(rows))]
 
@@ -164,7 +173,7 @@ def made_up(effects, percents, points):
         (((1e-13, 1e-12), (5, 6, 7), (2, 3)), [HOLDS, HOLDS, HOLDS]),
         (((1e-13, 0.1), (5, -6, 7), (2, -3)), [ONLY_IF, ONLY_IF, ONLY_IF]),
         (((1e-3, 0.1), (-5, -6, 0), (-2, 0)), [FAILS, FAILS, FAILS]),
-        (((1e-3, 0.1), (0, 0, 0), (0, 0)), [FAILS, UNDECIDED, UNDECIDED]),
+        (((1e-3, 0.1), (0, 0, 0), (0, 0)), [FAILS, UNDECIDED, NO_DIFFERENCE]),
     ],
 )
 def test_each_verdict(numbers, verdicts):
@@ -189,3 +198,7 @@ def test_bad_options_are_refused_before_anything_is_done(case, tmp_path):
     with pytest.raises(InputError, match=message):
         binary.answer(layer_order.EXPERIMENT, config)
     assert not (tmp_path / "work").exists()
+
+
+def test_the_orders_are_those_of_the_builders():
+    assert layer_order.ORDERS == ORDERS

@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from experiments.lab import sentences
-from experiments.lab.intervals import interval, mean_and_sd, paired
+from experiments.lab.differences import paired
+from experiments.lab.intervals import interval, mean_and_sd
 
 
 def test_interval_equals_scipys_paired_test(rng):
@@ -35,8 +36,13 @@ def test_differences_are_paired_by_seed_whatever_the_order(rng):
 @pytest.mark.parametrize(
     ("values", "sign", "text"),
     [
-        ([1.0, 1.1, 0.9], 1, "higher by 1.0 [0.8, 1.2] points (3 of 3 seeds agree)"),
-        ([-1.0, -1.1, -0.9], -1, "lower by 1.0 [0.8, 1.2] points (3 of 3 seeds agree)"),
+        ([1.0, 1.1, 0.9, 1.0], 1, "higher by 1.0 [0.9, 1.1] points (4 of 4 seeds agree)"),
+        ([-1.0, -1.1, -0.9, -1.0], -1, "lower by 1.0 [0.9, 1.1] points (4 of 4 seeds agree)"),
+        (
+            [1.0, 1.1, 0.9],
+            0,
+            "no difference that these runs can show, +1.0 [0.8, 1.2] points (3 of 3 seeds agree)",
+        ),
         (
             [1.0, -1.0, 0.5],
             0,

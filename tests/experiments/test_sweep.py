@@ -19,7 +19,8 @@ def _listed(monkeypatch):
     """The small experiment, as if it were a binary."""
     module = types.ModuleType("experiments.small.__main__")
     module.EXPERIMENT = small.EXPERIMENT
-    monkeypatch.setitem(sys.modules, "experiments.small.__main__", module)
+    monkeypatch.setitem(sys.modules, "experiments.small", types.ModuleType("experiments.small"))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     names = catalog.names()
     monkeypatch.setattr(catalog, "names", lambda: (*names, "small"))
 
@@ -51,7 +52,7 @@ def test_what_is_set_holds_at_every_point(tmp_path):
 
 
 def test_findings_tell_where_arms_differ(tmp_path):
-    summary, _ = binary.answer(sweep.EXPERIMENT, config(tmp_path, grid=("size=3,5",), seeds=3))
+    summary, _ = binary.answer(sweep.EXPERIMENT, config(tmp_path, grid=("size=3,5",), seeds=4))
     assert any("b against a: higher at 2 and lower at 0 of 2 points" in said for said in summary.findings)
 
 

@@ -10,13 +10,12 @@ from absl import flags
 
 from experiments.lab import binary, grids
 from experiments.lab import flags as config_flags
-from experiments.lab.experiment import Cell
-from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF, UNDECIDED
+from experiments.lab.decisions import FAILS, HOLDS, ONLY_IF, UNDECIDED
 from experiments.training import reuse, training, transfer
 from experiments.transfer_strategies import __main__ as transfer_strategies
 from experiments.transfer_strategies import claims as transfer_claims
 from experiments.transfer_strategies import learning_curve, strategies
-from experiments.transfer_strategies.strategies import ARMS
+from experiments.transfer_strategies.arms import ARMS, strategy_of
 from experiments.transfer_strategies.summary import labeled
 from tfbn.graph.traversal import batch_normalizations
 from tfbn.utils.validation import InputError
@@ -57,7 +56,7 @@ def test_every_run_has_a_row_and_a_curve(study):
 
 
 def build(arm, tmp_path, seed=0, **options):
-    config = dataclasses.replace(TINY.alone(25, strategies.strategy_of(arm)), **options)
+    config = dataclasses.replace(TINY.alone(25, strategy_of(arm)), **options)
     return strategies.build(config, ARMS[arm], seed, 10, tmp_path)
 
 
@@ -66,7 +65,7 @@ def test_what_trains_and_what_batchnorm_does(arm, tmp_path):
     model = build(arm, tmp_path)
     trains = {v.path.split("/")[0].split("_")[0] for v in model.trainable_variables}
     expected = {"last": {"stage3", "head"}, "head": {"head"}}
-    assert trains == expected.get(strategies.strategy_of(arm), {"stem", "stage1", "stage2", "stage3", "head"})
+    assert trains == expected.get(strategy_of(arm), {"stem", "stage1", "stage2", "stage3", "head"})
     flags = {named.layer.training for named in batch_normalizations(model)}
     assert flags == {arm.endswith("batch")}
 
@@ -84,7 +83,7 @@ def test_from_scratch_means_other_weights_and_the_same_new_layer(tmp_path):
 
 @pytest.mark.parametrize("arm", ["head_inference", pytest.param("last_inference", marks=pytest.mark.long)])
 def test_cached_features_train_to_the_same_weights(arm, tmp_path):
-    options = TINY.alone(25, strategies.strategy_of(arm))
+    options = TINY.alone(25, strategy_of(arm))
     split = transfer.prepared_split(options, "none", 0)
     fit = {"batch_size": 16, "seed": 0, "epochs": 2, "steps": 2}
 
@@ -157,6 +156,9 @@ def results(**leads):
             f"images={n}",
             arm,
             seed,
+            n,
+            strategy_of(arm),
+            arm.partition("_")[2],
             (80 + level[seed] + leads.get(arm, 0) + rng.normal(0, 0.2)) / 100,
             10.0 + ms,
         )
@@ -164,7 +166,7 @@ def results(**leads):
         for arm, ms in ((arm, 10.0 * arm.startswith("everything")) for arm in ARMS)
         for seed in range(5)
     ]
-    columns = ["condition", "arm", "seed", "test_accuracy", "step_ms"]
+    columns = ["condition", "arm", "seed", "images", "strategy", "mode", "test_accuracy", "step_ms"]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.assign(step_ms=frame.step_ms * (1 + 0.01 * frame.seed * (frame.arm == "head_batch")))
 
@@ -238,7 +240,8 @@ def test_bad_options(options, message, tmp_path):
 def test_cells_are_every_arm_at_every_number():
     cells = transfer_strategies.cells(TINY)
     assert len(cells) == 2 * 2 * 2
-    assert cells[0] == Cell("images=25", "everything_batch", 0)
+    assert cells[0].folder == "images=25/everything_batch/seed0"
+    assert (cells[0]["images"], cells[0]["strategy"], cells[0]["mode"]) == (25, "everything", "batch")
 
 
 def test_numbers_in_lists_are_read_as_numbers():

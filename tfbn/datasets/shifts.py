@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tfbn.utils.extras import check_installed
 from tfbn.utils.validation import check_between, check_choice, fail
 
 Transform = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
@@ -51,6 +52,7 @@ def blur(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.nd
     >>> bool(blur(image, 1.0, np.random.default_rng(0))[0, 2, 2, 0] < 0.2)
     True
     """
+    check_installed("scipy")
     from scipy.ndimage import gaussian_filter
 
     return gaussian_filter(images, (0, strength, strength, 0))

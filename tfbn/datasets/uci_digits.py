@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfbn.datasets.mixing import mixed
+from tfbn.utils.extras import check_installed
 
 CITATION = """
 @misc{alpaydin1998optical,
@@ -47,6 +48,7 @@ class UciDigits(tfds.core.GeneratorBasedBuilder):
         return {"train": self._generate_examples()}
 
     def _generate_examples(self) -> Iterator[tuple[int, dict]]:
+        check_installed("sklearn")
         from sklearn.datasets import load_digits
 
         digits = load_digits()

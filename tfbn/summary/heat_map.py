@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tfbn.utils.extras import check_installed
+
 MAX_LABELS = 60
 MAX_NAME = 36
 WIDTH = 11.0  # inches, as all sizes here
@@ -44,6 +46,7 @@ def heat_map(title: str, unit: str, steps: Sequence[int], layers: Sequence[str],
     >>> png.data[1:4]
     b'PNG'
     """
+    check_installed("matplotlib")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -9,11 +9,20 @@ import importlib
 import os
 from collections.abc import Iterator
 
+# What it says later, as of instructions that the processor has; and oneDNN, which it leaves off
+# where the processor has no VNNI: everything takes 1.3 times as long then.
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
+
+
+def set_environment() -> None:
+    """Sets what TensorFlow reads while it loads, wherever it is unset; imports nothing."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
 
 def load_tensorflow() -> None:
     """Imports TensorFlow quietly; of what it says later, errors only."""
-    # What it says later, as of instructions that the processor has.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    set_environment()
     with _standard_error_closed():
         tensorflow = importlib.import_module("tensorflow")
     tensorflow.get_logger().setLevel("ERROR")  # hints about retracing

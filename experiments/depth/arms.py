@@ -1,0 +1,12 @@
+"""The networks that are compared, and the two parts of the study. Imports nothing heavy."""
+
+START, TRAINING = "start", "training"
+
+ROUNDS = 3  # errors are measured after each of so many parts of a training
+
+ARMS = {
+    "plain": "no shortcuts, with BatchNorm",
+    "residual": "shortcuts and BatchNorm",
+    "plain without BN": "no shortcuts, no BatchNorm",
+    "residual without BN": "shortcuts, no BatchNorm",
+}

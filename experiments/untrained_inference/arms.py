@@ -1,0 +1,3 @@
+"""The two parts of the study. Imports nothing heavy."""
+
+UNTRAINED, TRAINED = "untrained", "training"
