@@ -102,7 +102,6 @@ def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
 
 def check(experiment: Experiment, config: Any) -> None:
     """Raises `InputError` if the config cannot run, or that of an experiment it is made of."""
-
     options.check(config)
     experiment.check(config)
     for part, part_config in experiment.parts(config):

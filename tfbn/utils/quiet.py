@@ -25,6 +25,7 @@ def load_tensorflow() -> None:
     set_environment()
     with _standard_error_closed():
         tensorflow = importlib.import_module("tensorflow")
+        importlib.import_module("keras")  # whole, before a module of tfbn that needs it is half loaded
     tensorflow.get_logger().setLevel("ERROR")  # hints about retracing
 
 
