@@ -1,4 +1,4 @@
-"""`drift.parquet` appears whole or not at all, and grows in row groups."""
+"""Rows can be read as soon as they are written, and end in one file of row groups."""
 
 import json
 
@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tfbn.callbacks import drift_log
-from tfbn.callbacks.drift_log import DriftLog, read_drift
+from tfbn.callbacks.drift_log import DriftLog
+from tfbn.callbacks.log_files import NAME, clear, last_step, read_drift, rows_of
 from tfbn.statistics import drift
 
 CHANNELS = {"stem/bn": 4, "head/bn": 2}
@@ -40,7 +41,7 @@ def test_nan_drift_is_not_null(tmp_path, rng):
     log = DriftLog(tmp_path, CHANNELS)
     log.append(np.array([1]), 0, np.full_like(values(rng, 1), np.nan))
     log.publish()
-    table = pq.read_table(tmp_path / drift_log.NAME)
+    table = pq.read_table(tmp_path / NAME)
     assert table["kl"].null_count == 0
     assert table["mismatch"].null_count == 2
 
@@ -49,7 +50,7 @@ def test_types_and_what_the_schema_carries(tmp_path, rng):
     log = DriftLog(tmp_path, CHANNELS)
     log.append(np.array([1]), 0, values(rng, 1))
     log.publish()
-    schema = pq.read_schema(tmp_path / drift_log.NAME)
+    schema = pq.read_schema(tmp_path / NAME)
     assert [str(schema.field(name).type) for name in ("step", "epoch", "kl")] == ["int64", "int32", "float"]
     about = json.loads(schema.metadata[b"tfbn.drift"])
     assert about["layers"] == list(CHANNELS)
@@ -57,30 +58,76 @@ def test_types_and_what_the_schema_carries(tmp_path, rng):
     assert about["units"]["mean_shift"] == "reference standard deviations"
 
 
-def test_nothing_is_visible_before_publish(tmp_path, rng):
+def test_rows_can_be_read_before_publish(tmp_path, rng):
     log = DriftLog(tmp_path, CHANNELS)
     log.append(np.array([1]), 0, values(rng, 1))
-    assert not (tmp_path / drift_log.NAME).exists()
-    log.discard()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_abandoned_log_leaves_nothing(tmp_path, rng):
-    log = DriftLog(tmp_path, CHANNELS)
-    log.append(np.array([1]), 0, values(rng, 1))
-    del log
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_discard_keeps_the_earlier_rows(tmp_path, rng):
-    for steps in ([1, 2], [3]):
-        log = DriftLog(tmp_path, CHANNELS)
-        log.append(np.array(steps), 0, values(rng, len(steps)))
-        log.publish()
-    log = DriftLog(tmp_path, CHANNELS)
-    log.append(np.array([4]), 0, values(rng, 1))
-    log.discard()
+    log.flush()
+    log.append(np.array([2, 3]), 0, values(rng, 2))
+    assert read_drift(tmp_path)["step"].unique().tolist() == [1]
+    log.flush()
+    del log  # as after a crash
     assert read_drift(tmp_path)["step"].unique().tolist() == [1, 2, 3]
+    assert last_step(tmp_path) == 3
+
+
+def test_a_part_that_is_published_already_counts_once(tmp_path, rng):
+    """A crash between the new file and the removal of the parts leaves both."""
+    log = DriftLog(tmp_path, CHANNELS)
+    log.append(np.array([1, 2]), 0, values(rng, 2))
+    log.flush()
+    (part,) = tmp_path.glob("drift.*.parquet")
+    kept = part.read_bytes()
+    log.publish()
+    part.write_bytes(kept)
+    assert read_drift(tmp_path)["step"].tolist() == [1, 1, 2, 2]
+    later = DriftLog(tmp_path, CHANNELS)
+    later.append(np.array([3]), 1, values(rng, 1))
+    later.publish()
+    assert read_drift(tmp_path)["step"].tolist() == [1, 1, 2, 2, 3, 3]
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
+def test_a_damaged_part_is_named(tmp_path, rng):
+    log = DriftLog(tmp_path, CHANNELS)
+    log.append(np.array([1]), 0, values(rng, 1))
+    log.publish()
+    (tmp_path / "drift.00000.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match=r"to hold a whole drift\.parquet"):
+        read_drift(tmp_path)
+
+
+def test_epochs_that_are_trained_again_are_dropped(tmp_path, rng):
+    log = DriftLog(tmp_path, CHANNELS)
+    for epoch in range(3):
+        log.append(np.arange(4) + 4 * epoch, epoch, values(rng, 4))
+    log.flush()
+    drift_log.keep_epochs_before(tmp_path, 2)
+    assert read_drift(tmp_path)["step"].unique().tolist() == list(range(8))
+    assert [step for step, _, _ in rows_of(tmp_path)] == list(range(8))
+
+
+def test_clear_leaves_other_files(tmp_path, rng):
+    log = DriftLog(tmp_path, CHANNELS)
+    log.append(np.array([1]), 0, values(rng, 1))
+    log.flush()
+    (tmp_path / "notes.txt").write_text("mine")
+    clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("pieces", [[25], [10, 15], [1] * 25])
+def test_a_log_is_the_same_in_however_many_parts_it_came(pieces, tmp_path, monkeypatch):
+    monkeypatch.setattr(drift_log, "ROWS_PER_GROUP", 16)
+    everything = values(np.random.default_rng(1), 25)
+    whole, parts = (DriftLog(tmp_path / name, CHANNELS) for name in ("whole", "parts"))
+    whole.append(np.arange(25), 0, everything)
+    done = 0
+    for size in pieces:
+        parts.append(np.arange(done, done + size), 0, everything[done : done + size])
+        parts.flush()
+        done += size
+    whole.publish(), parts.publish()
+    assert (tmp_path / "whole" / NAME).read_bytes() == (tmp_path / "parts" / NAME).read_bytes()
 
 
 def test_memory_is_bounded_by_row_groups(tmp_path, rng, monkeypatch):
@@ -89,14 +136,15 @@ def test_memory_is_bounded_by_row_groups(tmp_path, rng, monkeypatch):
     for start in range(0, 200, 10):
         log.append(np.arange(start, start + 10), 0, values(rng, 10))
         assert sum(table.num_rows for table in log._waiting) < 100
+    assert len(list(tmp_path.glob("drift.*.parquet"))) == 4
     log.publish()
-    assert pq.ParquetFile(tmp_path / drift_log.NAME).num_row_groups == 4
+    assert pq.ParquetFile(tmp_path / NAME).num_row_groups == 4
     assert len(read_drift(tmp_path)) == 400
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 and then nothing", "foreign"])
 def test_reading_what_is_no_log(tmp_path, content):
-    path = tmp_path / drift_log.NAME
+    path = tmp_path / NAME
     if content == "foreign":
         pd.DataFrame({"a": [1]}).to_parquet(path)
     elif content is not None:

@@ -233,13 +233,15 @@ def test_lost_rows_are_an_error(data, tmp_path, monkeypatch):
     model, recorder = compiled(), DriftRecorder(tmp_path, tensorboard=False)
     callbacks = keras.callbacks.CallbackList([recorder], model=model)
     callbacks.on_train_begin()
+    callbacks.on_epoch_begin(0)
+    callbacks.on_train_batch_begin(0)
     for _ in range(5):
         model.train_on_batch(*data)
     with pytest.raises(RuntimeError, match="trained for 5 steps without a call of the recorder's"):
         callbacks.on_train_end()
     recorder.close()
     assert is_clean(model)
-    assert list(tmp_path.iterdir()) == []
+    assert read_drift(tmp_path)["step"].unique().tolist() == [0]
 
 
 def test_own_training_loop(data, tmp_path):
@@ -313,7 +315,7 @@ def test_after_a_fit_that_raised_the_model_is_as_ever(data, tmp_path):
     model, recorder = compiled(), DriftRecorder(tmp_path, tensorboard=False)
     with pytest.raises(KeyboardInterrupt):
         train(model, data, [recorder, Fails()])
-    assert not (tmp_path / "drift.parquet").exists()
+    assert read_drift(tmp_path)["step"].unique().tolist() == [0, 1, 2, 3]
     twin = compiled()
     with pytest.raises(KeyboardInterrupt):
         train(twin, data, [Fails()])
@@ -325,7 +327,7 @@ def test_after_a_fit_that_raised_the_model_is_as_ever(data, tmp_path):
     assert recorder._recording.source.step == 3
     del recorder
     gc.collect()
-    assert list(tmp_path.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"drift.parquet", "drift_reference.npz"}
 
 
 def test_after_a_fit_that_raised_the_same_recorder_goes_on(data, tmp_path):
@@ -344,7 +346,7 @@ def test_as_a_context_manager_it_frees_the_model(data, tmp_path):
     with pytest.raises(KeyboardInterrupt), DriftRecorder(tmp_path, tensorboard=False) as recorder:
         train(model, data, [recorder, Fails()])
     assert is_clean(model)
-    assert list(tmp_path.iterdir()) == []
+    assert read_drift(tmp_path)["step"].max() == 3
 
 
 def test_a_train_function_of_an_earlier_fit_is_not_used(data, tmp_path):
@@ -413,18 +415,23 @@ def test_bad_models(data, tmp_path):
         train(compiled(), data, [recorder])
 
 
-def test_another_recorders_log_is_not_overwritten(data, tmp_path):
-    model = compiled()
-    train(model, data, [DriftRecorder(tmp_path, heat_maps=False)])
-    (tmp_path / "events.out.tfevents.1.of_someone_else").write_bytes(b"")
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(ValueError, match=r"Expected `log_dir` to hold no drift\.parquet"):
-        DriftRecorder(tmp_path)
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-    train(model, data, [DriftRecorder(tmp_path, overwrite=True, tensorboard=False)], epochs=2)
-    assert read_drift(tmp_path)["step"].max() == 2 * STEPS
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+def test_another_recorders_log_is_not_overwritten(data, tmp_path, capsys):
+    folder, model = tmp_path / "log", compiled()
+    train(model, data, [DriftRecorder(folder, heat_maps=False)])
+    (folder / "events.out.tfevents.1.of_someone_else").write_bytes(b"")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for number in (1, 2):
+        again = DriftRecorder(folder)
+        train(model, data, [again])
+        assert again.log_dir == tmp_path / f"log-{number}"
+        assert f"this one goes to {again.log_dir}" in capsys.readouterr().out
+        assert read_drift(again.log_dir)["step"].max() == STEPS
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    train(model, data, [DriftRecorder(folder, overwrite=True, tensorboard=False)], epochs=2)
+    assert read_drift(folder)["step"].max() == 2 * STEPS
+    assert sorted(path.name for path in folder.iterdir()) == [
         "drift.parquet",
+        "drift_reference.npz",
         "events.out.tfevents.1.of_someone_else",
     ]
 

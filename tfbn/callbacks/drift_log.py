@@ -10,69 +10,60 @@
 
 The file's schema carries JSON under the key `tfbn.drift`: the version of this format,
 the layers, their numbers of channels, the units.
+
+While a model trains, rows lie in parts, `drift.00000.parquet` and so on, each written whole.
+Whatever ends the training, what is in them can be read; `publish` puts them into the one file.
 """
 
-import contextlib
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from tfbn.callbacks.log_files import NAME, PARTS, files_of, tables_of
 from tfbn.statistics import drift, mismatch
 from tfbn.utils.files import written_whole
-from tfbn.utils.validation import fail
 
-NAME = "drift.parquet"
 VERSION = 1
 UNITS = drift.UNITS | mismatch.UNITS
-# One row group; so many rows wait in memory, about 5 MB.
+# One row group; as many rows wait in memory, about 5 MB.
 ROWS_PER_GROUP = 131_072
 
 
 class DriftLog:
-    """Writes `drift.parquet` in row groups of one size. Nothing is visible before `publish`.
+    """Appends rows to the log of a folder.
 
-    If the file is there already, its rows are kept and new ones come after them. The same
-    rows make the same file, byte for byte, in however many parts they came.
+    Rows that are in the folder already are kept, and new ones come after them. The same rows
+    give the same `drift.parquet`, byte for byte, regardless of how many parts they came in.
 
     Args:
-        folder: Where the file shall be.
+        folder: The folder of the log; it is created if missing.
         channels: The number of channels of each layer, by path, in the model's order.
 
     Example:
 
     >>> log = DriftLog(folder, {"bn": 4})
     >>> log.append(np.array([0, 1]), epoch=0, values=np.zeros((2, 1, 5), "float32"))
-    >>> log.publish()
-    >>> read_drift(folder)[["step", "layer", "kl"]].values.tolist()
+    >>> log.flush()
+    >>> tfbn.callbacks.read_drift(folder)[["step", "layer", "kl"]].values.tolist()
     [[0, 'bn', 0.0], [1, 'bn', 0.0]]
+    >>> log.publish()
+    >>> [path.name for path in folder.iterdir()]
+    ['drift.parquet']
     """
 
     def __init__(self, folder: str | os.PathLike, channels: Mapping[str, int]):
-        self._path = Path(folder) / NAME
+        self._folder = Path(folder)
         self._layers = list(channels)
-        self._schema = _schema(channels)
+        self._schema = schema_of(channels)
         self._waiting: list[Any] = []
-        self._files = contextlib.ExitStack()
-        self._temporary = self._files.enter_context(written_whole(self._path))
-        try:
-            self._begin(self._path)
-        except BaseException:
-            self.discard()
-            raise
-
-    def _begin(self, earlier: Path) -> None:
-        import pyarrow.parquet as pq
-
-        self._writer = pq.ParquetWriter(self._temporary, self._schema)
-        if earlier.exists():
-            with pq.ParquetFile(earlier) as file:
-                for group in range(file.num_row_groups):
-                    self._add(file.read_row_group(group).cast(self._schema))
+        self._unwritten = False
+        self._number = len(list(self._folder.glob(PARTS)))
 
     def append(
         self, steps: np.ndarray, epoch: int, values: np.ndarray, mismatches: np.ndarray | None = None
@@ -85,8 +76,6 @@ class DriftLog:
             values: Shape `(n, layers, len(drift.METRICS))`.
             mismatches: Shape `(layers, 2)`, measured after the last of the steps.
         """
-        import pyarrow as pa
-
         if not len(steps):
             return
         layers, rows = len(self._layers), len(steps) * len(self._layers)
@@ -102,130 +91,65 @@ class DriftLog:
             *(pa.array(np.ascontiguousarray(column, np.float32)) for column in flat.T),
             *(pa.array(np.ascontiguousarray(column), from_pandas=True) for column in probed.T),
         ]
-        self._add(pa.Table.from_arrays(columns, schema=self._schema))
+        self._waiting.append(pa.Table.from_arrays(columns, schema=self._schema))
+        self._unwritten = True
+        if sum(table.num_rows for table in self._waiting) >= ROWS_PER_GROUP:
+            self.flush()
+            self._waiting, self._number = [], self._number + 1
 
-    def save(self, folder: str | os.PathLike) -> None:
-        """Writes the rows so far into another folder; the log goes on."""
-        self._finish()
-        shutil.copyfile(self._temporary, Path(folder) / NAME)
-        self._begin(Path(folder) / NAME)
+    def flush(self) -> None:
+        """Writes what waits into its part, whole; it can be read from then on."""
+        if self._unwritten:
+            path = self._folder / PARTS.replace("*", f"{self._number:05d}")
+            with written_whole(path) as temporary:
+                pq.write_table(pa.concat_tables(self._waiting), temporary)
+            self._unwritten = False
 
     def publish(self) -> None:
-        """Finishes the file and puts it in its place."""
-        self._finish()
-        self._files.close()
-
-    def discard(self) -> None:
-        """Removes what was written since the log was opened."""
-        with contextlib.suppress(_DiscardedError):
-            self._files.__exit__(_DiscardedError, _DiscardedError(), None)
-
-    def _add(self, table: Any) -> None:
-        self._waiting.append(table)
-        if sum(table.num_rows for table in self._waiting) >= ROWS_PER_GROUP:
-            self._write(whole_groups=True)
-
-    def _finish(self) -> None:
-        self._write(whole_groups=False)
-        self._writer.close()
-
-    def _write(self, whole_groups: bool) -> None:
-        """Writes what waits, or as much of it as fills groups."""
-        import pyarrow as pa
-
-        if not self._waiting:
-            return
-        table = pa.concat_tables(self._waiting).unify_dictionaries().combine_chunks()
-        rows = table.num_rows - (table.num_rows % ROWS_PER_GROUP if whole_groups else 0)
-        self._writer.write_table(table.slice(0, rows), row_group_size=ROWS_PER_GROUP)
-        self._waiting = [table.slice(rows)] if rows < table.num_rows else []
+        """Puts all rows into `drift.parquet` and removes the parts."""
+        self.flush()
+        rewrite(self._folder, self._schema, tables_of(self._folder))
+        self._waiting, self._number = [], 0
 
 
-def rows_of(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
-    """The rows of a log, step by step, in memory for one row group.
-
-    Args:
-        path: A `drift.parquet`.
-
-    Yields:
-        `(step, values, mismatches)`: values of shape `(layers, len(drift.METRICS))`, and
-        mismatches of shape `(layers, 2)`, or None where they were not probed.
-    """
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        layers = len(json.loads(file.schema_arrow.metadata[b"tfbn.drift"])["layers"])
-        left = np.zeros((0, 1 + len(drift.METRICS) + len(mismatch.METRICS)))
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=["step", *drift.METRICS, *mismatch.METRICS])
-            # float64 holds these steps and float32 exactly; null becomes NaN.
-            left = np.concatenate([left, np.stack([np.float64(column) for column in table.columns], axis=1)])
-            whole = len(left) - len(left) % layers
-            for rows in left[:whole].reshape(-1, layers, left.shape[1]):
-                values, probed = np.split(np.float32(rows[:, 1:]), [len(drift.METRICS)], axis=1)
-                yield int(rows[0, 0]), values, None if np.isnan(probed).all() else probed
-            left = left[whole:]
-
-
-def read_drift(folder: str | os.PathLike) -> Any:
-    """What a `tfbn.DriftRecorder` wrote.
-
-    Args:
-        folder: The recorder's `log_dir`.
-
-    Returns:
-        A `pandas.DataFrame` with the columns named above; `layer` is a categorical in
-        the model's order, and null is NaN.
-
-    Raises:
-        ValueError: There is no `drift.parquet` in the folder, or it is damaged.
-
-    Example:
-
-    >>> read_drift(folder / "nothing")
-    Traceback (most recent call last):
-    ...
-    tfbn.utils.validation.InputError: Expected `folder` to hold a drift.parquet. Received: folder='...nothing'
-    """
-    import pyarrow.parquet as pq
-
-    table, layers = _read(folder, pq.read_table)
-    frame = table.to_pandas()
-    frame["layer"] = frame["layer"].cat.set_categories(layers)
-    return frame
-
-
-def layers_in(folder: str | os.PathLike) -> list[str]:
-    """The layers of a log; errors as in `read_drift`, without a look at the rows."""
-    import pyarrow.parquet as pq
-
-    return _read(folder, pq.ParquetFile)[1]
-
-
-def _read(folder: str | os.PathLike, read: Callable[[Path], Any]) -> tuple[Any, list[str]]:
-    import pyarrow as pa
-
-    path = Path(folder) / NAME
-    if not path.is_file():
-        raise fail("folder", f"to hold a {NAME}", str(folder))
-    try:
-        found = read(path)
-        schema = getattr(found, "schema_arrow", None) or found.schema
-        return found, json.loads(schema.metadata[b"tfbn.drift"])["layers"]
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise fail("folder", f"to hold a whole {NAME} of this project ({error})", str(folder)) from error
-
-
-def clear(folder: str | os.PathLike) -> None:
-    """Removes a log from a folder, and what an interrupted run left of one."""
+def keep_epochs_before(folder: str | os.PathLike, epoch: int) -> None:
+    """Drops the rows of an epoch and of those after it, which are going to be trained again."""
     folder = Path(folder)
-    for path in [folder / NAME, *folder.glob(f".{NAME}.*.tmp")]:
-        path.unlink(missing_ok=True)
+    schema = pq.read_schema(files_of(folder)[0])
+    kept = (table.filter(pa.compute.less(table["epoch"], epoch)) for table in tables_of(folder))
+    rewrite(folder, schema, kept)
 
 
-def _schema(channels: Mapping[str, int]) -> Any:
-    import pyarrow as pa
+def rewrite(folder: Path, schema: Any, tables: Iterable[Any]) -> None:
+    """Writes rows as the one file of a folder, in row groups of one size, and removes the parts."""
+    parts = sorted(folder.glob(PARTS))
+    with written_whole(folder / NAME) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        for group in _groups(table.cast(schema) for table in tables):
+            writer.write_table(group, row_group_size=ROWS_PER_GROUP)
+    for part in parts:
+        part.unlink()
 
+
+def _groups(tables: Iterable[Any]) -> Iterator[Any]:
+    """The same rows in tables of `ROWS_PER_GROUP` rows; the last may have fewer."""
+    waiting: list[Any] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(each.num_rows for each in waiting) >= ROWS_PER_GROUP:
+            joined = _joined(waiting)
+            whole = joined.num_rows - joined.num_rows % ROWS_PER_GROUP
+            yield joined.slice(0, whole)
+            waiting = [joined.slice(whole)]
+    if any(table.num_rows for table in waiting):
+        yield _joined(waiting)
+
+
+def _joined(tables: list[Any]) -> Any:
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+
+
+def schema_of(channels: Mapping[str, int]) -> Any:
+    """The schema of a log of layers with these numbers of channels."""
     about = {
         "version": VERSION,
         "layers": list(channels),
@@ -240,7 +164,3 @@ def _schema(channels: Mapping[str, int]) -> Any:
         *(pa.field(name, pa.float32()) for name in mismatch.METRICS),
     ]
     return pa.schema(fields, metadata={"tfbn.drift": json.dumps(about)})
-
-
-class _DiscardedError(Exception):
-    pass

@@ -1,14 +1,16 @@
 """One fit as a recorder sees it: from the first step to the last."""
 
 import dataclasses
-import os
+import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from tfbn.callbacks import log_files, reference_file
 from tfbn.callbacks import traced as traced_parts
 from tfbn.callbacks.batch_reader import BatchReader
 from tfbn.callbacks.drift_log import DriftLog
@@ -22,8 +24,9 @@ from tfbn.statistics.snapshots import Snapshot, take
 from tfbn.statistics.two_modes import Performance
 from tfbn.summary.writing import Writer
 from tfbn.utils.distribution import scope_of
+from tfbn.utils.validation import check_at_least, fail
 
-# What a running TensorBoard sees is at most so old; it reads every five seconds itself.
+# What is on disk, and what a running TensorBoard sees, is at most this old.
 FLUSH_SECONDS = 2.0
 
 
@@ -36,23 +39,35 @@ class Position:
         last_recorded: The last step that has a row; -1 if none has.
         epoch: The epoch that is under way.
         next_epoch: The one that comes after those that are done.
+        without_probe: Whether the probe turned out to be one that cannot be measured.
     """
 
     step: int = 0
     last_recorded: int = -1
     epoch: int = 0
     next_epoch: int = 0
+    without_probe: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class RecordingOptions:
     """What a recorder was asked for; see `DriftRecorder`."""
 
-    folder: Path
     every: int = 1
     probe: Any = None
     probe_labels: Any = None
     probe_every: int | None = None
+
+    def __post_init__(self) -> None:
+        check_at_least("every", self.every, 1)
+        if self.probe_every is not None:
+            check_at_least("probe_every", self.probe_every, 1)
+        for name in ("probe_every", "probe_labels"):
+            if getattr(self, name) is not None and self.probe is None:
+                raise fail("probe", f"to be a batch of inputs, since {name} is set", self.probe)
+        if self.probe_labels is not None and len(set(map(_examples, (self.probe, self.probe_labels)))) > 1:
+            what = f"to be the targets of the probe, which has {_examples(self.probe)} examples"
+            raise fail("probe_labels", what, np.shape(self.probe_labels))
 
 
 class Recording:
@@ -60,8 +75,9 @@ class Recording:
 
     Args:
         model: A built model.
+        folder: The folder of the log.
         reference: Where drift is measured from.
-        wanted: What to record.
+        options: What to record.
         position: Where the recorder is; kept up to date.
         summaries: What TensorBoard gets, begun; or None.
         hook: In the model's train step; or None, then statistics are read after each batch.
@@ -74,14 +90,15 @@ class Recording:
     def __init__(
         self,
         model: Any,
+        folder: Path,
         reference: Snapshot,
-        wanted: RecordingOptions,
+        options: RecordingOptions,
         position: Position,
         summaries: Writer | None,
         hook: StepHook | None,
         traced: Traced,
     ):
-        self._model, self._reference, self._options = model, reference, wanted
+        self._model, self._reference, self._options = model, reference, options
         self._position, self._summaries, self._hook, self._traced = position, summaries, hook, traced
         self._sites = built_batch_normalizations(model)
         self._watched = [(named.layer.moving_mean, named.layer.moving_variance) for named in self._sites]
@@ -89,10 +106,12 @@ class Recording:
         self.source: Any = self._reader() if hook is None else self._ring(hook)
         self._probe: Probe | None = None
         self._performance: Performance | None = None
-        if wanted.probe is not None:
-            self._open_probe()
-        # The last thing, since from now on there is a file to be published or discarded.
-        self._log = DriftLog(wanted.folder, {path: len(s.mean) for path, s in reference.items()})
+        if options.probe is not None and not position.without_probe:
+            self._attempt("the probe", self._open_probe)
+        self._log = DriftLog(folder, {path: len(s.mean) for path, s in reference.items()})
+        self._written, self._finished = time.monotonic(), False
+        reference_file.save(folder, reference)
+        log_files.UNDER_WAY[folder.resolve()] = self
 
     def _reader(self) -> BatchReader:
         per_execution = _steps_per_execution(self._model)
@@ -138,8 +157,8 @@ class Recording:
 
     def batch_begins(self) -> None:
         """Makes room. Not at the batch's end: that may be the epoch's end, whose row gets a mismatch."""
-        if self.source.nearly_full:
-            self.flush()
+        if self.source.nearly_full or time.monotonic() - self._written > FLUSH_SECONDS:
+            self.write()
             if self._summaries is not None:
                 self._summaries.flush(FLUSH_SECONDS)
 
@@ -147,7 +166,7 @@ class Recording:
         before = self.source.at_most
         self.source.batch_ended(batch)
         if self._first_batch and self.source.step == before:
-            # A loop of one's own that does not go through `model.train_step`.
+            # A custom loop that does not go through `model.train_step`.
             self.source = self._make(BatchReader, 1)
             self.source.batch_ended(batch)
         self._first_batch = False
@@ -158,6 +177,13 @@ class Recording:
     def flush(self) -> None:
         """Passes on what was recorded since."""
         self._pass_on(*self.source.read())
+
+    def write(self) -> None:
+        """As `flush`; and all rows are on disk then."""
+        if not self._finished:
+            self.flush()
+            self._log.flush()
+            self._written = time.monotonic()
 
     def epoch_ends(self) -> None:
         self.check_variables()
@@ -174,9 +200,22 @@ class Recording:
             now = drift.between(take(self._model).values(), self._reference.values())
             steps = np.append(steps, step)
             values = np.concatenate([values, now[None].astype(np.float32)])
-        self._pass_on(steps, values, self._probe.measure() if self._probe and len(steps) else None)
+        measured = self._attempt("the mismatch", self._probe.measure) if self._probe and len(steps) else None
+        self._pass_on(steps, values, measured)
         if self._performance is not None and self._probe is not None and self._summaries is not None:
             self._summaries.performance(step, **self._performance.measure(self._probe.outputs))
+
+    def _attempt(self, what: str, measure: Callable[[], Any]) -> Any:
+        """Measures what training does not need; if that fails, says so once and goes on without."""
+        try:
+            return measure()
+        except Exception as error:  # a model's own code can raise anything
+            self._probe, self._performance, self._position.without_probe = None, None, True
+            first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            warnings.warn(
+                f"DriftRecorder goes on without {what}, which could not be measured: {first}", stacklevel=2
+            )
+            return None
 
     def _pass_on(self, steps: np.ndarray, values: np.ndarray, mismatches: np.ndarray | None = None) -> None:
         if not len(steps):
@@ -185,11 +224,6 @@ class Recording:
         self._log.append(steps, self._position.epoch, values, mismatches)
         if self._summaries is not None:
             self._summaries.rows(steps, values, mismatches)
-
-    def save(self, folder: str | os.PathLike) -> None:
-        """Writes the log so far into a folder."""
-        self.flush()
-        self._log.save(folder)
 
     def check_variables(self) -> None:
         """Raises `RuntimeError` if a layer's variables are others than at the beginning."""
@@ -202,15 +236,16 @@ class Recording:
 
     # The end.
 
-    def publish(self) -> None:
-        """Passes on the last rows; the log appears."""
+    def finish(self) -> None:
+        """Passes on the last rows and puts the log into one file; harmless if done already."""
+        if self._finished:
+            return
         self.flush()
+        self._finished = True
         self._position.step = self.source.step
         self._log.publish()
-
-    def discard(self) -> None:
-        """Throws away what this fit recorded."""
-        self._log.discard()
+        if self._summaries is not None:
+            self._summaries.close()
 
     def leave_traced(self) -> None:
         """Keeps what is traced with the model, after a fit that went well."""
@@ -228,3 +263,8 @@ def serves(traced: Traced, model: Any, every: int) -> bool:
 
 def _steps_per_execution(model: Any) -> int:
     return int(getattr(model, "steps_per_execution", 1) or 1)
+
+
+def _examples(batch: Any) -> int | None:
+    shape = np.shape(keras.tree.flatten(batch)[0])
+    return shape[0] if shape else None

@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import keras
+
 
 class StepHook:
     """Runs `after_step` at the end of every `model.train_step`, until it is removed.
@@ -102,3 +104,8 @@ class StepHook:
 
 def _hook_of(function: Any) -> StepHook | None:
     return getattr(function, "step_hook", None)
+
+
+def in_step() -> bool:
+    """Whether this backend's train step can hold the recorder."""
+    return keras.backend.backend() == "tensorflow"

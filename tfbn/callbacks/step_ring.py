@@ -65,7 +65,10 @@ class StepRing:
     @property
     def step(self) -> int:
         """How many steps were done; waits for the device."""
-        self._at_most = int(self._step.numpy())
+        import tensorflow as tf
+
+        with tf.init_scope():  # it may be asked while some other function is traced
+            self._at_most = int(self._step.numpy())
         return self._at_most
 
     @property
@@ -102,18 +105,21 @@ class StepRing:
         Raises:
             RuntimeError: More steps were done than the ring holds.
         """
+        import tensorflow as tf
+
         step = self.step
-        steps = np.arange(self._read_to // self._every + 1, step // self._every + 1) * self._every
+        before, self._read_to = self._read_to, step
+        steps = np.arange(before // self._every + 1, step // self._every + 1) * self._every
         if len(steps) > self._capacity:
             raise RuntimeError(
-                f"The model was trained for {step - self._read_to} steps without a call of the recorder's "
-                f"on_train_batch_end, and only {self._capacity} rows are kept. In a loop of your own, call "
+                f"The model was trained for {step - before} steps without a call of the recorder's "
+                f"on_train_batch_end, and only {self._capacity} rows are kept. In a custom loop, call "
                 "the methods of keras.callbacks.CallbackList([recorder], model=model) as `fit` does."
             )
-        self._read_to = step
         if not len(steps):
             return steps, np.zeros((0, *self._rows.shape[1:]), np.float32)
-        return steps, self._rows.numpy()[self._place(steps)]
+        with tf.init_scope():
+            return steps, self._rows.numpy()[self._place(steps)]
 
     def _place(self, step: Any) -> Any:
         return (step // self._every - 1) % self._capacity

@@ -3,7 +3,6 @@
 import math
 import numbers
 import os
-import shutil
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -189,27 +188,19 @@ class Writer:
         if drawn:
             self._events.add(step, stock_tabs.histograms(values))
 
-    def save(self, folder: str | os.PathLike) -> dict[str, int]:
-        """Copies what was written into another folder.
+    def resume(self, rows: Iterable[tuple[int, np.ndarray, np.ndarray | None]], epochs: int) -> None:
+        """Goes on after the events in the folder; to be called before `begin`.
 
-        Returns:
-            What `restore` needs beside that and the rows.
+        Args:
+            rows: The rows that those events hold, as `rows` takes them one by one.
+            epochs: Epochs that are done.
         """
-        if self._events is not None:
-            self.flush()
-        for path in files(self._folder):
-            shutil.copyfile(path, Path(folder) / path.name)
-        written = {"channels_written": self._channels.written, "channels_step": self._channels_step}
-        return {"fits": self._fit, "channels": self._counts["channels"], **written}
+        self._fit = len(files(self._folder))
+        # Each fit writes the channels at its two ends, and at the end of an epoch at most.
+        self._channels.written = self._counts["channels"] = epochs + 2 * self._fit
+        self._remember(rows)
 
-    def restore(self, folder: str | os.PathLike, saved: Mapping[str, int]) -> None:
-        """Goes on with what `save` copied; to be called before `begin`."""
-        for path in files(folder):
-            shutil.copyfile(path, self._folder / path.name)
-        self._fit, self._counts["channels"] = saved["fits"], saved["channels"]
-        self._channels.written, self._channels_step = saved["channels_written"], saved["channels_step"]
-
-    def remember(self, rows: Iterable[tuple[int, np.ndarray, np.ndarray | None]]) -> None:
+    def _remember(self, rows: Iterable[tuple[int, np.ndarray, np.ndarray | None]]) -> None:
         """Brings back what earlier rows left in memory; writes nothing.
 
         Args:

@@ -1,0 +1,147 @@
+"""The files of a drift log: which there are, and what is in them."""
+
+import json
+import os
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
+
+from tfbn.statistics import drift, mismatch
+from tfbn.utils.validation import fail
+
+NAME = "drift.parquet"
+PARTS = "drift.*.parquet"
+REFERENCE = "drift_reference.npz"
+# By folder: what records into it in this process, so that a reader sees the latest rows.
+UNDER_WAY: "weakref.WeakValueDictionary[Path, Any]" = weakref.WeakValueDictionary()
+# By folder: the recorder of this process that writes there, from when its training begins.
+CLAIMED: "weakref.WeakValueDictionary[Path, Any]" = weakref.WeakValueDictionary()
+
+
+def read_drift(folder: str | os.PathLike) -> Any:
+    """What a `tfbn.DriftRecorder` wrote, also while it is still recording.
+
+    After a training that was interrupted or killed, it gives what had been written by then.
+
+    Args:
+        folder: The recorder's `log_dir`.
+
+    Returns:
+        A `pandas.DataFrame` with the columns of `tfbn.callbacks.drift_log`; `layer` is a
+        categorical in the model's order, and null is NaN.
+
+    Raises:
+        InputError: There is no `drift.parquet` in the folder, or it is damaged.
+
+    Example:
+
+    >>> read_drift(folder / "nothing")
+    Traceback (most recent call last):
+    ...
+    tfbn.utils.validation.InputError: Expected `folder` to hold a drift.parquet. Received: folder='...nothing'
+    """
+    folder = Path(folder)
+    bring_up_to_date(folder)
+    layers = list(channels_in(folder))
+    try:
+        frame = pa.concat_tables(tables_of(folder)).unify_dictionaries().to_pandas()
+        frame["layer"] = frame["layer"].cat.set_categories(layers)
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(folder, error) from error
+    return frame
+
+
+def bring_up_to_date(folder: Path) -> None:
+    """Has a recorder of this process write what it still holds in memory."""
+    recording = UNDER_WAY.get(folder.resolve())
+    if recording is not None:
+        recording.write()
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The log's files in the order of their rows."""
+    whole = folder / NAME
+    return [*([whole] if whole.is_file() else []), *sorted(folder.glob(PARTS))]
+
+
+def channels_in(folder: str | os.PathLike) -> dict[str, int]:
+    """The layers of a log with their numbers of channels; errors as in `read_drift`."""
+    folder = Path(folder)
+    files = files_of(folder)
+    if not files:
+        raise fail("folder", f"to hold a {NAME}", str(folder))
+    try:
+        about = json.loads(pq.read_schema(files[0]).metadata[b"tfbn.drift"])
+        return dict(zip(about["layers"], about["channels"], strict=True))
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(folder, error) from error
+
+
+def tables_of(folder: Path) -> Iterator[Any]:
+    """The rows in order, a table for each row group.
+
+    A crash can leave a part whose rows are in `drift.parquet` already; they come once.
+    """
+    last = -1
+    for path in files_of(folder):
+        with pq.ParquetFile(path) as file:
+            groups = [file.read_row_group(group) for group in range(file.num_row_groups)]
+        before = last
+        for table in groups:
+            steps = table["step"]
+            if before >= 0 and pa.compute.min(steps).as_py() <= before:
+                table = table.filter(pa.compute.greater(steps, before))
+            last = max(last, pa.compute.max(steps).as_py())
+            yield table
+
+
+def rows_of(folder: str | os.PathLike) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+    """The rows of a log, step by step, in memory for one row group.
+
+    Args:
+        folder: The folder of the log.
+
+    Yields:
+        `(step, values, mismatches)`: values of shape `(layers, len(drift.METRICS))`, and
+        mismatches of shape `(layers, 2)`, or None where they were not probed.
+    """
+    layers = len(channels_in(folder))
+    left = np.zeros((0, 1 + len(drift.METRICS) + len(mismatch.METRICS)))
+    for table in tables_of(Path(folder)):
+        columns = [table[name] for name in ("step", *drift.METRICS, *mismatch.METRICS)]
+        # float64 holds these steps and float32 exactly; null becomes NaN.
+        left = np.concatenate([left, np.stack([np.float64(column) for column in columns], axis=1)])
+        whole = len(left) - len(left) % layers
+        for rows in left[:whole].reshape(-1, layers, left.shape[1]):
+            values, probed = np.split(np.float32(rows[:, 1:]), [len(drift.METRICS)], axis=1)
+            yield int(rows[0, 0]), values, None if np.isnan(probed).all() else probed
+        left = left[whole:]
+
+
+def last_step(folder: str | os.PathLike) -> int:
+    """The step of the last row; -1 without rows."""
+    return max(
+        (pa.compute.max(table["step"]).as_py() for table in tables_of(Path(folder)) if len(table)), default=-1
+    )
+
+
+def is_taken(folder: Path, owner: Any) -> bool:
+    """Whether a folder holds a log, finished or not, or another recorder is going to write one there."""
+    return bool(files_of(folder)) or CLAIMED.get(folder.resolve(), owner) is not owner
+
+
+def clear(folder: str | os.PathLike) -> None:
+    """Removes a log from a folder, and what an interrupted writer left of one."""
+    folder = Path(folder)
+    for path in [*files_of(folder), folder / REFERENCE, *folder.glob(".drift*.tmp")]:
+        path.unlink(missing_ok=True)
+
+
+def _damaged(folder: Path, error: Exception) -> Exception:
+    return fail("folder", f"to hold a whole {NAME} of this project ({error})", str(folder))

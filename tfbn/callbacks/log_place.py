@@ -1,0 +1,82 @@
+"""Where a recorder's rows go: into its folder, after the rows there, or into a folder next to it."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfbn.callbacks import drift_log, reference_file
+from tfbn.callbacks.log_files import (
+    CLAIMED,
+    bring_up_to_date,
+    channels_in,
+    clear,
+    files_of,
+    is_taken,
+    last_step,
+    rows_of,
+)
+from tfbn.statistics.snapshots import Snapshot
+from tfbn.summary import writing
+from tfbn.utils.validation import InputError
+
+__all__ = ["Place", "decide", "rows_of"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A folder for a log.
+
+    Attributes:
+        folder: The folder.
+        reference: Where the rows that are there were measured from; None if there are none.
+        step: The last step there.
+    """
+
+    folder: Path
+    reference: Snapshot | None = None
+    step: int = -1
+
+
+def decide(owner: Any, folder: Path, epoch: int, channels: Mapping[str, int], overwrite: bool) -> Place:
+    """Where a recorder that begins now writes.
+
+    Args:
+        owner: The recorder.
+        folder: What the user asked for.
+        epoch: The number of the epoch that training begins with; above 0 if it is continued.
+        channels: The model's layers with their numbers of channels; empty if it is not built.
+        overwrite: Whether a log in the folder may be replaced.
+    """
+    bring_up_to_date(folder)
+    if is_taken(folder, owner) and not overwrite:
+        place = (_to_be_continued(folder, epoch, channels) if epoch > 0 else None) or _next_to(folder, owner)
+    else:
+        clear(folder)
+        writing.clear(folder)
+        place = Place(folder)
+    CLAIMED[place.folder.resolve()] = owner
+    return place
+
+
+def _to_be_continued(folder: Path, epoch: int, channels: Mapping[str, int]) -> Place | None:
+    """The folder's own log, cut where training goes on; None if it is another model's, or damaged."""
+    reference = reference_file.load(folder) if files_of(folder) else None
+    try:
+        same = reference is not None and channels_in(folder) == dict(channels)
+    except InputError:
+        same = False
+    if not same or list(reference or ()) != list(channels):
+        return None
+    drift_log.keep_epochs_before(folder, epoch)
+    step = last_step(folder)
+    return Place(folder, reference, step) if step >= 0 else None
+
+
+def _next_to(folder: Path, owner: Any) -> Place:
+    names = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(1))
+    free = next(each for each in names if not is_taken(each, owner))
+    print(f"DriftRecorder: {folder} holds a log already, so this one goes to {free}")
+    writing.clear(free)
+    return Place(free)
