@@ -103,6 +103,7 @@ class Recording:
         self._sites = built_batch_normalizations(model)
         self._watched = [(named.layer.moving_mean, named.layer.moving_variance) for named in self._sites]
         self._first_batch = True
+        traced_parts.note_flags(model, traced)
         self.source: Any = self._reader() if hook is None else self._ring(hook)
         self._probe: Probe | None = None
         self._performance: Performance | None = None

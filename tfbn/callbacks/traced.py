@@ -43,6 +43,11 @@ def take(model: Any) -> Traced:
     return kept if same and kept.flags == now.flags else now
 
 
+def note_flags(model: Any, traced: Traced) -> None:
+    """To be called just before the first step: its flags are those that are traced, whatever changes later."""
+    traced.flags = _flags(model)
+
+
 def leave(model: Any, traced: Traced, hook: StepHook | None) -> None:
     """Keeps it with the model for the next recorder; to be called while the hook is in place."""
     is_in_step = hook is not None and hook.is_alone and model.train_function is not None
@@ -50,7 +55,7 @@ def leave(model: Any, traced: Traced, hook: StepHook | None) -> None:
     if not is_in_step:
         traced.ring = None
     traced.train_function = model.train_function if is_in_step else None
-    traced.compiled, traced.flags = compiled_parts(model), _flags(model)
+    traced.compiled = compiled_parts(model)
     vars(model)[TRACED_ATTRIBUTE] = traced  # past Keras's own __setattr__, which tracks what models are given
 
 
