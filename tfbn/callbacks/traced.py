@@ -44,7 +44,7 @@ def take(model: Any) -> Traced:
 
 
 def note_flags(model: Any, traced: Traced) -> None:
-    """To be called just before the first step: its flags are those that are traced, whatever changes later."""
+    """Notes the flags that the first step is traced with; to be called just before it."""
     traced.flags = _flags(model)
 
 
