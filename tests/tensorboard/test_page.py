@@ -15,8 +15,12 @@ from selenium.webdriver.common.keys import Keys
 import tfbn
 from tests.tensorboard import browser
 from tests.tensorboard.logs import HOSTILE_RUN, LAYERS, Written, reference
+from tfbn.summary import tags
+from tfbn.summary.event_file import EventFile
+from tfbn.summary.plugin_values import json_value, summary
 from tfbn.tensorboard_plugin.serving import serving
 
+LATER = "later <b>format</b>"
 EPOCHS, STEPS = 3, 4  # steps an epoch
 ARMS = {"batch": True, "inference": False}
 
@@ -42,6 +46,9 @@ def logs(tmp_path_factory):
     for arm, training in ARMS.items():
         train(folder / "runs" / arm, training)
     Written(folder / "runs" / HOSTILE_RUN, 20, np.random.default_rng(7))
+    events = EventFile(folder / "runs" / LATER, ".tfbn_drift")
+    events.add(0, summary(json_value(tags.about(0), {"version": 2, "layers": []})))
+    events.close()
     return folder
 
 
@@ -165,6 +172,16 @@ def test_the_arrow_keys_go_from_tab_to_tab(page):
         for key in keys:
             page.driver.switch_to.active_element.send_keys(key)
         page.wait(lambda view=view: page.one("main").get_attribute("data-view") == view)
+
+
+def test_a_run_that_cannot_be_read_is_named_and_the_others_are_shown(page):
+    page.open()
+    assert len(page.all("figure.map")) == 3
+    page.one("#skipped summary").click()
+    said = page.one("#skipped").text
+    assert "1 run is skipped" in said
+    assert f"{LATER}: its log has format 2, and this tfbn reads up to 1" in said
+    assert not page.all("#skipped b b")
 
 
 def test_hostile_names_are_text(page):
