@@ -9,10 +9,9 @@ import keras
 import numpy as np
 
 import tfbn
-from tfbn import callbacks, datasets, models, summary
+from tfbn import callbacks, datasets, models, statistics, summary
 from tfbn.graph import selection
 from tfbn.statistics import drift, mismatch
-from tfbn.statistics import snapshots as statistics
 from tfbn.statistics.moments import moments
 from tfbn.statistics.snapshots import Statistics
 from tfbn.transforms import folding

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 import tfbn
-from tfbn.statistics import snapshots as statistics
+from tfbn import statistics
 from tfbn.utils.validation import fail
 
 from ..lab.experiment import Cell

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfbn import statistics
 from tfbn.graph.call_hooks import observed
 from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.statistics import drift
-from tfbn.statistics import snapshots as statistics
 
 if TYPE_CHECKING:
     import pandas as pd

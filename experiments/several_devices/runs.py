@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfbn import statistics
 from tfbn.statistics import drift
-from tfbn.statistics import snapshots as statistics
 from tfbn.utils.validation import InputError, fail
 
 from ..lab.experiment import Cell

@@ -25,7 +25,7 @@ def trained_parameters(model: Any) -> float:
 
 def fit(
     model: Any,
-    x: np.ndarray,
+    x: "np.ndarray | Stream",
     y: np.ndarray,
     *,
     batch_size: int,
@@ -54,11 +54,11 @@ def fit(
     """
     import tensorflow as tf
 
-    rows = tf.data.Dataset.range(len(x)) if isinstance(x, Stream) else None
-    data = tf.data.Dataset.from_tensor_slices((x, y)) if rows is None else rows
+    streamed = isinstance(x, Stream)
+    data = tf.data.Dataset.range(len(x)) if streamed else tf.data.Dataset.from_tensor_slices((x, y))
     data = data.shuffle(len(x), seed=seed) if shuffle else data
     data = data if steps is None else data.repeat()
-    data = data.batch(batch_size) if rows is None else x.dataset(batch_size, data, y)
+    data = x.dataset(batch_size, data, y) if isinstance(x, Stream) else data.batch(batch_size)
     history = model.fit(
         _plain(data),
         epochs=epochs,

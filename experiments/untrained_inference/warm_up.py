@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfbn.statistics import snapshots as statistics
+from tfbn import statistics
+from tfbn.graph.traversal import built_batch_normalizations
 
 from ..training import scratch, training
 from ..training.data import Split
@@ -67,7 +68,7 @@ def watched_fit(
 
 def start_statistics(model: Any) -> None:
     """Puts every moving statistic back to where a fresh layer has it: mean 0, variance 1."""
-    for named in statistics.built_batch_normalizations(model):
+    for named in built_batch_normalizations(model):
         named.layer.moving_mean.assign(np.zeros(named.layer.moving_mean.shape, "float32"))
         named.layer.moving_variance.assign(np.ones(named.layer.moving_variance.shape, "float32"))
 

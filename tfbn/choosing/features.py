@@ -1,7 +1,7 @@
 """Features of a network under every choice of statistics, in as few forward passes as that takes."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -50,7 +50,7 @@ class Statistics:
             values[path] = (mean, variance)
         self._assign(values)
 
-    def _assign(self, values: dict[str, tuple[np.ndarray, ...]]) -> None:
+    def _assign(self, values: Mapping[str, tuple[np.ndarray, ...]]) -> None:
         for path, (mean, variance) in values.items():
             layer = self._layers[path]
             layer.moving_mean.assign(mean)

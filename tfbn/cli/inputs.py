@@ -65,7 +65,7 @@ def _pixels(file: str, model: Any, pixels: str) -> PixelRange:
 
 
 def _shape(model: Any, flags: Any) -> tuple[int, int, int]:
-    shape = getattr(model, "input_shape", ())
+    shape: tuple = getattr(model, "input_shape", ())
     if len(shape) != 4:
         raise fail("model", "to take images, (batch, height, width, channels)", shape)
     _, height, width, channels = shape

@@ -36,7 +36,7 @@ class Option:
 
     def define(self, values: flags.FlagValues) -> None:
         """Defines the flag in `values`."""
-        arguments = {"flag_values": values, "short_name": self.short}
+        arguments: dict[str, Any] = {"flag_values": values, "short_name": self.short}
         if self.choices:
             flags.DEFINE_enum(self.name, self.default, self.choices, self.help, **arguments)
         else:

@@ -6,7 +6,7 @@ function and enter it into `SHIFTS`.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -104,12 +104,12 @@ class Shift:
 
     steps: tuple[tuple[str, float], ...]
 
-    def apply(self, images: np.ndarray, seed: int) -> np.ndarray:
+    def apply(self, images: np.ndarray, seed: int | Sequence[int]) -> np.ndarray:
         """The shifted images: float32, the shape of `images`; the same seed, the same bits.
 
         Args:
             images: Shape `(n, height, width, channels)`, values in [0, 1].
-            seed: Decides what is random in the shift.
+            seed: Decides what is random in the shift; a sequence of numbers is one seed too.
         """
         if np.ndim(images) != 4:
             raise fail("images", "to be of shape (n, height, width, channels)", np.shape(images))

@@ -48,7 +48,9 @@ def graph_call(model: Any) -> Any | None:
 
     Since Keras 3.0: the class named `Functional` inside Keras.
     """
-    kinds = [k for k in type(model).__mro__ if k.__name__ == "Functional" and "keras" in k.__module__]
+    kinds: list[Any] = [
+        k for k in type(model).__mro__ if k.__name__ == "Functional" and "keras" in k.__module__
+    ]
     return kinds[-1].call if kinds else None
 
 

@@ -87,8 +87,9 @@ def pixel_range(model: Any) -> PixelRange | None:
     start, names = _start(model)
     if start is None:
         return None
-    ends = {name: _ends(start, *values) for name, values in RANGES.items()}
-    if any(end is None for end in ends.values()):
+    found = {name: _ends(start, *values) for name, values in RANGES.items()}
+    ends = {name: end for name, end in found.items() if end is not None}
+    if len(ends) < len(found):
         return None
     if all(np.allclose(end, RANGES[name], rtol=_SAME, atol=_SAME) for name, end in ends.items()):
         return None
@@ -128,7 +129,9 @@ def given_or_found(pixels: str, model: Any, what: str) -> PixelRange:
 
 def _start(model: Any) -> tuple[Any, list[str]]:
     """The part before the first layer that mixes pixels, and what it is made of."""
-    cut, names, passed = None, [], []
+    cut: Any = None
+    names: list[str] = []
+    passed: list[str] = []
     for operation, boundary in frozen_prefix.walk(model):
         if boundary is not None:
             cut, names = boundary, list(passed)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -97,7 +97,7 @@ def difference(repeats: Sequence[np.ndarray], confidence: float = CONFIDENCE) ->
 
 
 def holm(
-    repeats_of: dict[str, Sequence[np.ndarray]], confidence: float = CONFIDENCE
+    repeats_of: Mapping[str, Sequence[np.ndarray]], confidence: float = CONFIDENCE
 ) -> dict[str, Difference]:
     """Several differences to one reference, with intervals that are widened as Holm's procedure has it.
 
