@@ -143,7 +143,8 @@ class _Move:
         averages = self.attributes.get(internals.AVERAGES, [])
         for variable, key, average in zip(self.wanted, self.keys, averages, strict=False):
             if key not in self.places and average is not None:
-                average.assign(variable)  # until the first step makes it that
+                # Until the first step makes it that. A copy, since JAX gives each buffer away once.
+                average.assign(keras.ops.copy(variable))
         self._add_start(internals.keys_of(optimizer, joining), state)
 
     def _merge(self, twin: Any) -> dict[int, Any]:
