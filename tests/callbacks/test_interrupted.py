@@ -222,6 +222,29 @@ def test_a_model_without_call(data, tmp_path):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a train step for TensorFlow")
+def test_a_model_without_call_that_is_built_by_its_first_step(data, tmp_path):
+    norm = keras.layers.BatchNormalization(name="norm", momentum=0.9)
+    model = Trains(keras.Sequential([norm, keras.layers.Dense(1)]))
+    model.compile("sgd")
+    model.fit(data[0], batch_size=8, shuffle=False, verbose=0, callbacks=[DriftRecorder(tmp_path / "log")])
+    log = read_drift(tmp_path / "log")
+    assert log["step"].tolist() == list(range(STEPS + 1))
+    # One step covers a tenth of the way from (0, 1) to the first batch's mean.
+    expected = np.sqrt(np.mean((0.1 * np.float64(data[0][:8]).mean(0)) ** 2 / (1 + 1e-3)))
+    np.testing.assert_allclose(log["mean_shift"].iloc[:2], [0, expected], rtol=1e-4)
+
+
+def test_two_recorders_that_may_overwrite_do_not_overwrite_each_other(data, tmp_path):
+    fit(data, [DriftRecorder(tmp_path / "log", tensorboard=False)], epochs=2)
+    both = [DriftRecorder(tmp_path / "log", tensorboard=False, overwrite=True) for _ in range(2)]
+    fit(data, both, epochs=1)
+    assert {each.log_dir for each in both} == {tmp_path / "log", tmp_path / "log-1"}
+    assert [int(read_drift(each.log_dir)["step"].max()) for each in both] == [STEPS, STEPS]
+    fit(data, [DriftRecorder(tmp_path / "log", tensorboard=False, overwrite=True)], epochs=3)
+    assert read_drift(tmp_path / "log")["step"].max() == 3 * STEPS
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a train step for TensorFlow")
 def test_a_fit_without_batches_and_one_after_it(data, tmp_path):
     model, recorder = network(), DriftRecorder(tmp_path / "log")
     model.compile("sgd", "mse")

@@ -3,8 +3,10 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from tfbn.graph.traversal import NamedLayer, batch_normalizations
+from tfbn.statistics.snapshots import Snapshot, Statistics
 
 
 def ready_layers(model: Any) -> list[NamedLayer]:
@@ -26,6 +28,28 @@ def build(model: Any, data: Any) -> None:
     """Builds a model for the inputs of a step's data, inside or outside of that step's function."""
     inputs, *_ = keras.utils.unpack_x_y_sample_weight(data)
     model(keras.tree.map_structure(_symbolic, inputs))
+
+
+def initial_statistics(model: Any) -> Snapshot:
+    """What the layers had before their first step, as their initializers give it."""
+
+    def initial(layer: Any, name: str) -> np.ndarray:
+        shape = getattr(layer, name).shape
+        return np.array(keras.ops.convert_to_numpy(getattr(layer, f"{name}_initializer")(shape)), np.float64)
+
+    return {
+        each.path: Statistics(
+            initial(each.layer, "moving_mean"),
+            initial(each.layer, "moving_variance"),
+            float(each.layer.epsilon),
+        )
+        for each in batch_normalizations(model)
+    }
+
+
+def steps_per_execution(model: Any) -> int:
+    """How many train steps one call of the train function does."""
+    return int(getattr(model, "steps_per_execution", 1) or 1)
 
 
 def _symbolic(tensor: Any) -> Any:

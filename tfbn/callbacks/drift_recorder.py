@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from tfbn.callbacks import building, log_place
+from tfbn.callbacks import building, log_files, log_place
 from tfbn.callbacks import traced as traced_parts
 from tfbn.callbacks.recording import FLUSH_SECONDS, Position, Recording, RecordingOptions, serves
 from tfbn.callbacks.step_hook import StepHook, in_step
@@ -45,18 +45,13 @@ class DriftRecorder(keras.callbacks.Callback):
       on, and a line says so. Copies of a recorder, as tuners and cross-validation make them,
       therefore write logs of their own.
 
-    Memory is bounded, however long training takes. What is traced for a recorder stays with
-    the model, and its next recorded fit does not trace again.
+    Memory is bounded. What is traced for a recorder stays with the model for its next recorded
+    fit. In several fits of one model, steps and epochs count on and the reference stays.
 
-    The same recorder may be used in several fits of one model: steps and epochs count
-    on, the reference stays. In a custom training loop, use
-    `keras.callbacks.CallbackList([recorder], model=model)` and call its methods as `fit`
-    does: at the beginning and the end of training, of each epoch and of each batch. If the
-    loop does not go through `model.train_step`, the statistics are read after each batch.
-
-    If `fit` raises, the rows so far are in the log, and the model's next `fit` trains as if
-    there had been no recorder. Use the recorder as a context manager, or call `close`, to free
-    the model at once.
+    In a custom training loop, use `keras.callbacks.CallbackList([recorder], model=model)` and
+    call its methods as `fit` does. If the loop does not go through `model.train_step`, the
+    statistics are read after each batch. If `fit` raises, the rows so far are in the log; use
+    the recorder as a context manager, or call `close`, to free the model at once.
 
     Args:
         log_dir: A folder.
@@ -64,8 +59,7 @@ class DriftRecorder(keras.callbacks.Callback):
             training, is always recorded.
         probe: One batch of the model's inputs. If given, the mismatch between what `fit`
             normalizes by and what `predict` will (`tfbn.statistics.mismatch`) is recorded too: at
-            the beginning and at each epoch's end. The step is then recorded, whatever
-            `every` says.
+            the beginning and at each epoch's end; these steps are always recorded.
         probe_labels: The targets of that batch. If given and the model is compiled, its
             loss and metrics on the probe are measured in training and in inference mode
             too, at the same steps, for TensorBoard.
@@ -73,14 +67,12 @@ class DriftRecorder(keras.callbacks.Callback):
         reference: Where drift is measured from, as `tfbn.statistics.take` gives it.
             `None`: the statistics at the beginning of the first fit.
         tensorboard: Whether to write TensorBoard events.
-        heat_maps: Whether these have heat maps as images too; the BatchNorm tab draws its own.
+        heat_maps: Whether these have heat maps as images too.
         overwrite: Whether to replace a log in `log_dir`.
 
     Raises:
-        InputError: `log_dir` cannot be written; `every` or `probe_every` is not positive;
-            `probe_labels` are not as many as the probe. In `fit`: the model has no
-            BatchNormalization layer; `reference` has other layers; the recorder was used with
-            another model.
+        InputError: A bad argument. In `fit`: the model has no BatchNormalization layer;
+            `reference` has other layers; the recorder was used with another model.
 
     Example:
 
@@ -156,6 +148,7 @@ class DriftRecorder(keras.callbacks.Callback):
             self._hook.remove()
         if self._recording is not None:
             self._recording.finish()
+        log_files.release(self.log_dir, self)
         self._let_go()
 
     # What Keras calls.
@@ -194,7 +187,7 @@ class DriftRecorder(keras.callbacks.Callback):
         if self._recording is not None:
             self._recording.batch_ends(batch)
         elif building.is_ready(self.model):  # built by a step that nothing could be put into
-            self._start(self.model)
+            self._start_late(self.model)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self._recording is None:
@@ -239,7 +232,7 @@ class DriftRecorder(keras.callbacks.Callback):
             self._reference = place.reference
             self._position = Position(place.step, place.step, epoch, next_epoch=epoch)
 
-    def _start(self, model: Any) -> None:
+    def _start(self, model: Any, before: Snapshot | None = None) -> None:
         self._check(model)
         first = self._model_began_with is None
         continued = first and self._position.last_recorded >= 0
@@ -251,9 +244,12 @@ class DriftRecorder(keras.callbacks.Callback):
         if self._summaries is not None:
             self._begin_summaries(model, first and not continued, continued)
         place = (self.log_dir, self._reference, self._options, self._position)
-        self._recording = Recording(model, *place, self._summaries, self._hook, self._traced)  # type: ignore[arg-type]
+        hook = self._hook if before is None else None  # too late to be traced with the step
+        self._recording = Recording(model, *place, self._summaries, hook, self._traced)  # type: ignore[arg-type]
         self._abandoned = weakref.finalize(self, self._recording.finish)
         if first and not continued:
+            if before is not None:
+                self._recording.record(0, before)
             self._recording.record_now()
             self._recording.write()
 
@@ -279,6 +275,13 @@ class DriftRecorder(keras.callbacks.Callback):
                 building.build(self.model, data)
             if building.has_call(self.model) or building.is_ready(self.model):
                 self._start(self.model)
+
+    def _start_late(self, model: Any) -> None:
+        """After the first step: before it, the layers had what their initializers give."""
+        start = building.initial_statistics(model)
+        self._reference = self._reference or start
+        self._position.step += building.steps_per_execution(model)
+        self._start(model, start)
 
     def _check(self, model: Any) -> None:
         if self._model_began_with is not None and self._model_began_with() is not model:

@@ -20,7 +20,7 @@ PARTS = "drift.*.parquet"
 REFERENCE = "drift_reference.npz"
 # By folder: what records into it in this process, so that a reader sees the latest rows.
 UNDER_WAY: "weakref.WeakValueDictionary[Path, Any]" = weakref.WeakValueDictionary()
-# By folder: the recorder of this process that writes there, from when its training begins.
+# By folder: the recorder of this process that writes there, from the beginning of its training to the end.
 CLAIMED: "weakref.WeakValueDictionary[Path, Any]" = weakref.WeakValueDictionary()
 
 
@@ -131,9 +131,15 @@ def last_step(folder: str | os.PathLike) -> int:
     )
 
 
-def is_taken(folder: Path, owner: Any) -> bool:
-    """Whether a folder holds a log, finished or not, or another recorder is going to write one there."""
-    return bool(files_of(folder)) or CLAIMED.get(folder.resolve(), owner) is not owner
+def is_claimed(folder: Path, owner: Any) -> bool:
+    """Whether another recorder is writing a log there, or is going to."""
+    return CLAIMED.get(folder.resolve(), owner) is not owner
+
+
+def release(folder: Path, owner: Any) -> None:
+    """Lets others write there again."""
+    if CLAIMED.get(folder.resolve()) is owner:
+        del CLAIMED[folder.resolve()]
 
 
 def clear(folder: str | os.PathLike) -> None:

@@ -13,7 +13,7 @@ from tfbn.callbacks.log_files import (
     channels_in,
     clear,
     files_of,
-    is_taken,
+    is_claimed,
     last_step,
     rows_of,
 )
@@ -50,8 +50,9 @@ def decide(owner: Any, folder: Path, epoch: int, channels: Mapping[str, int], ov
         overwrite: Whether a log in the folder may be replaced.
     """
     bring_up_to_date(folder)
-    if is_taken(folder, owner) and not overwrite:
-        place = (_to_be_continued(folder, epoch, channels) if epoch > 0 else None) or _next_to(folder, owner)
+    if is_claimed(folder, owner) or (files_of(folder) and not overwrite):
+        goes_on = epoch > 0 and not is_claimed(folder, owner)
+        place = (_to_be_continued(folder, epoch, channels) if goes_on else None) or _next_to(folder, owner)
     else:
         clear(folder)
         writing.clear(folder)
@@ -62,7 +63,7 @@ def decide(owner: Any, folder: Path, epoch: int, channels: Mapping[str, int], ov
 
 def _to_be_continued(folder: Path, epoch: int, channels: Mapping[str, int]) -> Place | None:
     """The folder's own log, cut where training goes on; None if it is another model's, or damaged."""
-    reference = reference_file.load(folder) if files_of(folder) else None
+    reference = reference_file.load(folder)
     try:
         same = reference is not None and channels_in(folder) == dict(channels)
     except InputError:
@@ -76,7 +77,7 @@ def _to_be_continued(folder: Path, epoch: int, channels: Mapping[str, int]) -> P
 
 def _next_to(folder: Path, owner: Any) -> Place:
     names = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(1))
-    free = next(each for each in names if not is_taken(each, owner))
-    print(f"DriftRecorder: {folder} holds a log already, so this one goes to {free}")
+    free = next(each for each in names if not files_of(each) and not is_claimed(each, owner))
+    print(f"DriftRecorder: {folder} holds another log, so this one goes to {free}")
     writing.clear(free)
     return Place(free)

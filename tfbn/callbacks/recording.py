@@ -13,6 +13,7 @@ import numpy as np
 from tfbn.callbacks import log_files, reference_file
 from tfbn.callbacks import traced as traced_parts
 from tfbn.callbacks.batch_reader import BatchReader
+from tfbn.callbacks.building import steps_per_execution
 from tfbn.callbacks.drift_log import DriftLog
 from tfbn.callbacks.step_hook import StepHook
 from tfbn.callbacks.step_ring import StepRing
@@ -115,7 +116,7 @@ class Recording:
         log_files.UNDER_WAY[folder.resolve()] = self
 
     def _reader(self) -> BatchReader:
-        per_execution = _steps_per_execution(self._model)
+        per_execution = steps_per_execution(self._model)
         if per_execution > 1:
             warnings.warn(
                 f"On the {keras.backend.backend()} backend, DriftRecorder sees only the last of each "
@@ -128,7 +129,7 @@ class Recording:
         with scope_of(self._model):
             ring = self._traced.ring
             if ring is None:
-                ring = self._make(StepRing, _steps_per_execution(self._model))
+                ring = self._make(StepRing, steps_per_execution(self._model))
             else:
                 ring.restart(drift.Reference.of(self._reference.values()), self._position.step)
         hook.after_step = ring.record
@@ -218,6 +219,11 @@ class Recording:
             )
             return None
 
+    def record(self, step: int, now: Snapshot) -> None:
+        """A row of statistics that are known from elsewhere."""
+        values = drift.between(now.values(), self._reference.values())
+        self._pass_on(np.array([step]), values[None].astype(np.float32))
+
     def _pass_on(self, steps: np.ndarray, values: np.ndarray, mismatches: np.ndarray | None = None) -> None:
         if not len(steps):
             return
@@ -259,11 +265,7 @@ def serves(traced: Traced, model: Any, every: int) -> bool:
     """Whether a train function that was traced for an earlier recording can be this one's."""
     layers = [named.layer for named in built_batch_normalizations(model)]
     ring = traced.ring
-    return ring is not None and ring.serves(layers, every, _steps_per_execution(model))
-
-
-def _steps_per_execution(model: Any) -> int:
-    return int(getattr(model, "steps_per_execution", 1) or 1)
+    return ring is not None and ring.serves(layers, every, steps_per_execution(model))
 
 
 def _examples(batch: Any) -> int | None:
