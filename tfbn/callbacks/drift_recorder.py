@@ -61,8 +61,7 @@ class DriftRecorder(keras.callbacks.Callback):
             normalizes by and what `predict` will (`tfbn.statistics.mismatch`) is recorded too: at
             the beginning and at each epoch's end; these steps are always recorded.
         probe_labels: The targets of that batch. If given and the model is compiled, its
-            loss and metrics on the probe are measured in training and in inference mode
-            too, at the same steps, for TensorBoard.
+            loss and metrics on it are measured in both modes too, for TensorBoard.
         probe_every: Measure the mismatch also every `probe_every` steps.
         reference: Where drift is measured from, as `tfbn.statistics.take` gives it.
             `None`: the statistics at the beginning of the first fit.
