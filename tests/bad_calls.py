@@ -68,7 +68,7 @@ def write_world(folder: Path) -> None:
     (folder / "log" / "drift.parquet").write_text("no table")
 
 
-NO_MODEL = "Expected `model` to be a Keras model or layer. Received: model="
+NO_MODEL = "Expected `model` to be a Keras 3 model or layer. Received: model="
 NO_NORM = "Expected `model` to have at least one BatchNormalization layer"
 NOT_BUILT = (
     "Expected `model` to be built: call it on data once, or give it an Input. Received: model='unbuilt'"

@@ -303,3 +303,43 @@ def test_applications_agree_with_one_fit_step(name):
         assert moved["moving_mean"] == said[named.path].updates, named.path
         trained = moved.get("gamma", False) or moved.get("beta", False)
         assert trained <= said[named.path].trains, named.path
+
+
+def of_own_step(step, body):
+    return type("Net", (keras.Model,), {step: body})
+
+
+@pytest.mark.parametrize(
+    ("step", "body"),
+    [
+        ("train_step", lambda self, data: {"loss": self(data[0], training=False)}),
+        ("train_step", lambda self, data: {"loss": self(data[0], False)}),
+        (
+            "train_step",
+            lambda self, data: {"loss": self(data[0], training=True) + self(data[0], training=True)},
+        ),
+        ("compute_loss", lambda self, x=None, **_: keras.ops.mean(self(x, training=False))),
+    ],
+)
+def test_a_step_of_ones_own_is_what_the_audit_cannot_know(step, body):
+    inputs = keras.Input((3,))
+    outputs = keras.layers.BatchNormalization()(inputs)
+    (warning,) = [
+        w for w in tfbn.audit(of_own_step(step, body)(inputs, outputs)).warnings if "is not known" in w
+    ]
+    assert warning.startswith(f"Net has its own {step}, so how often and with which training= fit calls")
+    assert not any("is not known" in w for w in tfbn.audit(keras.Model(inputs, outputs)).warnings)
+
+
+def test_a_training_flag_passed_by_position_is_seen():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.bn, self.drop = keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)
+
+        def call(self, x, training=None):
+            return self.drop(self.bn(x, False), training)
+
+    model = Net()
+    model.build((None, 3))
+    assert tfbn.audit(model).rows[0].fit.normalizes_by == "moving"

@@ -67,6 +67,14 @@ def test_attributes_of_a_functional_model_are_tracked(functional):
     assert "extra" not in [layer.name for layer in functional.layers]
 
 
+def test_attributes_of_a_sequential_model_are_found_and_what_was_removed_is_not():
+    model = keras.Sequential([keras.Input((3,)), L.Dense(2, name="dense"), L.ReLU(name="removed")])
+    model.pop()
+    model.several = [{"key": L.ReLU(name="kept")}]
+    model._hidden = L.ReLU(name="hidden")
+    assert [layer.name for layer in internals.tracked_layers(model)][1:] == ["dense", "kept", "hidden"]
+
+
 def test_all_layers_pair_up_with_those_of_a_clone(functional):
     outer = keras.Sequential([keras.Input((3,)), functional, L.Dense(1)])
     first, second = (internals.all_layers(m) for m in (outer, keras.models.clone_model(outer)))
@@ -160,3 +168,22 @@ def test_a_function_runs_on_symbolic_tensors_and_tracks_nothing():
     assert out.shape[-1] == 5
     two = internals.output_spec(lambda x: x["a"] + x["b"], {k: keras.KerasTensor((2, 3)) for k in "ab"})
     assert tuple(two.shape) == (2, 3)
+
+
+def test_a_recurrent_layer_calls_its_cell_once_a_step():
+    calls = []
+
+    class Counted(L.SimpleRNNCell):
+        def call(self, sequence, states, training=False):
+            calls.append(sequence.shape)
+            return super().call(sequence, states, training=training)
+
+    layer = L.RNN([Counted(3), L.GRUCell(2, dropout=0.5)])
+    x = np.ones((2, 4, 1), "float32")
+    layer(x)
+    calls.clear()
+    with internals.cells_called_in_steps_only(layer):
+        layer(x, training=True)
+    assert len(calls) == 4
+    assert not layer.unroll
+    assert len(internals.tracked_layers(layer)) == 1

@@ -11,6 +11,8 @@ import numpy as np
 from tfbn.graph import call_sites
 from tfbn.graph.data_flow import DataFlow, graph
 from tfbn.graph.keras_optimizers import known_variables
+from tfbn.graph.keras_internals import trained_variables
+from tfbn.graph.model_inputs import has_own
 from tfbn.graph.symbolic_calls import Call
 from tfbn.graph.traversal import NamedLayer, named_layers
 from tfbn.layers import BatchNormalization, modes
@@ -19,6 +21,7 @@ from tfbn.transforms.linear import is_linear
 
 DEAD = 1e-12  # a moving variance below this says that the channel is constant
 LARGEST_FLOAT16 = float(np.finfo("float16").max)
+_STEPS_OF_FIT = ("train_step", "compute_loss")
 FEW = 16  # values a channel; the batch's mean is then off by a quarter of a standard deviation
 
 
@@ -89,6 +92,7 @@ def layer_warnings(facts: Facts) -> Iterator[str]:
 
 def model_warnings(model: Any, watched: list[Facts]) -> Iterator[str]:
     """Everything to say about the model as a whole."""
+    yield from _own_steps(model)
     yield from _leak(model, watched)
     yield from _lost_in_saving(model, watched)
     yield from _averaged_weights(model)
@@ -180,6 +184,21 @@ def _few_values(facts: Facts) -> Iterator[str]:
         yield "one value a channel in a batch: normalized by the batch, the output is beta whatever the input"
     elif values < FEW:
         yield f"{values} values a channel in a batch: batch statistics mean little"
+
+
+def _own_steps(model: Any) -> Iterator[str]:
+    """Code of the model's own that decides how `fit` calls it, which nothing but `fit` runs."""
+    steps = [name for name in _STEPS_OF_FIT if isinstance(model, keras.Model) and has_own(model, name)]
+    if steps:
+        yield (
+            f"{type(model).__name__} has its own {' and '.join(steps)}, so how often and with which "
+            "training= fit calls the layers is not known: the table shows one call with training=True"
+        )
+    if isinstance(model, keras.Model) and has_own(model, "predict_step"):
+        yield (
+            f"{type(model).__name__} has its own predict_step: what the table shows of evaluate holds for "
+            "predict only if that calls the model with training=False"
+        )
 
 
 def _leak(model: Any, watched: list[Facts]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Looking at what layers are called with, or answering for them, without touching the model."""
 
 import contextlib
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -76,7 +77,13 @@ def replaced(layers: Iterable[Any], replacement: Replacement) -> Iterator[None]:
 
 
 def _answered(layer: Any, call: Callable, replacement: Replacement) -> Callable:
-    def answered(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        return replacement(layer, call, inputs, training, mask)
+    # By the names of the layer's own call, whose order is `(inputs, mask, training)` in some subclasses.
+    names = list(inspect.signature(call).parameters)
 
+    def answered(*args: Any, **kwargs: Any) -> Any:
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        return replacement(layer, call, given[names[0]], given.get("training"), given.get("mask"))
+
+    # Keras looks at the signature to see whether a layer takes `training` and `mask`.
+    answered.__signature__ = inspect.signature(call)  # type: ignore[attr-defined]
     return answered

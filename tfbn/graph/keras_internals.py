@@ -94,10 +94,24 @@ def carries_mask(tensor: Any) -> bool:
 def tracked_layers(layer: Any) -> list[Any]:
     """The layers directly inside a layer: those of its graph, then its attributes, also in lists and dicts.
 
-    Since Keras 3.0: `Layer._flatten_layers`. For a Sequential model this is its Functional model
-    too, which is no layer of the user's.
+    Since Keras 3.0: `Layer._flatten_layers`. For a Sequential model this includes its InputLayer,
+    which `layers` leaves out, but no attributes, since Sequential replaces `Layer._layers` by a list
+    of its own. Those are looked up.
     """
-    return list(layer._flatten_layers(include_self=False, recursive=False))
+    found = list(layer._flatten_layers(include_self=False, recursive=False))
+    if isinstance(layer, keras.Sequential):
+        own = ("_layers", "_functional", "_tracker", "_modules")  # and TensorFlow's, `_self_...`
+        attributes = [v for name, v in vars(layer).items() if name not in own and name[:6] != "_self_"]
+        found += [each for each in _layers_in(attributes) if each is not layer]
+    return list({id(each): each for each in found}.values())
+
+
+def _layers_in(value: Any) -> Iterator[Any]:
+    if isinstance(value, keras.layers.Layer):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _layers_in(each)
 
 
 def all_layers(layer: Any) -> list[Any]:
@@ -130,6 +144,24 @@ def has_seeds(layer: Any) -> bool:
     Since Keras 3.0: `Layer._seed_generators`.
     """
     return bool(layer._seed_generators)
+
+
+@contextlib.contextmanager
+def cells_called_in_steps_only(rnn: Any) -> Iterator[None]:
+    """While the block runs, a recurrent layer calls its cell once for each step, and not for shapes.
+
+    In a loop Keras also calls the cell before the first step, so the layer is unrolled. A stack of
+    cells is also called to make masks for dropout, which cells else make when they need them.
+    Since Keras 3.0: `RNN._maybe_config_dropout_masks`.
+    """
+    unroll = rnn.unroll
+    rnn.unroll = True
+    rnn.__dict__["_maybe_config_dropout_masks"] = lambda *args: None
+    try:
+        yield
+    finally:
+        del rnn.__dict__["_maybe_config_dropout_masks"]
+        rnn.unroll = unroll
 
 
 # BatchNormalization.
@@ -200,7 +232,15 @@ def output_spec(function: Any, inputs: Any) -> Any:
 
     All public: a layer that is thrown away has Keras do it.
     """
-    return _Throwaway(function).compute_output_spec(inputs)
+    layer = _Throwaway(function)
+    try:
+        return layer.compute_output_spec(inputs)
+    except Exception:
+        # Keras wraps what went wrong in a text about the layer; the function's own error says more.
+        error = layer.__dict__.get("error")
+        if error is None:
+            raise
+        raise error from None
 
 
 class _Throwaway(keras.layers.Layer):
@@ -209,7 +249,11 @@ class _Throwaway(keras.layers.Layer):
         self.__dict__["function"] = function  # past Keras, which would track layers in it
 
     def call(self, inputs: Any) -> Any:
-        return self.__dict__["function"](inputs)
+        try:
+            return self.__dict__["function"](inputs)
+        except Exception as error:
+            self.__dict__["error"] = error
+            raise
 
 
 @contextlib.contextmanager

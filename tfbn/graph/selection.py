@@ -4,6 +4,7 @@ import fnmatch
 from collections.abc import Iterable
 from typing import Any
 
+from tfbn.graph.dependencies import dependencies
 from tfbn.graph.traversal import NamedLayer, named_layers
 from tfbn.utils.validation import fail, near_names
 
@@ -21,9 +22,10 @@ def select(
             container it is in. A pattern that fits none of these chooses the stage of
             that name: `"stage1"` chooses every `"stage1_..."`, but `"dense"` only the layer
             `"dense"` where there is one, not `"dense_1"`.
-        up_to: A pattern; every layer up to the last one it fits, that one included, in
-            the order of `tfbn.traversal.named_layers`, which is data-flow order for functional
-            and sequential models.
+        up_to: A pattern; every layer that the outputs of the layers it fits depend on, those
+            layers included. Of a model that runs code of its own there is no graph to tell; there
+            it is every layer up to the last one that fits, in the order of
+            `tfbn.traversal.named_layers`.
 
     Returns:
         Sites in the order of the model; all of them if nothing is named.
@@ -56,8 +58,16 @@ def select(
         for pattern in patterns:
             chosen |= _fitting(everything, pattern, "layers")
     if up_to is not None:
-        chosen |= set(range(max(_fitting(everything, up_to, "up_to")) + 1))
+        chosen |= _up_to(model, everything, _fitting(everything, up_to, "up_to"))
     return [everything[i] for i in sorted(chosen)]
+
+
+def _up_to(model: Any, everything: list[NamedLayer], targets: set[int]) -> set[int]:
+    """Indices of what the layers at these indices depend on."""
+    needed = dependencies(model, [everything[i].layer for i in targets])
+    if needed is None:
+        return set(range(max(targets) + 1))
+    return {i for i, named in enumerate(everything) if id(named.layer) in needed}
 
 
 def _fitting(everything: list[NamedLayer], pattern: str, argument: str) -> set[int]:

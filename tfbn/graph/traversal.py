@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tfbn.graph import foreign_models
 from tfbn.graph.keras_internals import is_functional, tracked_layers
 from tfbn.utils.validation import InputError, fail
 
@@ -38,8 +39,9 @@ class NamedLayer:
 def named_layers(model: keras.layers.Layer) -> list[NamedLayer]:
     """Every layer below `model`, containers before what they contain.
 
-    Functional and Sequential models list their layers in data-flow order; a
-    subclassed one lists them in the order in which its attributes were set.
+    Functional and Sequential models list their layers in data-flow order, then layers that a
+    subclass of theirs has as attributes, also in lists and dicts; any other model or layer lists
+    them in the order in which its attributes were set.
 
     Args:
         model: Any Keras model or layer: functional, sequential, nested, subclassed.
@@ -58,7 +60,7 @@ def named_layers(model: keras.layers.Layer) -> list[NamedLayer]:
     ['inner', 'inner/dense']
     """
     if not isinstance(model, keras.layers.Layer):
-        raise fail("model", "to be a Keras model or layer", model)
+        raise fail("model", "to be a Keras 3 model or layer", foreign_models.Described(model))
     return list(_walk(model, "", {id(model)}, collections.Counter()))
 
 
@@ -121,12 +123,10 @@ def _walk(layer: Any, prefix: str, seen: set[int], paths: collections.Counter[st
 
 
 def _children(layer: Any) -> list[Any]:
-    if isinstance(layer, keras.Model) and not _is_subclassed(layer):
-        return layer.layers
-    return tracked_layers(layer)
-
-
-def _is_subclassed(model: keras.Model) -> bool:
-    from keras.models import Sequential
-
-    return not isinstance(model, Sequential) and not is_functional(model)
+    tracked = tracked_layers(layer)
+    if not isinstance(layer, keras.Sequential) and not is_functional(layer):
+        return tracked
+    # Those of the graph first, in the order of the data, then what a subclass has as attributes.
+    listed = {id(each) for each in layer.layers}
+    inputs = keras.layers.InputLayer
+    return layer.layers + [t for t in tracked if id(t) not in listed and not isinstance(t, inputs)]

@@ -14,12 +14,15 @@ import keras
 import numpy as np
 
 from tfbn.graph.call_hooks import observed
-from tfbn.graph.keras_internals import batch_moments
+from tfbn.graph.inner_graphs import EagerIfNeeded, check_graph, current_graph, functions_inlined
+from tfbn.graph.model_inputs import call_inputs
 from tfbn.graph.symbolic_calls import takes_training
 from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.layers import modes
 from tfbn.statistics import drift
+from tfbn.statistics.replaced_statistics import moments
 from tfbn.statistics.snapshots import Statistics, take_one
+from tfbn.utils.batches import one_batch
 from tfbn.utils.validation import fail
 
 UNITS = {"mismatch": drift.UNITS["kl"], "mismatch_mean_shift": drift.UNITS["mean_shift"]}
@@ -38,7 +41,8 @@ class Probe:
 
     Args:
         model: A built model.
-        inputs: One batch of the model's inputs, like what `model(...)` takes.
+        inputs: One batch of inputs, as `model.predict` takes them: raw ones if the model
+            preprocesses.
 
     Attributes:
         paths: The layers' paths.
@@ -63,14 +67,17 @@ class Probe:
         self._layers = [named.layer for named in named_layers]
         self._uses: list[int] = []
         self.outputs: Any = None
-        self._run = traced_once(model, self._batch_statistics)
+        # Eagerly where a layer runs inside an inner graph, out of which no tensor gets.
+        self._run = EagerIfNeeded(model, traced_once(model, self._batch_statistics), self._batch_statistics)
         self.look_at(inputs)
 
     def look_at(self, inputs: Any) -> None:
         """From now on, measures on this batch; one of the same shape needs no new trace."""
-        shapes = [np.shape(leaf) for leaf in keras.tree.flatten(inputs)]
+        arrays = one_batch(inputs)
+        shapes = [tuple(leaf.shape) for leaf in keras.tree.flatten(arrays)]
         if not all(shape and shape[0] for shape in shapes):
             raise fail("inputs", "to be a batch with at least one example", shapes)
+        inputs = call_inputs(self._model, arrays)
         self._inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
         self.outputs = None
 
@@ -96,16 +103,18 @@ class Probe:
         """(layer index, mean, variance) for each use that normalizes by the batch; the outputs."""
         found = []
         uses = [0] * len(self._layers)
+        graph = current_graph()
 
         def observer(layer: Any, x: Any, training: bool | None, mask: Any) -> None:
+            check_graph(graph, layer)
             index = next(i for i, known in enumerate(self._layers) if known is layer)
             uses[index] += 1
             in_inference = modes.of_layer(layer, training_call=False).normalizes_by == "batch"
             if normalizes_by_batch(layer, training) != in_inference:
-                found.append((index, *batch_moments(layer, keras.ops.cast(x, "float32"), mask)))
+                found.append((index, *moments(layer, x, mask)[1:]))
 
         # In a stateless scope, assignments go to the scope and not to the variables.
-        with observed(self._layers, observer), keras.StatelessScope():
+        with observed(self._layers, observer), functions_inlined(), keras.StatelessScope():
             outputs = self._model(inputs, **({"training": True} if takes_training(self._model) else {}))
         self._uses = uses
         return found, outputs

@@ -9,12 +9,15 @@ import numpy as np
 from keras import ops
 
 from tfbn.graph.call_hooks import replaced
+from tfbn.graph.inner_graphs import EagerIfNeeded, check_graph, current_graph, functions_inlined
+from tfbn.graph.model_inputs import predict_outputs, preprocessed
 from tfbn.graph.traversal import NamedLayer
 from tfbn.statistics.moments import Moments
 from tfbn.statistics.replaced_statistics import moments, normalize, replaceable
-from tfbn.utils.batches import Batches
+from tfbn.utils.batches import Batches, as_arrays
 from tfbn.utils.distribution import predictor
-from tfbn.utils.validation import check_choice, fail
+from tfbn.utils.tensors import batch_length, values_of
+from tfbn.utils.validation import InputError, check_choice, fail
 
 Method = Literal["batch", "exact"]
 
@@ -106,11 +109,12 @@ def _one_pass(
     samples = count = 0
     progress = keras.utils.Progbar(batches.length, unit_name="batch", verbose=int(verbose))
     for x in _readable(batches):
-        for index, calls in enumerate(_observe(observer, x, count)):
+        calls_of_layers = _observe(observer, x, count)
+        for index, calls in enumerate(calls_of_layers):
             for call in calls:
                 pools[index] = merged(pools[index], call)
             _check_finite(pools[index], named_layers[index].path, count)
-        samples += len(keras.tree.flatten(x)[0])
+        samples += batch_length(keras.tree.flatten(x)[0])
         count += 1
         progress.update(count, finalize=False)
     if not samples:
@@ -133,15 +137,26 @@ def _readable(batches: Batches) -> Iterator[Any]:
                 "Expected `data` to be readable to its end. "
                 f"Received: {type(error).__name__} at batch {count}: {error}"
             ) from error
-        if any(leaf.dtype.kind in "fV" and np.isnan(leaf).any() for leaf in keras.tree.flatten(x)):
+        if any(map(_has_nan, keras.tree.flatten(x))):
             raise ValueError(f"Expected `data` to be free of NaN. Received: NaN in batch {count}")
         yield x
         count += 1
 
 
+def _has_nan(leaf: Any) -> bool:
+    values = values_of(leaf)
+    return values.dtype.kind in "fV" and bool(np.isnan(values).any())
+
+
 def _observe(observer: "Observer", x: Any, count: int) -> Any:
     try:
+        x = as_arrays(preprocessed(observer.inner, x)[0])
         return observer.observe(x)
+    except InputError:
+        raise
+    except NotImplementedError as error:
+        name, kind = observer.inner.name, type(observer.inner).__name__
+        raise fail("model", "to have a `call`, since `predict` runs it", f"{name} of class {kind}") from error
     except Exception as error:
         shapes = keras.tree.map_structure(lambda leaf: leaf.shape, x)
         raise ValueError(
@@ -167,7 +182,8 @@ class Observer(keras.Model):
         self.means = [self.add_weight(shape=layer.moving_mean.shape, **held) for layer in layers]
         self.variances = [self.add_weight(shape=layer.moving_mean.shape, **held) for layer in layers]
         self.built = True
-        self.observe = predictor(self)
+        # Eagerly where a layer runs inside an inner graph, out of which no tensor gets.
+        self.observe = EagerIfNeeded(model, predictor(self), self._call_eagerly)
 
     def _substitutable(self) -> list[Any]:
         # Asked for anew each time, since Keras would track a list of layers kept here.
@@ -185,10 +201,12 @@ class Observer(keras.Model):
     def run(self, x: Any) -> tuple[Any, list[list[tuple[Any, Any, Any]]]]:
         """The model's outputs, and (count, mean, variance) for each call of each layer."""
         layers = self._substitutable()
+        graph = current_graph()
         position = {id(layer): index for index, layer in enumerate(layers)}
         seen: list[list[tuple[Any, Any, Any]]] = [[] for _ in layers]
 
         def observe(layer: Any, call: Any, inputs: Any, training: bool | None, mask: Any) -> Any:
+            check_graph(graph, layer)
             index = position[id(layer)]
             if index not in self.order:
                 self.order.append(index)
@@ -199,9 +217,13 @@ class Observer(keras.Model):
             variance = ops.where(held, ops.cast(self.variances[index], variance.dtype), variance)
             return normalize(layer, inputs, mean, variance)
 
-        with replaced(layers, observe):
-            outputs = self.inner(x)
+        with replaced(layers, observe), functions_inlined():
+            outputs = predict_outputs(self.inner, x)
         return outputs, seen
+
+    def _call_eagerly(self, x: Any) -> Any:
+        outputs = self(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
 
 def merged(pool: Moments | None, call: tuple[Any, Any, Any]) -> Moments | None:

@@ -11,6 +11,7 @@ from keras import ops
 from tfbn import layers
 from tfbn.graph.call_hooks import replaced
 from tfbn.graph.traversal import NamedLayer, batch_normalizations, named_layers
+from tfbn.utils.tensors import is_ragged
 from tfbn.utils.validation import fail
 
 # Layers whose arithmetic is known: y = gamma * (x - mean) / sqrt(variance + epsilon) + beta.
@@ -61,7 +62,7 @@ def moments(layer: Any, inputs: Any, mask: Any = None) -> tuple[Any, Any, Any]:
         layer: A built BatchNormalization layer: its `axis` and `synchronized` count.
         inputs: Shape `(batch, ..., channels)`, or with the channels at the layer's axis.
         mask: Shape `(batch, ...)` without the channels; where it is False, the
-            position does not count.
+            position does not count. Of ragged inputs, the positions that are there count.
 
     Returns:
         `(count, mean, variance)`: the number of positions N*H*W that count, an int32
@@ -75,7 +76,7 @@ def moments(layer: Any, inputs: Any, mask: Any = None) -> tuple[Any, Any, Any]:
     >>> [np.round(value, 2).tolist() for value in moments(layer, x, mask)]
     [3, [3.0], [2.67]]
     """
-    x = _widened(inputs)
+    x = _widened(_positions(layer, inputs))
     axes = [axis for axis in range(len(x.shape)) if axis != layer.axis % len(x.shape)]
     if mask is None:
         mean, variance = ops.moments(x, axes=axes, synchronized=layer.synchronized)
@@ -110,6 +111,8 @@ def normalize(layer: Any, inputs: Any, mean: Any, variance: Any) -> Any:
     >>> np.array(normalize(layer, np.array([[3.0]], "float32"), np.array([1.0]), np.array([4.0]))).tolist()
     [[1.0]]
     """
+    if is_ragged(inputs):
+        return inputs.with_flat_values(normalize(layer, _positions(layer, inputs), mean, variance))
     x = _widened(inputs)
     gamma = ops.cast(layer.gamma, x.dtype) if layer.scale else None
     beta = ops.cast(layer.beta, x.dtype) if layer.center else None
@@ -210,6 +213,16 @@ def _drop_inference_functions(models: list[keras.Model]) -> None:
     for model in models:
         model.test_function = None
         model.predict_function = None
+
+
+def _positions(layer: Any, inputs: Any) -> Any:
+    """Of a ragged tensor, the positions that are there: shape `(positions, ..., channels)`."""
+    if not is_ragged(inputs):
+        return inputs
+    rank = len(inputs.shape)
+    if layer.axis % rank != rank - 1:
+        raise fail("axis", "to be -1, since the inputs are ragged", layer.axis)
+    return inputs.flat_values
 
 
 def _widened(inputs: Any) -> Any:

@@ -6,7 +6,9 @@ from typing import Any
 import keras
 
 from tfbn.graph.keras_internals import build_loss_and_metrics
+from tfbn.graph.model_inputs import predict_outputs, preprocessed
 from tfbn.statistics.mismatch import traced_once
+from tfbn.utils.batches import as_arrays
 
 
 class Performance:
@@ -18,7 +20,8 @@ class Performance:
 
     Args:
         model: A built, compiled model.
-        inputs: One batch of the model's inputs.
+        inputs: One batch of inputs, as `model.predict` takes them: raw ones if the model
+            preprocesses.
         labels: Its targets.
 
     Example:
@@ -39,6 +42,7 @@ class Performance:
 
     def look_at(self, inputs: Any, labels: Any) -> None:
         """From now on, measures on this batch; one of the same shape needs no new trace."""
+        inputs, labels, _ = preprocessed(self._model, as_arrays(inputs), as_arrays(labels))
         self._inputs, self._labels = (
             keras.tree.map_structure(keras.ops.convert_to_tensor, part) for part in (inputs, labels)
         )
@@ -64,7 +68,7 @@ class Performance:
 
     def _forward(self, inputs: Any) -> Any:
         with keras.StatelessScope():
-            return self._model(inputs, training=False)
+            return predict_outputs(self._model, inputs)
 
     def _measures(self, outputs: Any, training: bool) -> dict[str, float]:
         # In a stateless scope, assignments go to the scope and not to the variables.

@@ -10,11 +10,14 @@ import keras
 import numpy as np
 
 from tfbn.graph.keras_internals import compile_arguments
+from tfbn.graph.model_inputs import has_own, preprocessed
 from tfbn.graph.traversal import batch_normalizations, named_layers
 from tfbn.transforms import frozen_prefix
 from tfbn.transforms.folding import fold
-from tfbn.utils.batches import Batches, is_arrays
+from tfbn.transforms.preprocessed import Preprocessed
+from tfbn.utils.batches import Batches, as_arrays, is_arrays
 from tfbn.utils.distribution import predictor, scope_of
+from tfbn.utils.tensors import values_of
 from tfbn.utils.validation import check_at_least, fail
 
 
@@ -28,7 +31,8 @@ class Features:
         rest: The part of the model after the features. Its layers and variables are the
             model's own: training `rest` trains the model. It is compiled as the model is,
             with the same optimizer.
-        prefix: The part before, for other data, as `prefix.predict(x_validation)`.
+        prefix: The part before, for other data, as `prefix.predict(x_validation)`, which
+            preprocesses if the model does.
         up_to: Path of the last layer of the prefix.
         examples: How many there are.
         nbytes: The size of all features.
@@ -78,11 +82,11 @@ def cache_features(
 
     Args:
         model: A Functional or Sequential model, also with models nested in it.
-        x: Inputs as arrays; or a `tf.data.Dataset` or other iterable of batches, `x`,
-            `(x, y)` or `(x, y, sample_weight)`. These are read once, so what they draw
-            anew in each pass, as the order or an augmentation, would be drawn once: shuffle
-            `data` instead. A data set whose first batch differs when it is read again is
-            an error.
+        x: Inputs as `fit` takes them, raw ones if the model preprocesses: arrays, ragged and
+            sparse ones too; or a `tf.data.Dataset` or other iterable of batches, `x`, `(x, y)` or
+            `(x, y, sample_weight)`. These are read once, so what changes from pass to pass, as the
+            order or an augmentation, would be drawn once: shuffle `data` instead. A data set
+            whose first batch differs when it is read again is an error.
         y: Targets, if `x` are arrays.
         sample_weight: Weights of the examples, if `x` are arrays.
         up_to: The prefix ends after the last layer that this pattern fits (see
@@ -99,8 +103,8 @@ def cache_features(
         `Features`, with `data` to train on and the `rest` to train.
 
     Raises:
-        InputError: The model has no such prefix, or nothing that trains, or a `train_step` of
-            its own; the data are empty, infinite or random; `folder` is not empty.
+        InputError: The model has no such prefix, or nothing that trains, or a `train_step` or
+            `predict_step` of its own; the data are empty, infinite or random; `folder` is not empty.
             Nothing was computed.
 
     Example:
@@ -118,8 +122,9 @@ def cache_features(
     True
     """
     check_at_least("memory_limit", memory_limit, 0)
+    named_layers(model)  # raises if it is no model at all
     _check_own_code(model)
-    read = _Examples(x, y, sample_weight, batch_size)
+    read = _Examples(model, x, y, sample_weight, batch_size)
     folder = _empty_folder(folder)
     cut = frozen_prefix.find(model, up_to)
     with scope_of(model):
@@ -129,6 +134,7 @@ def cache_features(
         if model.compiled:
             _compile_like(rest, model)
     store = _Store(read, predictor(prefix), memory_limit, folder)
+    prefix = _taking_raw_inputs(prefix, model)
     path = next(named.path for named in named_layers(model) if named.layer is cut.operation)
     features = Features(store.data, rest, prefix, path, store.examples, store.nbytes, store.on_disk)
     if verbose:
@@ -136,10 +142,20 @@ def cache_features(
     return features
 
 
-class _Examples:
-    """The data, batch by batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, as arrays."""
+def _taking_raw_inputs(prefix: keras.Model, model: keras.Model) -> keras.Model:
+    """The prefix, with the model's preprocessing if there is one."""
+    if not hasattr(model, "preprocess_samples"):
+        return prefix
+    wrapped = Preprocessed(prefix.input, prefix.output, name=prefix.name)
+    wrapped.preprocess = lambda x: preprocessed(model, x)[0]
+    return wrapped
 
-    def __init__(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None):
+
+class _Examples:
+    """The data, batch by batch: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, as `fit` gets them."""
+
+    def __init__(self, model: Any, x: Any, y: Any, sample_weight: Any, batch_size: int | None):
+        self._model = model
         self._arrays = is_arrays(x)
         if y is not None and not self._arrays:
             raise fail("y", f"to be None, since a {type(x).__name__} brings its targets", type(y).__name__)
@@ -153,10 +169,9 @@ class _Examples:
                 raise fail("x", what, type(x).__name__)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        if self._arrays:
-            yield from self._batches
-        else:
-            yield from (_present(*parts) for parts in self._batches.elements())
+        read = self._batches if self._arrays else (_present(*parts) for parts in self._batches.elements())
+        for parts in read:
+            yield tuple(map(as_arrays, _present(*preprocessed(self._model, *parts))))
 
 
 def _present(*parts: Any) -> tuple[Any, ...]:
@@ -237,8 +252,8 @@ def _compile_like(rest: keras.Model, model: keras.Model) -> None:
 
 
 def _check_own_code(model: Any) -> None:
-    for name in ("train_step", "compute_loss", "compute_metrics"):
-        if getattr(type(model), name, None) is not getattr(keras.Model, name):
+    for name in ("train_step", "compute_loss", "compute_metrics", "predict_step"):
+        if has_own(model, name):
             what = f"{getattr(model, 'name', model)} of class {type(model).__name__}"
             raise fail("model", f"to be a Keras model with Keras's own {name}", what)
 
@@ -254,4 +269,4 @@ def _empty_folder(folder: str | Path | None) -> Path | None:
 
 def _equal(first: Any, second: Any) -> bool:
     pairs = zip(keras.tree.flatten(first), keras.tree.flatten(second), strict=True)
-    return all(np.array_equal(a, b) for a, b in pairs)
+    return all(np.array_equal(values_of(a), values_of(b)) for a, b in pairs)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfbn.utils.tensors import as_array, batch_length, is_ragged, is_sparse
 from tfbn.utils.validation import check_at_least, fail
 
 DEFAULT_BATCH_SIZE = 32
@@ -16,10 +17,10 @@ class Batches:
     """The inputs of each batch of a data set, without targets and sample weights.
 
     Args:
-        data: The model's inputs as an array, or as a list, tuple or dict of arrays if
-            there are several; or batches: a `tf.data.Dataset`, a
-            `keras.utils.PyDataset`, a torch `DataLoader`, a generator or any other
-            iterable, of elements `x`, `(x, y)` or `(x, y, sample_weight)`.
+        data: The model's inputs as an array (of NumPy, pandas, SciPy or any backend, ragged and
+            sparse ones too), or as a list, tuple or dict of arrays if there are several; or
+            batches: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch `DataLoader`, a
+            generator or any other iterable, of elements `x`, `(x, y)` or `(x, y, sample_weight)`.
         batch_size: Of arrays, default 32; the last batch may be smaller. The others
             bring their own.
         steps: Take at most so many batches. Needed if the data set is infinite.
@@ -58,7 +59,7 @@ class Batches:
     def elements(self) -> Iterator[tuple[Any, Any, Any]]:
         """`(x, y, sample_weight)` of each batch; None for what the data set does not have."""
         for step, batch in enumerate(self._source):
-            x, y, sample_weight = map(_as_arrays, keras.utils.unpack_x_y_sample_weight(batch))
+            x, y, sample_weight = map(as_arrays, keras.utils.unpack_x_y_sample_weight(batch))
             yield x, y, sample_weight
             # Asked before the next batch is made: a generator is not read further than needed.
             if self.steps is not None and step + 1 >= self.steps:
@@ -94,11 +95,15 @@ class _Items:
 def _source(data: Any, batch_size: int | None) -> tuple[Iterable[Any], float | None]:
     if is_arrays(data):
         arrays = keras.tree.map_structure(_sliceable, data)
-        lengths = sorted({len(leaf) for leaf in keras.tree.flatten(arrays)})
+        leaves = keras.tree.flatten(arrays)
+        lengths = sorted({batch_length(leaf) for leaf in leaves})
         if len(lengths) > 1:
             raise fail("data", "to be arrays of the same length", lengths)
         batch_size = batch_size or DEFAULT_BATCH_SIZE
-        return _Slices(arrays, lengths[0], batch_size), -(-lengths[0] // batch_size)
+        number = -(-lengths[0] // batch_size)
+        if any(is_ragged(leaf) or is_sparse(leaf) for leaf in leaves):
+            return _sliced_by_tensorflow(arrays, batch_size), number
+        return _Slices(arrays, lengths[0], batch_size), number
     if batch_size is not None:
         raise fail("batch_size", f"to be None, since a {type(data).__name__} comes in batches", batch_size)
     if isinstance(data, keras.utils.PyDataset):
@@ -107,6 +112,22 @@ def _source(data: Any, batch_size: int | None) -> tuple[Iterable[Any], float | N
     if isinstance(data, str | bytes) or not isinstance(data, Iterable):
         raise fail("data", "to be arrays, or a tf.data.Dataset or other iterable of batches", data)
     return data, _length(data)
+
+
+def one_batch(data: Any) -> Any:
+    """Inputs as one batch: arrays as they are, of anything else that `predict` takes the first batch.
+
+    Example:
+
+    >>> one_batch(iter([(np.zeros((2, 3)), np.zeros(2))])).shape
+    (2, 3)
+    """
+    if is_arrays(data):
+        return as_arrays(data)
+    first = next(iter(Batches(data, steps=1)), None)
+    if first is None:
+        raise fail("data", "to hold at least one batch", data)
+    return first
 
 
 def is_arrays(data: Any) -> bool:
@@ -122,7 +143,9 @@ def is_arrays(data: Any) -> bool:
 
 
 def _sliceable(array: Any) -> Any:
-    """A pandas frame is indexed by label; all other arrays are cut as they are."""
+    """A pandas frame is indexed by label, SciPy's matrices not at all; other arrays are cut as they are."""
+    if hasattr(array, "tocoo"):
+        return as_array(array)
     return array.to_numpy() if hasattr(array, "to_numpy") else array
 
 
@@ -136,9 +159,18 @@ def _length(data: Iterable[Any]) -> float | None:
         return None
 
 
-def _as_arrays(part: Any) -> Any:
-    return None if part is None else keras.tree.map_structure(_as_array, part)
+def as_arrays(part: Any) -> Any:
+    """NumPy arrays by any structure; ragged and sparse tensors stay what they are.
+
+    Example:
+
+    >>> [x.tolist() for x in as_arrays((np.ones(2), keras.ops.zeros(1)))]
+    [[1.0, 1.0], [0.0]]
+    """
+    return None if part is None else keras.tree.map_structure(as_array, part)
 
 
-def _as_array(leaf: Any) -> Any:
-    return keras.ops.convert_to_numpy(leaf) if keras.ops.is_tensor(leaf) else np.asarray(leaf)
+def _sliced_by_tensorflow(arrays: Any, batch_size: int) -> Any:
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((arrays,)).batch(batch_size)

@@ -1,0 +1,165 @@
+"""BatchNormalization inside loops, conditions and functions: right statistics, or a clear refusal."""
+
+import keras
+import numpy as np
+import pytest
+
+from tfbn.graph.traversal import batch_normalizations
+from tfbn.statistics.mismatch import Probe
+from tfbn.statistics.recalibration import population_statistics, recalibrate
+
+L = keras.layers
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's graphs")
+
+
+@keras.saving.register_keras_serializable()
+class Cell(L.Layer):
+    """A recurrent cell whose normalized inputs do not depend on its state."""
+
+    def __init__(self, units=6, **kwargs):
+        super().__init__(**kwargs)
+        self.state_size = self.units = units
+        self.dense, self.bn = L.Dense(units), L.BatchNormalization(momentum=0.5, name="bn")
+
+    def build(self, shape):
+        self.dense.build(shape)
+        self.bn.build((shape[0], self.units))
+        self.built = True
+
+    def call(self, x, states, training=None):
+        h = self.bn(self.dense(x), training=training) + states[0]
+        return h, [h]
+
+
+class Inner(L.Layer):
+    """Dense and BatchNormalization, run in an inner graph of some kind."""
+
+    def __init__(self, how, rank=3, **kwargs):
+        super().__init__(**kwargs)
+        self.how, self.rank = how, rank
+        self.dense, self.bn = L.Dense(6), L.BatchNormalization(momentum=0.5, name="bn")
+
+    def build(self, shape):
+        self.dense.build(shape)
+        self.bn.build((None, 4, 6) if self.rank == 3 else (None, 6))
+        self.built = True
+
+    def call(self, x, training=None):
+        return self.how(lambda part: self.bn(self.dense(part), training=training), x)
+
+
+def condition(function, x):
+    import tensorflow as tf
+
+    return tf.cond(tf.reduce_sum(x) < 1e9, lambda: function(x), lambda: 0 * function(x))
+
+
+def mapped(function, x):
+    import tensorflow as tf
+
+    return tf.map_fn(function, x, fn_output_signature=tf.TensorSpec((None, 6)))
+
+
+def loop(function, x):
+    import tensorflow as tf
+
+    start = tf.zeros((tf.shape(x)[0], 4, 6))
+    shapes = [tf.TensorShape([]), tf.TensorShape([None, 4, 6])]
+    return tf.while_loop(lambda i, _: i < 1, lambda i, _: (i + 1, function(x)), [0, start], shapes)[1]
+
+
+def autograph(function, x):
+    import tensorflow as tf
+
+    @tf.function
+    def inner(x):
+        if tf.reduce_sum(x) > 1e9:
+            x = 0.0 * x
+        return function(x)
+
+    return inner(x)
+
+
+class Decorated(Inner):
+    """A call under `tf.function`, traced when the model is first used and kept."""
+
+    def __init__(self, **kwargs):
+        super().__init__(None, **kwargs)
+        import tensorflow as tf
+
+        self.__dict__["inner"] = tf.function(lambda x, training: self.bn(self.dense(x), training=training))
+
+    def call(self, x, training=None):
+        return self.__dict__["inner"](x, training)
+
+
+def bidirectional():
+    both = L.Bidirectional(L.RNN(Cell()))
+    return both, both.forward_layer.cell
+
+
+CASES = {
+    "recurrent cell": lambda: (L.RNN(cell := Cell()), cell),
+    "unrolled": lambda: (L.RNN(cell := Cell(), unroll=True), cell),
+    "stacked cells": lambda: (L.RNN([cell := Cell(), L.GRUCell(3)]), cell),
+    "bidirectional": bidirectional,
+    "tf.cond": lambda: (layer := Inner(condition), layer),
+    "tf.map_fn": lambda: (layer := Inner(mapped, rank=2), layer),
+    "while loop": lambda: (layer := Inner(loop), layer),
+    "AutoGraph": lambda: (layer := Inner(autograph), layer),
+    "traced before": lambda: (layer := Decorated(), layer),
+}
+
+
+@pytest.mark.parametrize("eager", [False, True], ids=["graph", "run_eagerly"])
+@pytest.mark.parametrize("case", CASES)
+def test_statistics_are_those_of_every_position(rng, case, eager):
+    layer, holder = CASES[case]()
+    inputs = keras.Input((4, 5))
+    model = keras.Model(inputs, L.Dense(1)(layer(inputs)))
+    model.compile("sgd", "mse", run_eagerly=eager)
+    x = rng.normal(1, 2, (16, 4, 5)).astype("float32")
+    model.predict(x[:7], verbose=0), model(x[:3], training=True)
+    for norm in batch_normalizations(model):
+        norm.layer.moving_mean.assign(rng.normal(size=6)), norm.layer.moving_variance.assign(np.full(6, 2.0))
+    before = [np.array(weight, copy=True) for weight in model.weights]
+    positions = np.float64(x).reshape(-1, 5) @ np.float64(holder.dense.kernel) + np.float64(holder.dense.bias)
+    path = next(named.path for named in batch_normalizations(model) if named.layer is holder.bn)
+    for method in ("batch", "exact"):
+        found = population_statistics(model, x, method=method, batch_size=7)[path]
+        np.testing.assert_allclose(found.mean, positions.mean(0), atol=1e-5)
+        np.testing.assert_allclose(found.variance, positions.var(0), rtol=1e-5)
+        assert found.count == 64
+    mismatch = Probe(model, x).measure()
+    assert np.isfinite(mismatch).all()
+    assert (mismatch > 1e-3).all()
+    assert all(np.array_equal(a, np.array(b)) for a, b in zip(before, model.weights, strict=True))
+    assert "call" not in holder.bn.__dict__
+    outputs = model.predict(x, verbose=0)
+    recalibrate(model, x, verbose=False)
+    assert (model.predict(x, verbose=0) != outputs).any()
+    np.testing.assert_allclose(np.array(holder.bn.moving_mean), positions.mean(0), atol=1e-5)
+
+
+def test_time_distributed(rng):
+    inputs = keras.Input((None, 5))
+    model = keras.Model(inputs, L.TimeDistributed(L.BatchNormalization(name="bn"))(inputs))
+    x = rng.normal(1, 2, (6, 4, 5)).astype("float32")
+    (found,) = population_statistics(model, x, batch_size=4).values()
+    np.testing.assert_allclose(found.mean, np.float64(x).mean((0, 1)), atol=1e-6)
+    assert found.count == 24
+
+
+@pytest.mark.parametrize("measure", [population_statistics, lambda model, x: Probe(model, x).measure()])
+def test_a_vectorized_map_is_refused_by_name(rng, measure):
+    import tensorflow as tf
+
+    layer = Inner(lambda function, x: tf.vectorized_map(function, x), rank=2)
+    inputs = keras.Input((4, 5))
+    model = keras.Model(inputs, layer(inputs))
+    with pytest.raises(
+        ValueError, match=r"to run layer 'bn' where it can be observed, not in tf.vec.*='functional"
+    ):
+        measure(model, rng.normal(size=(6, 4, 5)).astype("float32"))
+    assert "call" not in layer.bn.__dict__
+    assert not tf.config.functions_run_eagerly()

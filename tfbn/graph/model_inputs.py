@@ -1,0 +1,99 @@
+"""What a model's own `predict` does with data before its layers see them.
+
+Tasks of keras-hub preprocess raw inputs in `fit` and `predict` (`preprocess_samples`), and a model
+may have a `predict_step` of its own. The bare call `model(x)` does neither.
+"""
+
+from typing import Any
+
+import keras
+
+from tfbn.utils.validation import fail
+
+
+def preprocessed(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any, Any]:
+    """`(x, y, sample_weight)` as a model with a preprocessor makes them of raw ones; others as they are.
+
+    Args:
+        model: Any model; one with a method `preprocess_samples`, as every task of keras-hub has
+            it, preprocesses.
+        x: A batch of inputs, as `predict` takes them.
+        y: Targets, if there are any.
+        sample_weight: Weights, if there are any.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> preprocessed(model, "as it is")
+    ('as it is', None, None)
+    """
+    preprocess = getattr(model, "preprocess_samples", None)
+    if preprocess is None:
+        return x, y, sample_weight
+    return keras.utils.unpack_x_y_sample_weight(preprocess(x, y, sample_weight))
+
+
+def has_own(model: Any, step: str) -> bool:
+    """Whether a model has a step (`"predict_step"`, `"train_step"`, ...) that is not Keras's.
+
+    Example:
+
+    >>> has_own(keras.Sequential([keras.layers.Dense(1)]), "predict_step")
+    False
+    """
+    return getattr(type(model), step, None) is not getattr(keras.Model, step, None)
+
+
+def predict_outputs(model: Any, x: Any) -> Any:
+    """Calls a model on a preprocessed batch as its `predict_step` does.
+
+    Args:
+        model: A model or layer.
+        x: A batch, preprocessed.
+    """
+    if isinstance(model, keras.Model) and has_own(model, "predict_step"):
+        return model.predict_step((x,))
+    return model(x)
+
+
+def call_inputs(model: Any, x: Any) -> Any:
+    """What `predict` hands to `model.call` for a batch of raw inputs.
+
+    Args:
+        model: A built model.
+        x: A batch of inputs, as `predict` takes them.
+
+    Returns:
+        The inputs of the call, in the structure that `model(...)` takes.
+
+    Raises:
+        InputError: A `predict_step` of the model's own does not call the model exactly once.
+
+    Example:
+
+    >>> class Scaled(keras.Sequential):
+    ...     def predict_step(self, data):
+    ...         return self(data[0] / 255, training=False)
+    >>> np.array(call_inputs(Scaled([keras.Input((1,)), keras.layers.ReLU()]), np.array([[51.0]]))).tolist()
+    [[0.2]]
+    """
+    x, _, _ = preprocessed(model, x)
+    if not (isinstance(model, keras.Model) and has_own(model, "predict_step")):
+        return x
+    seen: list[Any] = []
+    call, before = model.call, model.__dict__.get("call")
+
+    def seeing(*args: Any, **kwargs: Any) -> Any:
+        seen.append(args[0] if args else next(iter(kwargs.values())))
+        return call(*args, **kwargs)
+
+    model.__dict__["call"] = seeing
+    try:
+        model.predict_step((keras.tree.map_structure(keras.ops.convert_to_tensor, x),))
+    finally:
+        del model.__dict__["call"]
+        if before is not None:
+            model.__dict__["call"] = before
+    if len(seen) != 1:
+        raise fail("model", "to call itself once in its own predict_step", f"{model.name}, {len(seen)} calls")
+    return seen[0]
