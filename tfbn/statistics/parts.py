@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from tfbn.graph.model_inputs import preprocessed
 from tfbn.statistics.moments import Moments
 from tfbn.statistics.population import Observer, merged
 from tfbn.statistics.replaced_statistics import replaceable
-from tfbn.utils.batches import Batches
+from tfbn.utils.batches import Batches, as_arrays
 
 
 class _WithOutputs(Observer):
@@ -50,7 +51,7 @@ def _measured(
     outputs: list[np.ndarray] = []
     pools: dict[str, Moments | None] = dict.fromkeys(paths)
     for x in batches:
-        found, seen = observer.observe(x)
+        found, seen = observer.observe(as_arrays(preprocessed(observer.inner, x)[0]))
         outputs.append(np.asarray(found))
         for path, calls in zip(paths, seen, strict=True):
             for call in calls:

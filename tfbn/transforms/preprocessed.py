@@ -28,11 +28,11 @@ class Preprocessed(keras.Model):
 
     @property
     def preprocess(self) -> Callable | None:
-        return self.__dict__.get("_preprocess")
+        return self.__dict__.get("_function_of_raw_inputs")
 
     @preprocess.setter
     def preprocess(self, function: Callable) -> None:
-        self.__dict__["_preprocess"] = function  # past Keras, which would track layers in it
+        self.__dict__["_function_of_raw_inputs"] = function  # past Keras, which would track layers in it
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs of one batch of raw inputs, as NumPy arrays."""
