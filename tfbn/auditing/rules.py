@@ -11,7 +11,6 @@ import numpy as np
 from tfbn.graph import call_sites
 from tfbn.graph.data_flow import DataFlow, graph
 from tfbn.graph.keras_optimizers import known_variables
-from tfbn.graph.keras_internals import trained_variables
 from tfbn.graph.model_inputs import has_own
 from tfbn.graph.symbolic_calls import Call
 from tfbn.graph.traversal import NamedLayer, named_layers
