@@ -341,5 +341,5 @@ def test_a_training_flag_passed_by_position_is_seen():
             return self.drop(self.bn(x, False), training)
 
     model = Net()
-    model.build((None, 3))
+    model(np.zeros((2, 3), "float32"))
     assert tfbn.audit(model).rows[0].fit.normalizes_by == "moving"
