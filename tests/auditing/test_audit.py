@@ -329,17 +329,3 @@ def test_a_step_of_ones_own_is_what_the_audit_cannot_know(step, body):
     ]
     assert warning.startswith(f"Net has its own {step}, so how often and with which training= fit calls")
     assert not any("is not known" in w for w in tfbn.audit(keras.Model(inputs, outputs)).warnings)
-
-
-def test_a_training_flag_passed_by_position_is_seen():
-    class Net(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.bn, self.drop = keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)
-
-        def call(self, x, training=None):
-            return self.drop(self.bn(x, False), training)
-
-    model = Net()
-    model(np.zeros((2, 3), "float32"))
-    assert tfbn.audit(model).rows[0].fit.normalizes_by == "moving"
