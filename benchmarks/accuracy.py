@@ -22,7 +22,7 @@ def run(quick: bool) -> list[Row]:
             layer = tfbn.layers.BatchNormalization(fused=fused)
             return float(np.abs(layer(tf.constant(x), training=True).numpy() - exact).max())
 
-        what = f"error of an output in training, {count:,} values a channel, their standard deviation being 1"
+        what = f"error of an output in training, {count:,} values per channel of unit standard deviation"
         pair = [error(fused=False)], [error(fused=None)]
         rows.append(row(what, "Keras's own arithmetic", "fused operation", pair, unit=""))
     return rows

@@ -2,7 +2,7 @@
 
 Stock Keras normalizes by the moving statistics where `trainable=False`, and by the batch only
 where gamma and beta train. To hold the statistics while the batch normalizes, or to update
-them while they normalize, it has no way: these modes are set beside the nearest one it has,
+them while they normalize, it has no way: these modes are compared with the nearest one it has,
 which computes the same moments.
 """
 

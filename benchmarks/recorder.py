@@ -1,7 +1,7 @@
-"""What recording drift at every step costs, beside other ways to see it.
+"""What recording drift at every step costs, compared with other ways to see it.
 
 Equal models are trained step by step, by turns. What is written when an epoch ends is
-measured apart and shared by its steps.
+measured separately and divided by its steps.
 """
 
 import dataclasses
@@ -149,7 +149,7 @@ def compare(case: Case, folder: Path) -> list[Row]:
 
 
 def alone_in_a_graph(trained: Trained, times: int = 80) -> float:
-    """Seconds of what the recorder has in a train step, with nothing beside it.
+    """Seconds of what the recorder has in a train step, on its own.
 
     The difference of two steps of 100 ms is lost in the noise of most machines; this is not.
     """

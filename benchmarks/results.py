@@ -53,7 +53,7 @@ def table(results: dict[str, Any]) -> str:
         "# Benchmarks",
         "",
         "Ratios are medians over rounds in which the ways take turns, with the interquartile range; below 1",
-        "tfbn is ahead. `python -m benchmarks` measures them anew, `--only=NAME` one of them.",
+        "tfbn is ahead. `python -m benchmarks` measures them again, `--only=NAME` one of them.",
     ]
     for name, result in results.items():
         lines += ["", f"## {name}", "", ", ".join(f"{k} {v}" for k, v in result["with"].items()), ""]

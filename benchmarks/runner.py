@@ -31,7 +31,7 @@ NOTHING = Experiment(
 
 
 def study(runs: int) -> tuple[float, float]:
-    """Seconds a run, of doing so many and of reading them when all are stored."""
+    """Seconds a run, of doing this many and of reading them once stored."""
     config = dataclasses.replace(RunConfig(), seeds=runs, workers=0)
     with tempfile.TemporaryDirectory() as folder:
         seconds = []

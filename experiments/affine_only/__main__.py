@@ -1,7 +1,7 @@
 """Is it enough to train BatchNorm's gamma and beta, and a new layer on top?
 
 Of every convolution's weights, none train; gamma and beta do, with the moving statistics
-held in inference mode or normalizing by the batch and updating. Beside it the two
+held in inference mode or normalizing by the batch and updating. For comparison, the two
 extremes, everything and only the new layer, in both modes; and gamma and beta of a network
 that was never pretrained. The default runs offline in about five minutes on two cores.
 """

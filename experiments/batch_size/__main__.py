@@ -25,7 +25,7 @@ class Config(ScratchConfig):
 
     seeds: int = option(5, "How many seeds; every arm runs with each of them.", low=1)
     arms: tuple = option(tuple(ARMS), "Networks to compare.", choices=tuple(ARMS))
-    model: str = option("resnet8", "The convolutional network, one of ours.")
+    model: str = option("resnet8", "The convolutional network, a builder of tfbn.")
     sizes: tuple = option((1, 2, 4, 8, 16, 32, 64, 128, 256), "Images in a batch.", low=1)
     steps: int = option(96, "Steps where these are fixed.", low=ROUNDS)
     samples: int = option(2048, "Samples where these are fixed.", low=1)

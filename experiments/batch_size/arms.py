@@ -4,7 +4,7 @@ BUDGETS = ("fixed steps", "fixed samples")
 
 SAMPLING = "sampling"  # the condition of runs that measure batches rather than train by them
 
-ROUNDS = 4  # drift is that of the last of so many parts of a training
+ROUNDS = 4  # drift is that of the last of this many parts of the training run
 
 USUAL = 32
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 USELESS = 5.0  # points above chance that count as nothing
-ON_THE_LINE = 1.25  # an error within so many times 1/sqrt(N*H*W) counts as that
+ON_THE_LINE = 1.25  # an error within this many times 1/sqrt(N*H*W) counts as that
 
 
 def claims(results: "pd.DataFrame", sampled: "pd.DataFrame", chance: float) -> list[Claim]:

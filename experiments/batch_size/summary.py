@@ -64,7 +64,7 @@ def by_size(part: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def sampling_table(sampled: "pd.DataFrame") -> "pd.DataFrame":
-    """One row a batch size and layer (first and last): the errors beside those of independent values."""
+    """One row per batch size and layer (first and last): the errors next to those of independent values."""
     import pandas as pd
 
     shown = sampled[sampled.layer.isin(batch_size_claims.outer_layers(sampled))]
@@ -103,7 +103,7 @@ def figures(results: "pd.DataFrame", sampled: "pd.DataFrame", arms: list[str]) -
     shown = sampled[sampled.layer.isin(batch_size_claims.stage_layers(sampled))]
     errors = curves(
         shown.assign(arm=shown.layer, condition="root mean square over batches and channels"),
-        "values", "mean_error", ("values a channel, N*H*W", "error of the batch's mean, sd"),
+        "values", "mean_error", ("values per channel, N*H*W", "error of the batch's mean, sd"),
         list(dict.fromkeys(shown.layer)), log_x=True, log_y=True, references={"1/sqrt(N*H*W)": line},
     )  # fmt: skip
     moving = curves(

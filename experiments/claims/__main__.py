@@ -3,7 +3,7 @@
 Runs the other experiments with their defaults, each in a folder of its own below the work
 folder, and puts the claims that they decide into one table: to the terminal, to claims.md
 and claims.parquet, and to a report with a plot of each. Verdicts follow from the numbers by
-rules that are written beside them in the code. Every default together runs offline in about
+rules in each experiment's claims.py. Every default together runs offline in about
 45 minutes on two cores; --experiments chooses, and the same command continues where it
 stopped.
 """

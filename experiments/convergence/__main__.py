@@ -29,7 +29,7 @@ class Config(ScratchConfig):
 
     seeds: int = option(5, "How many seeds; every arm runs with each of them.", low=1)
     arms: tuple = option(tuple(ARMS), "Networks to compare.", choices=tuple(ARMS))
-    model: str = option("plain8", "The network, one of ours.")
+    model: str = option("plain8", "The network, a builder of tfbn.")
     rates: tuple = option((0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0), "Learning rates of SGD.", low=0.0)
     train_images: int = option(1000, "Images to train on.", low=1)
     test_images: int = option(1500, "Images held out; the first third chooses the rate.", low=3)

@@ -77,6 +77,6 @@ def findings(results: "pd.DataFrame", best: "pd.DataFrame", target: float) -> li
     if {"batchnorm", "both"} <= set(results.arm):
         change = paired(best, "test_accuracy", "best rate", "both", "batchnorm")
         lines.append(
-            f"Dropout beside BatchNorm, at best rates, test accuracy: {sentences.difference(change)}."
+            f"Dropout together with BatchNorm, at best rates, test accuracy: {sentences.difference(change)}."
         )
     return lines

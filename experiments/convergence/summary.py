@@ -82,7 +82,7 @@ def wide_table(results: "pd.DataFrame", metric: str, arms: list[str]) -> "pd.Dat
 
 
 def best_table(best: "pd.DataFrame", arms: list[str]) -> "pd.DataFrame":
-    """One row an arm."""
+    """One row per arm."""
     import pandas as pd
 
     rows = {arm: best[best.arm == arm] for arm in arms}

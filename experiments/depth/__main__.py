@@ -3,7 +3,7 @@
 Part one: the gradient of every layer before any training, plain and residual, with and
 without BatchNorm, 20 to 1202 layers deep, with the scale of the activations. Part two:
 plain and residual networks of 8 to 110 layers trained for the same number of steps, with
-train and test error at three points of the training, so that degradation is told from
+train and test error at three points of the training, so that degradation is distinguished from
 overfitting and from a short budget. --steps=2000 trains longer, --depths=1202 deeper. The
 default runs offline in about five minutes on two cores.
 """

@@ -2,7 +2,7 @@
 
 START, TRAINING = "start", "training"
 
-ROUNDS = 3  # errors are measured after each of so many parts of a training
+ROUNDS = 3  # errors are measured after each of this many parts of the training run
 
 ARMS = {
     "plain": "no shortcuts, with BatchNorm",

@@ -104,7 +104,7 @@ def layer_table(layers: "pd.DataFrame", arms: list[str]) -> "pd.DataFrame":
 
 
 def accuracy_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd.DataFrame":
-    """One row an arm: accuracy in inference mode after each step, and the difference to no flag."""
+    """One row per arm: accuracy in inference mode after each step, and the difference to no flag."""
     import pandas as pd
 
     rows = []

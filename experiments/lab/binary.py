@@ -89,8 +89,8 @@ def _stop(signal_number: int, frame: Any) -> None:
 def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
     """Checks the config, runs what is missing and reports.
 
-    An experiment made of others has them answered first; one whose runs failed keeps no
-    other from its report.
+    An experiment made of others has them answered first; one whose runs failed does not keep
+    the others from reporting.
 
     Returns:
         What the results say, and the report's path.

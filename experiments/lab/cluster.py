@@ -70,7 +70,7 @@ def _distributed() -> Any:
             "Expected Dask to be installed for `scheduler`: pip install tfbn[distributed]. "
             "Received: no module named distributed"
         ) from None
-    # Workers that come and go are what it is for; what becomes of their runs is told by the runner.
+    # Workers that come and go are what it is for; the runner reports what becomes of their runs.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     return distributed
 

@@ -34,7 +34,7 @@ def curves(
         y: The column up.
         labels: Of the two axes, with units.
         arms: The lines, in order.
-        panel: The column that tells the panels apart.
+        panel: The column with one panel per value.
         log_x: Whether the axis along is logarithmic (a value of 0 stands at its left end).
         log_y: Whether the axis up is logarithmic.
         references: Further lines without marks, in every panel: label to values by `x`.

@@ -23,7 +23,7 @@ IDLE_ROUNDS = 5  # rounds in which workers died and no run was finished
 
 
 class FailedRunsError(Exception):
-    """Some runs failed. What others measured is stored.
+    """Some runs failed. The results of the others are stored.
 
     Args:
         failures: What each run raised.
@@ -48,8 +48,8 @@ def run_all(
 ) -> dict[Cell, Row]:
     """Runs every cell once, on whatever executor the options name.
 
-    A run whose worker died is started again; one that fails is not, and keeps no other
-    from running.
+    A run whose worker died is started again; one that fails is not, and does not keep
+    the others from running.
 
     Args:
         experiment: What to run.

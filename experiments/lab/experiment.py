@@ -148,7 +148,7 @@ class Later:
 
 
 def no_parts(config: Any) -> "list[tuple[Experiment, Any]]":
-    """An experiment that stands alone is made of no others."""
+    """Most experiments are not made of others."""
     return []
 
 
@@ -166,7 +166,7 @@ class Experiment:
             called in worker processes, so it must be a function of a module.
         audit: What `--audit` prints, for experiments that have it.
         arms: What each arm does, by name, for `--help` and the report.
-        summarize: Turns the table of results (one row a cell) into a `Summary`. It also
+        summarize: Turns the table of results (one row per cell) into a `Summary`. It also
             gets the work folder, where the runs' own tables lie, put together.
         metrics: The measurements that say most, for a table across a grid of options.
         tables: Tables that a run may leave in its folder as `<name>.parquet`; those of

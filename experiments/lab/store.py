@@ -3,7 +3,7 @@
 manifest.json            what these runs are: configuration, versions, machine
 runs/<condition>/<arm>/seed<k>/
     result.json          the run's measurements; written last
-    drift.parquet        if the run recorded drift, with TensorBoard files beside it
+    drift.parquet        if the run recorded drift, next to its TensorBoard files
 results.parquet          one row for each run
 drift.parquet            the runs' own tables, put together
 report.html
@@ -77,7 +77,7 @@ class Store:
 
     @contextlib.contextmanager
     def opened(self, experiment: str, config: RunConfig) -> Iterator[None]:
-        """Makes the folder and its manifest, drops unfinished runs, and keeps others out meanwhile.
+        """Makes the folder and its manifest, drops unfinished runs, and locks it.
 
         Raises:
             InputError: Another process works in the folder.
@@ -193,7 +193,7 @@ def folder_of(experiment: str, config: RunConfig) -> Path:
 
 
 def code_and_versions() -> dict[str, Any]:
-    """What results depend on beside the configuration."""
+    """What results depend on besides the configuration."""
     versions = {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}
     return {"versions": versions, "code": _digest_of_code()}
 
@@ -212,7 +212,7 @@ def manifest_of(experiment: str, config: RunConfig) -> dict[str, Any]:
 
 @functools.cache
 def _digest_of_code() -> str:
-    """Tells versions of the code apart, also between releases."""
+    """Distinguishes versions of the code, also between releases."""
     digest = hashlib.sha256()
     # Where the wheel is installed, the second folder lies in the first.
     folders = Path(tfbn.__file__).parent, Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Files that earlier runs left, read with a check: one that is damaged is told in one line."""
+"""Files that earlier runs left, read with a check: one that is damaged is reported in one line."""
 
 import json
 import os

@@ -77,7 +77,7 @@ def compare(pair: Twins, x: np.ndarray, y: np.ndarray, training: bool) -> dict[s
     Returns:
         `output`: the largest change of a logit, over the logits' standard deviation.
         `gradient`: the largest change of the gradient of any other weight, over its norm.
-        `bias_gradient`: the largest norm of a bias's gradient, over that of the kernel beside it.
+        `bias_gradient`: the largest norm of a bias's gradient, over that of the layer's kernel.
     """
     for model in (pair.without, pair.with_bias):
         for named in batch_normalizations(model):

@@ -89,7 +89,7 @@ def findings(config: Any, results: "pd.DataFrame") -> list[str]:
     for network in config.networks:
         parts = [f"{arm} {sentences.difference(c)}" for arm, c in _orders(config, results, network).items()]
         if parts:
-            lines.append(f"{network}, test accuracy beside {USUAL}: {'; '.join(parts)}.")
+            lines.append(f"{network}, test accuracy against {USUAL}: {'; '.join(parts)}.")
     return [*lines, *_walk(config, results)]
 
 

@@ -77,7 +77,7 @@ def cost_table(results: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def accuracy_table(trained: "pd.DataFrame", network: str, arms: list[str], reference: str) -> "pd.DataFrame":
-    """One row an arm: accuracy in both modes, and the paired difference to the usual order."""
+    """One row per arm: accuracy in both modes, and the paired difference to the usual order."""
     import pandas as pd
 
     rows = []

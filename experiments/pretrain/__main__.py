@@ -2,7 +2,7 @@
 
     python -m experiments.pretrain --output=tfbn/models/pretrained_weights
 
-makes the packaged weights anew: five networks in about three minutes on two cores.
+recreates the packaged weights: five networks in about three minutes on two cores.
 """
 
 import dataclasses

@@ -17,7 +17,7 @@ SHOWN = {
     "mean_shift": "moving mean, sd",
     "log_variance_ratio": "moving variance, nats per channel",
     "logits": "logits, sd",
-    "moved": "moved meanwhile, sd",
+    "moved": "moved during training, sd",
 }
 
 

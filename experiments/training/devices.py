@@ -68,7 +68,7 @@ def logical(count: int) -> list[str]:
         except RuntimeError:
             raise InputError(
                 "Expected a worker process that TensorFlow has not used yet, since devices are made when it "
-                f"starts. Received: one that has fewer than replicas={count}; start the workers anew"
+                f"starts. Received: one that has fewer than replicas={count}; restart the workers"
             ) from None
     return [f"CPU:{i}" for i in range(count)]
 

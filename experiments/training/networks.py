@@ -103,7 +103,7 @@ def build(config: Any, weights: str | Path | None) -> Any:
 
 
 def check_cifar(name: str, networks: tuple[str, ...]) -> None:
-    """Raises `InputError` unless each is one of ours in CIFAR form, as plain20; builds nothing.
+    """Raises `InputError` unless each is a builder of tfbn in CIFAR form, as plain20; builds nothing.
 
     Example:
 

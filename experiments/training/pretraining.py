@@ -47,7 +47,7 @@ def save(base: Any, path: Path) -> None:
 
 @contextlib.contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Keeps a second process from making the same file meanwhile; dies with its owner."""
+    """Keeps a second process from writing the same file at the same time; dies with its owner."""
     import fcntl
 
     path.parent.mkdir(parents=True, exist_ok=True)

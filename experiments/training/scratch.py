@@ -11,14 +11,14 @@ ROWS = 500  # images at a time where the size does not matter
 
 
 def accuracy(model: Any, x: np.ndarray, y: np.ndarray) -> float:
-    """The share of images told right in inference mode."""
+    """The share of images classified correctly in inference mode."""
     # Called as it is: tracing a deep network takes longer than running it a few times.
     starts = range(0, len(x), ROWS)
     return _share(np.concatenate([np.asarray(model(x[i : i + ROWS], training=False)) for i in starts]), y)
 
 
 def accuracy_by_batch(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> float:
-    """The share told right where every BatchNorm normalizes by the batch, as in `fit`."""
+    """The share classified correctly where every BatchNorm normalizes by the batch, as in `fit`."""
     run = _traced_by_batch(model)
     starts = range(0, len(x), batch_size)
     return _share(np.concatenate([run(x[i : i + batch_size]) for i in starts]), y)

@@ -56,7 +56,7 @@ def dense_network(shape: tuple[int, int, int], classes: int, units: int, momentu
 
 
 def with_dropout(network: str, rate: float, seed: int, classes: int, **arguments: Any) -> keras.Model:
-    """A network of ours with dropout between the pooled features and the last layer.
+    """A network with dropout between the pooled features and the last layer.
 
     Args:
         network: Its name, as `"resnet8"`.

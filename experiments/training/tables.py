@@ -42,7 +42,7 @@ def arms_table(arms: list[str], results: "pd.DataFrame") -> "pd.DataFrame":
 def accuracy_table(
     results: "pd.DataFrame", shift: str, arms: list[str], reference: str = REFERENCE
 ) -> "pd.DataFrame":
-    """One row an arm: mean and sd at both budgets, and the paired difference to the reference."""
+    """One row per arm: mean and sd at both budgets, and the paired difference to the reference."""
     import pandas as pd
 
     def row(arm: str) -> dict[str, str]:
@@ -60,7 +60,7 @@ def accuracy_table(
 
 
 def behavior_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd.DataFrame":
-    """One row an arm: fit against inference on the same images, drift, mismatch, time."""
+    """One row per arm: fit against inference on the same images, drift, mismatch, time."""
     import pandas as pd
 
     def row(arm: str) -> dict[str, str]:

@@ -43,7 +43,7 @@ def fit(
         y: Labels.
         batch_size: Examples in a batch.
         seed: Decides the order.
-        epochs: Passes through the data; with `steps`, rounds of so many steps.
+        epochs: Passes through the data; with `steps`, rounds of this many steps.
         steps: Steps in an epoch, with batches that are all full, as many passes as that
             takes. So runs of different batch sizes can be compared at the same number of steps.
         callbacks: Keras callbacks.

@@ -22,7 +22,7 @@ FOR_TENSORBOARD += ["mean_shift", "mismatch"]
 
 
 def check(config: Any) -> None:
-    """Raises `InputError` if the network, the weights, the data or a shift is not to be had."""
+    """Raises `InputError` if the network, the weights, the data or a shift is not available."""
     import tfbn
     from tfbn.datasets import shifts
 

@@ -1,6 +1,6 @@
 """What of a pretrained network should train: everything, its last layers, or only a new layer on top?
 
-Each strategy, and a network from scratch, is crossed with what BatchNorm does meanwhile:
+Each strategy, and a network from scratch, is crossed with what BatchNorm does:
 all of it in inference mode (training=False), or all of it normalizing by the batch and
 updating (training=True). Accuracy in inference mode against the time of the training, and
 against the number of target images, at a fixed number of steps. Where the frozen layers'

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MEAN = "any number of images (mean)"
-FEW = 100  # so many target images or fewer are "few"
+FEW = 100  # this many target images or fewer are "few"
 MARGIN = 2.0  # points of accuracy that "as good as" may lose
 
 
@@ -52,7 +52,7 @@ class Changes:
     def averaged(self) -> "Changes":
         """The same of each arm and seed's mean accuracy over the numbers of images.
 
-        Its intervals are over seeds alone, so that the numbers of images need not be told apart.
+        Its intervals are over seeds alone, so that the numbers of images need not be distinguished.
         """
         table = self.results.groupby(["arm", "seed"], sort=False).test_accuracy.mean().reset_index()
         return Changes(table.assign(condition="images=0", images=0))

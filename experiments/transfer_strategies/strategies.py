@@ -1,4 +1,4 @@
-"""What of a pretrained network trains, crossed with what its BatchNorm does meanwhile."""
+"""What of a pretrained network trains, crossed with what its BatchNorm does."""
 
 import dataclasses
 import time

@@ -4,7 +4,7 @@ A fresh BatchNorm in inference mode subtracts 0 and divides by sqrt(1 + epsilon)
 the scale of the signal at every BatchNorm of deep untrained networks, plain and residual,
 in inference mode and normalized by the batch. Then: accuracy in both modes after
 1, 2, 4, ... training steps, for several momenta, while the weights train, and once more
-with the trained weights held and the statistics started anew at (0, 1), beside the closed
+with the trained weights held and the statistics reset to (0, 1), beside the closed
 form 1 - momentum^steps. The default runs offline in about three minutes on two cores.
 """
 
@@ -31,7 +31,7 @@ class Config(ScratchConfig):
     batch_size: int = option(32, "Images in a batch.", low=2)
     learning_rate: float = option(1e-3, "Learning rate of Adam.", low=0.0)
     seeds: int = option(5, "How many seeds; every arm runs with each of them.", low=1)
-    margin: float = option(5.0, "Inference mode is usable within so many points of accuracy.", low=0.0)
+    margin: float = option(5.0, "Inference mode is usable within this many points of accuracy.", low=0.0)
 
 
 def cells(config: Config) -> list[Cell]:

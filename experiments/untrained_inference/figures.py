@@ -48,7 +48,7 @@ def _accuracy_curves(steps: "pd.DataFrame") -> Any:
 
 
 def _way(steps: "pd.DataFrame") -> Any:
-    """A line for each momentum, and the closed form beside it."""
+    """A line for each momentum, with the closed form for comparison."""
     import pandas as pd
 
     arms, at = list(dict.fromkeys(steps.arm)), sorted(set(steps.step))

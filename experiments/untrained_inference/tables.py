@@ -33,7 +33,7 @@ def scale_table(deep: "pd.DataFrame", scales: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def usable_table(config: Any, trained: "pd.DataFrame") -> "pd.DataFrame":
-    """One row a momentum: steps until usable in both phases, and the closed form beside it."""
+    """One row per momentum: steps until usable in both phases, with the closed form for comparison."""
     import pandas as pd
 
     rows = []

@@ -217,12 +217,12 @@ def test_statistics_bias_dead_channels_and_few_values():
     assert "still at (0, 1)" in rows["biased"]
     assert "still at (0, 1)" not in rows["lean"]
     assert "2 of 5 channels are dead" in rows["lean"]
-    assert "one value a channel" in rows["lean"]
+    assert "one value per channel" in rows["lean"]
     assert "one value" not in rows["biased"]
     few = {row.path: " | ".join(row.warnings) for row in tfbn.audit(model, batch_size=3).rows}
-    assert "3 values a channel" in few["lean"]
-    assert "values a channel" not in few["biased"]  # 3 x 4 x 4
-    assert "values a channel" not in " ".join(tfbn.audit(model).warnings)
+    assert "3 values per channel" in few["lean"]
+    assert "values per channel" not in few["biased"]  # 3 x 4 x 4
+    assert "values per channel" not in " ".join(tfbn.audit(model).warnings)
 
 
 def test_table_and_frame():

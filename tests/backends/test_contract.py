@@ -196,7 +196,7 @@ def test_audit_says_what_fit_then_does(rng):
     assert audit.observed
     [row] = audit.rows
     assert str(row.fit).startswith("batch statistics, held")
-    assert any("one value a channel in a batch" in warning for warning in row.warnings)
+    assert any("one value per channel in a batch" in warning for warning in row.warnings)
     assert moved_by_fit(model, rng) == {"kernel", "bias", "gamma", "beta"}
 
 
@@ -206,8 +206,8 @@ def test_audit_of_maps_of_a_size_that_is_not_known():
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(x))
     audit = tfbn.audit(keras.Model(inputs, keras.layers.BatchNormalization(name="vector")(x)), batch_size=8)
     assert audit.observed
-    few = {row.path: [w for w in row.warnings if "values a channel" in w] for row in audit.rows}
-    assert few == {"maps": [], "vector": ["8 values a channel in a batch: batch statistics mean little"]}
+    few = {row.path: [w for w in row.warnings if "values per channel" in w] for row in audit.rows}
+    assert few == {"maps": [], "vector": ["8 values per channel in a batch: batch statistics mean little"]}
 
 
 def test_the_fused_operation_is_tensorflows():

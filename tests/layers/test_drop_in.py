@@ -19,7 +19,7 @@ SETTINGS = {
     "no center": ({"center": False}, (6, 5, 5, 3)),
     "neither": ({"center": False, "scale": False}, (6, 5, 5, 3)),
     "one channel": ({}, (6, 5, 5, 1)),
-    "one value a channel": ({}, (1, 3)),
+    "one value per channel": ({}, (1, 3)),
     "regularized": ({"gamma_regularizer": "l2", "beta_constraint": "non_neg"}, (6, 5, 5, 3)),
     "float64": ({"dtype": "float64"}, (6, 5, 5, 3)),
     "mixed float16": ({"dtype": "mixed_float16"}, (6, 5, 5, 3)),

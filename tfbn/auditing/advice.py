@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tfbn.auditing.table import Row
 
 ARRIVED = 0.95  # of the way to the target's statistics; less leaves fit and predict apart
-MANY = 8 * FEW  # values a channel; the batch's mean is then off by a tenth of a standard deviation
+MANY = 8 * FEW  # values per channel; the batch's mean is then off by a tenth of a standard deviation
 
 
 def advice(facts: Sequence[Facts], rows: Sequence["Row"], steps: int | None) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _smallest(facts: Sequence[Facts], rows: Sequence["Row"]) -> Iterator[str]:
         return
     values, row = min(known, key=lambda pair: pair[0])
     said = (
-        f"The fewest values a channel in a batch (N*H*W): {values:,}, at {row.path!r}: a batch's mean "
+        f"The fewest values per channel in a batch (N*H*W): {values:,}, at {row.path!r}: a batch's mean "
         f"is off by {1 / math.sqrt(values):.2f} standard deviations"
     )
     if values < MANY and row.fit.normalizes_by == "batch":

@@ -14,7 +14,7 @@ from tfbn.graph.traversal import NamedLayer, built_batch_normalizations, named_l
 from tfbn.layers import BatchNormalization, modes
 from tfbn.utils.validation import check_at_least
 
-# Layers that behave otherwise in training, beside BatchNormalization.
+# Layers other than BatchNormalization that behave differently in training.
 _RANDOM: tuple[str, ...] = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
 _RANDOM += ("GaussianNoise", "GaussianDropout", "AlphaDropout")
 
@@ -30,7 +30,7 @@ def audit(model: Any, batch_size: int | None = None, steps: int | None = None) -
     Warned about: a `training=` at a call site that this Keras overrides, or that leaks;
     batch statistics in `evaluate`; flags changed since the train step was traced;
     statistics still at (0, 1); a bias just before (it has no effect while the batch
-    normalizes); too few values a channel for batch statistics to mean anything; dead
+    normalizes); too few values per channel for batch statistics to mean anything; dead
     channels; statistics, gamma or beta that are NaN, infinite, negative (the variance) or
     too large for float16; what a saved model will have lost; averaged weights (`use_ema`),
     which need statistics of their own. Averages that a callback puts in (`SwapEMAWeights`)
@@ -38,7 +38,7 @@ def audit(model: Any, batch_size: int | None = None, steps: int | None = None) -
 
     Args:
         model: Any built Keras model or layer.
-        batch_size: For the warning about few values a channel, and for the advice.
+        batch_size: For the warning about few values per channel, and for the advice.
         steps: Training steps, for the advice: how far the moving statistics will have moved
             after them, `1 - momentum**steps` of the way, and what to try.
 

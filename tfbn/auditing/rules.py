@@ -21,7 +21,7 @@ from tfbn.transforms.linear import is_linear
 DEAD = 1e-12  # a moving variance below this says that the channel is constant
 LARGEST_FLOAT16 = float(np.finfo("float16").max)
 _STEPS_OF_FIT = ("train_step", "compute_loss")
-FEW = 16  # values a channel; the batch's mean is then off by a quarter of a standard deviation
+FEW = 16  # values per channel; the batch's mean is then off by a quarter of a standard deviation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,9 +180,9 @@ def _few_values(facts: Facts) -> Iterator[str]:
     if values is None:
         return
     if values == 1:
-        yield "one value a channel in a batch: normalized by the batch, the output is beta whatever the input"
+        yield "one value per channel in a batch: normalized by it, the output is beta for any input"
     elif values < FEW:
-        yield f"{values} values a channel in a batch: batch statistics mean little"
+        yield f"{values} values per channel in a batch: batch statistics mean little"
 
 
 def _own_steps(model: Any) -> Iterator[str]:

@@ -48,7 +48,7 @@ class Audit:
         observed: Whether the model could be run on symbolic inputs. If not, the modes
             come from the layers' flags alone, and flags at call sites are not seen.
         advice: For the batch size and the steps that were given: how far the moving
-            statistics will have moved, the fewest values a channel, dead channels, what to try.
+            statistics will have moved, the fewest values per channel, dead channels, what to try.
     """
 
     model: str

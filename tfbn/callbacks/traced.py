@@ -1,4 +1,4 @@
-"""What of a recorder is traced: kept with a model, so that its next recorded fit traces nothing anew."""
+"""What of a recorder is traced: kept with a model, so that its next recorded fit traces nothing again."""
 
 import dataclasses
 import operator

@@ -40,7 +40,7 @@ def load_folder(
         image_size: Height and width in pixels, the border included.
         border: Empty pixels on each side.
         channels: 1 (gray) or 3; None means 3.
-        limit: Read at most so many examples, drawn over all classes.
+        limit: Read at most this many examples, drawn over all classes.
         split: Read `"train"`, `"validation"` or `"test"` only, where the folder has them.
         skip_unreadable: Whether to go on without files that cannot be read; a warning names
             them.

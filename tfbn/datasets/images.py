@@ -37,7 +37,7 @@ class Form:
         image_size: Height and width in pixels, the border included; None: as stored.
         border: Empty (zero) pixels on each side.
         channels: 1 (gray) or 3; None: as stored.
-        limit: Read at most so many examples; None: all.
+        limit: Read at most this many examples; None: all.
 
     Raises:
         InputError: One of them is out of range.

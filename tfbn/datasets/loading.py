@@ -63,7 +63,7 @@ def builder(name: str, data_dir: str | os.PathLike | None = None, download: bool
             ways += f", or apt-get install {debian_fashion_mnist.PACKAGE}"
         raise fail("dataset", f"to be prepared in {found.data_dir_root} ({ways})", name)
     _prepare(found)
-    # Anew: where another process was first, the old builder does not know the splits.
+    # Again: if another process was first, the old builder does not know the splits.
     return tfds.builder(name, data_dir=data_dir)
 
 
@@ -87,7 +87,7 @@ def load(
         image_size: Height and width in pixels, the border included; None: as stored.
         border: Empty (zero) pixels on each side.
         channels: 1 (gray) or 3; None: as stored.
-        limit: Read at most so many examples.
+        limit: Read at most this many examples.
         positions: Keep only the examples at these positions of the split, in this order;
             the others are not decoded.
         data_dir: See `builder`.
@@ -131,7 +131,7 @@ def load(
 
 
 def _prepare(found: Any) -> None:
-    """Prepares a data set, unless another process does meanwhile; quietly where nothing is downloaded."""
+    """Prepares a data set, unless another process is doing so; quiet if nothing is downloaded."""
     import io
 
     folder = Path(found.data_dir_root)
@@ -149,7 +149,7 @@ def _prepare(found: Any) -> None:
 
 @contextlib.contextmanager
 def _one_at_a_time(folder: Path, name: str) -> Iterator[None]:
-    """Keeps a second process from preparing the same data set meanwhile."""
+    """Keeps a second process from preparing the same data set at the same time."""
     import fcntl
 
     try:

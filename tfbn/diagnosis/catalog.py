@@ -100,7 +100,7 @@ _CALL_SITES = {
 
 def few_values(plan: Plan) -> Iterator[Finding]:
     """So few values per channel that batch statistics are mostly noise."""
-    texts = ("one value a channel", "values a channel in a batch")
+    texts = ("one value per channel", "values per channel in a batch")
     batch = {row.path for row in plan.audit.rows if row.fit.normalizes_by == "batch"}
     paths = [
         row.path

@@ -1,4 +1,4 @@
-"""Layers: `BatchNormalization` with `training` apart from `trainable`."""
+"""Layers: `BatchNormalization` with `training` separate from `trainable`."""
 
 import keras  # noqa: F401  whole, before a module that needs it is half loaded
 

@@ -1,4 +1,4 @@
-"""`BatchNormalization` with `training` and `update_statistics` apart from `trainable`."""
+"""`BatchNormalization` with `training` and `update_statistics` separate from `trainable`."""
 
 import math
 from typing import Any
@@ -55,7 +55,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             not synchronized). `True`: insist on it, an error where it does not apply.
             `False`: never. The moving statistics are the same either way to rounding.
             Largest error of an output against float64, the outputs' standard deviation
-            being 1: fused 4e-7 at 64 values a channel and 2e-5 at 65,536; Keras's own
+            being 1: fused 4e-7 at 64 values per channel and 2e-5 at 65,536; Keras's own
             arithmetic 5e-7 and 5e-6 (`python -m benchmarks --only=accuracy`).
         **kwargs: As in `keras.layers.BatchNormalization`.
 

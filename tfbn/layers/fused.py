@@ -63,7 +63,7 @@ def normalize_by_batch_and_update(
     """As `normalize_by_batch`, and the moving averages after this batch.
 
     The operation makes the averages itself, but of the variance times `N / (N - 1)`
-    (Bessel), N values a channel. Its average of `moving * N / (N - 1)` and of that,
+    (Bessel), N values per channel. Its average of `moving * N / (N - 1)` and of that,
     divided by the factor, is the average of the biased variances that stock Keras keeps.
 
     Args:
@@ -73,7 +73,7 @@ def normalize_by_batch_and_update(
         momentum: Below 1.
 
     Returns:
-        `(outputs, mean, variance)`, the latter two as they shall be now.
+        `(outputs, mean, variance)`, the latter two already updated.
     """
     import tensorflow as tf
 
@@ -123,7 +123,7 @@ def normalize_by_held(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, e
     """As `normalize_by_moving`, for gamma and beta that do not train.
 
     The operation's own gradient computes theirs along with that of x, which costs as much
-    again. Here they are apart, and a traced step leaves out what nobody asks for.
+    again. Here they are apart, and a traced step leaves out what is not needed.
     """
     import tensorflow as tf
 

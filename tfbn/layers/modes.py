@@ -1,6 +1,6 @@
 """What a BatchNormalization layer does in a call, as one small value with a name.
 
-Three things that stock Keras ties to one condition are told apart here:
+Three things that stock Keras ties to one condition are separate here:
 
 - what the layer **normalizes by**: the batch's statistics or the moving ones;
 - whether the moving statistics **update**;
@@ -60,7 +60,7 @@ def resolve(
     |---|---|---|
     | `training=True` | always | unless `update_statistics=False` |
     | `training=False` | never | only if `update_statistics=True` |
-    | `training=None` | if `trainable` | as it normalizes, unless told |
+    | `training=None` | if `trainable` | as it normalizes, unless set |
 
     In an inference call: the moving statistics, or those of the batch where
     `batch_statistics_in_inference=True`; no update, always.

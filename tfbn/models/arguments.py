@@ -14,7 +14,7 @@ Builder = TypeVar("Builder", bound=Callable)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What every builder takes beside the depth, in the manner of `keras.applications`.
+    """What every builder takes besides the depth, in the manner of `keras.applications`.
 
     Attributes:
         include_top: Whether the network ends in global pooling and a dense layer.

@@ -25,9 +25,9 @@ class Architecture:
         shortcut: The shortcut around each block, None in a plain network.
         stem: Kernel and stride of the first convolution.
         stem_pool: Whether a 3x3 max pooling of stride 2 follows it.
-        width: Filters of the stem and the first stage, unless told otherwise.
-        size: Height and width of the images, unless told otherwise.
-        classes: Number of classes, unless told otherwise.
+        width: Filters of the stem and the first stage, unless given.
+        size: Height and width of the images, unless given.
+        classes: Number of classes, unless given.
     """
 
     name: str

@@ -144,8 +144,8 @@ def _build(name: str, arguments: dict[str, Any], weights: Any) -> keras.Model:
             raise InputError(f"{str(error).strip()} Received: name={name!r}") from error
         cache = Path(os.environ.get("KERAS_HOME", "~/.keras")) / "models"
         raise InputError(
-            f"Expected `weights` to be had: Keras could not fetch them and looks for them in {cache}. "
-            "A file or None works without a network. "
+            f"Expected `weights` to be available: Keras could not download them to {cache}. "
+            "A file or None works offline. "
             f"Received: weights='imagenet', name={name!r} ({_first_line(error)})"
         ) from error
 

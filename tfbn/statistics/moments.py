@@ -20,7 +20,7 @@ class Moments:
     Attributes:
         mean: Shape `(channels,)`, float64.
         variance: Shape `(channels,)`, float64.
-        count: How many values a channel had: batch size times positions.
+        count: How many values per channel had: batch size times positions.
     """
 
     mean: np.ndarray

@@ -124,7 +124,7 @@ def _one_pass(
 
 
 def _readable(batches: Batches) -> Iterator[Any]:
-    """The batches, checked; what goes wrong inside the data set is told as such."""
+    """The batches, checked; errors raised while reading the data set are reported as such."""
     count = 0
     iterator = iter(batches)
     while True:
@@ -186,7 +186,7 @@ class Observer(keras.Model):
         self.observe = EagerIfNeeded(model, predictor(self), self._call_eagerly)
 
     def _substitutable(self) -> list[Any]:
-        # Asked for anew each time, since Keras would track a list of layers kept here.
+        # Fetched each time, since Keras would track a list of layers kept here.
         return [named.layer for named in replaceable(self.inner)[0]]
 
     def hold(self, index: int, population: Moments) -> None:

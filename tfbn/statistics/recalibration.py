@@ -58,7 +58,7 @@ def recalibrate(
             `keras.utils.PyDataset`, a generator; see `tfbn.utils.batches.Batches`. Targets
             and sample weights are not used.
         batch_size: Samples a batch, if `data` are arrays; default 32.
-        steps: Read at most so many batches.
+        steps: Read at most this many batches.
         method: `"batch"` or `"exact"`, see above.
         share: Of the population's statistics: `(1 - share) * old + share * population`, for
             mean and variance; 1 replaces the old ones.

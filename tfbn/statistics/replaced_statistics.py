@@ -126,7 +126,7 @@ def batch_statistics(model: Any) -> Iterator[None]:
     """While the block runs, inference calls normalize by the batch, and nothing updates.
 
     Inference calls are `predict`, `evaluate` and `model(x)`; dropout and all else stay
-    in inference mode, and training calls are as ever. The difference between a metric
+    in inference mode, and training calls are unchanged. The difference between a metric
     inside and outside the block is the mismatch between what a layer trained by batch
     statistics has learned on and what it will be used with.
 

@@ -1,4 +1,4 @@
-"""Writing for TensorBoard: what `tfbn.DriftRecorder` writes, from a training loop of one's own.
+"""Writing for TensorBoard: what `tfbn.DriftRecorder` writes, from a custom training loop.
 
 `writer` makes a `Writer` for one run: drift, mismatch, performance in both modes, channels.
 `hparams` and `text` write what a study knows of a run when it has ended, `findings` what went wrong.

@@ -28,11 +28,11 @@ def heat_map(title: str, unit: str, steps: Sequence[int], layers: Sequence[str],
     """Draws layers (downwards, in the model's order) by steps (to the right).
 
     The scale is logarithmic where the values go over more than two orders of magnitude,
-    so that small drift is seen beside large drift; values that are 0 or not finite are gray.
+    so that small drift is visible next to large drift; values that are 0 or not finite are gray.
 
     Args:
         title: What is shown.
-        unit: Its unit, written beside the color bar.
+        unit: Its unit, written next to the color bar.
         steps: Steps of the columns, ascending.
         layers: Names of the rows.
         values: Shape `(layers, steps)`, not negative.

@@ -1,4 +1,4 @@
-"""Opening a `Writer` in a training loop of one's own."""
+"""Opening a `Writer` in a custom training loop."""
 
 import os
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def writer(
     every: int = 1,
     steps: int | None = None,
 ) -> Writer:
-    """Writes what `tfbn.DriftRecorder` writes for TensorBoard, from a training loop of one's own.
+    """Writes what `tfbn.DriftRecorder` writes for TensorBoard, from a custom training loop.
 
     Args:
         log_dir: The run's folder.

@@ -33,7 +33,7 @@ class Curves:
         self.metrics = tags.SERIES[series]
         self._layers = layers
         self.thinning = Thinning(int(np.clip(ALL_POINTS // (len(layers) * len(self.metrics)), 100, POINTS)))
-        self._point: Any = None  # a `Summary` with all tags, filled anew for each point
+        self._point: Any = None  # a `Summary` with all tags, refilled for each point
         self.steps: list[int] = []
         self.rows: list[np.ndarray] = []
 

@@ -20,7 +20,7 @@ class Thinning:
         self._stride: int | None = None
 
     def begin(self, rows: int | None) -> None:
-        """A training of so many rows begins; None: nobody knows how many."""
+        """Training that will produce this many rows begins; None if unknown."""
         self._stride = None if rows is None else -(-rows // self._limit) or 1
 
     def keeps(self, row: int) -> bool:

@@ -189,7 +189,7 @@ def _set_trainable(model: Any, chosen: list[Any], trainable: bool) -> None:
 
     A variable trains if it says so itself and the model that is fitted does; what stands
     between them has no say. But Keras's setter on a container also sets everything in it.
-    So the containers of what is chosen are set first, each to whether anything in it shall
+    So the containers of what is chosen are set first, each to whether anything in it will
     train, and then their own variables and every other layer.
     """
     everything = [model, *(named.layer for named in named_layers(model))]

@@ -23,7 +23,7 @@ class Batches:
             generator or any other iterable, of elements `x`, `(x, y)` or `(x, y, sample_weight)`.
         batch_size: Of arrays, default 32; the last batch may be smaller. The others
             bring their own.
-        steps: Take at most so many batches. Needed if the data set is infinite.
+        steps: Take at most this many batches. Needed if the data set is infinite.
 
     Attributes:
         length: The number of batches if it is known, else None.

@@ -9,14 +9,14 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike) -> Iterator[Path]:
-    """Yields a temporary path beside `path` that becomes `path` on success.
+    """Yields a temporary path next to `path` that becomes `path` on success.
 
     The bytes are flushed to the disk before the rename, so a reader sees the old
     file, no file or the whole new one, also after a crash. On an exception the
     temporary file is removed and `path` stays as it was.
 
     Args:
-        path: Where the file shall be. Its folder is made if missing.
+        path: Path of the file. Its folder is made if missing.
 
     Yields:
         The temporary path; write and close it inside the block.

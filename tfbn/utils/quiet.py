@@ -1,7 +1,7 @@
 """TensorFlow without the dozen lines that it writes to standard error while it loads.
 
 Before its log is set up TensorFlow heeds no environment variable, so the file descriptor
-itself points elsewhere meanwhile. Python's own errors are raised as ever.
+itself points elsewhere meanwhile. Python's own errors are raised as usual.
 """
 
 import contextlib

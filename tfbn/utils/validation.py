@@ -13,7 +13,7 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """A user's mistake, told in one line; the binaries show it without a traceback."""
+    """A user's mistake; the binaries print it without a traceback."""
 
 
 def fail(name: str, expected: str, value: Any) -> InputError:
