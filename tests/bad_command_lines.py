@@ -32,7 +32,7 @@ MAIN_JOB = {
     "--model=resnett8": "`name` to be a network (did you mean resnet8",
     "--model=VGG16": "a network with BatchNormalization, which this one has not. Received: name='VGG16'",
     "--model=nowhere.keras": "`model` to be a file that exists. Received: model='nowhere.keras'",
-    "--model=broken.keras": "`model` to be a Keras model that can be loaded. Received: model='broken.keras'",
+    "--model=broken.keras": "`model` to be a Keras model file",
     "--model=vector.keras": "`model` to take images, (batch, height, width, channels). Received: model=(None",
     "--model=any_size.keras": "`image_size` to be given, since the network takes any. Received: image_size=0",
     "--model=any_size.keras --image_size=12": "`model` to have at least one BatchNormalization layer",
@@ -106,8 +106,8 @@ OTHERS = {
     "pretrain --test_images=5000": "`test_images` to be less than 5000, the images of mnist5k. Received: tes",
     "pretrain --output=file": "`output` to be a folder that can be written. Received: output='file'",
     "several_devices --sizes=": "`sizes` to name at least one. Received: sizes=()",
-    "several_devices --sizes=7": "`sizes` to be multiples of replicas=2. Received: sizes='7'",
-    "several_devices --sizes=400": "`sizes` to be at most train_images=300. Received: sizes='400'",
+    "several_devices --sizes=7": "`sizes` to be multiples of replicas=2. Received: sizes=7",
+    "several_devices --sizes=400": "`sizes` to be at most train_images=300. Received: sizes=400",
     "several_devices --workers=0": "`workers` to be at least 1 for several devices. Received: workers=0",
     "sweep": "`grid` to name at least one option and its values. Received: grid=()",
     "sweep --grid=momentum": "`grid` to be an option and its values, as momentum=0.9,0.99. Received: grid='m",
@@ -124,8 +124,8 @@ OTHERS = {
     "transfer_strategies --train_images=": "`train_images` to name at least one. Received: train_images=()",
     "transfer_strategies --shift=": "`shift` to be one of ['none', 'contrast', 'noise', 'inversion', 'blur']",
     f"transfer_strategies --model=good.keras {SMALL}": "`frozen` to name what last_* freezes of good.keras",
-    "untrained_inference --momenta=2": "`momenta` to be a number in [0, 1]. Received: momenta=2.0",
-    "untrained_inference --momenta=slow": "`momenta` to be numbers in [0, 1]. Received: momenta='slow'",
+    "untrained_inference --momenta=2": "`momenta` to be a number in [0.0, 1.0]. Received: momenta=2.0",
+    "untrained_inference --momenta=slow": "flag --momenta=slow: could not convert string to float: 'slow'",
 }
 
 REFUSED = {f"frozen_batchnorm {line}": piece for line, piece in MAIN_JOB.items()} | OTHERS

@@ -71,7 +71,7 @@ def markdown(config: Any, said: list[str], table: "pd.DataFrame") -> str:
         *said,
     ]
     for title, part in by_kind(table).items():
-        lines += ["", f"### {title}", "", *HEADER, *map(_row, part.itertuples())]
+        lines += ["", f"## {title}", "", *HEADER, *map(_row, part.itertuples())]
     return "\n".join(lines) + "\n"
 
 

@@ -27,8 +27,8 @@ class Preprocessed(keras.Model):
     """
 
     @property
-    def preprocess(self) -> Callable:
-        return self.__dict__["_function_of_raw_inputs"]
+    def preprocess(self) -> Any:
+        return self.__dict__.get("_function_of_raw_inputs")
 
     @preprocess.setter
     def preprocess(self, function: Callable) -> None:
