@@ -21,9 +21,9 @@ class Preprocessed(keras.Model):
 
     >>> inputs = keras.Input((1,))
     >>> model = Preprocessed(inputs, keras.layers.ReLU()(inputs))
-    >>> model.preprocess = lambda x: x / 255
-    >>> model.predict(np.array([[51.0], [255.0]]), verbose=0).round(1).ravel().tolist()
-    [0.2, 1.0]
+    >>> model.preprocess = lambda x: x / 256
+    >>> model.predict(np.array([[64.0], [256.0]]), verbose=0).ravel().tolist()
+    [0.25, 1.0]
     """
 
     @property
