@@ -19,9 +19,8 @@ from ..lab import binary
 from ..lab.experiment import Cell, Experiment, Later, RunConfig
 from ..lab.options import option
 from .arms import FAMILY, SETTINGS, TUNED
-from .conditions import CONDITIONS, named
+from .conditions import CONDITIONS, QUICK, named
 
-QUICK = ("base", "toy", "toy_contrast", "digits")
 TUNED_SEEDS = 5  # of the arms whose network trains
 FIRST_SEEDS = 4  # fewer give no verdict, so every condition gets these before any gets more
 

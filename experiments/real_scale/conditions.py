@@ -115,3 +115,7 @@ def quick(condition: Condition) -> Condition:
         test=min(condition.test, 200),
         steps=150,
     )
+
+
+# The conditions of a first look.
+QUICK = ("base", "toy", "toy_contrast", "digits")

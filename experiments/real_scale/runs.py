@@ -17,8 +17,9 @@ def condition_of(config: Any, name: str) -> conditions.Condition:
     return conditions.quick(condition) if config.quick else condition
 
 
-def check(config: Any, names: tuple[str, ...]) -> None:
-    """Raises `InputError` if weights or images of these conditions are missing."""
+def check(config: Any) -> None:
+    """Raises `InputError` if weights or images of the chosen conditions are missing."""
+    names = [name for name in config.conditions if not config.quick or name in conditions.QUICK]
     for name in names:
         condition = condition_of(config, name)
         if condition.target == "photographs":
