@@ -100,7 +100,7 @@ def test_preprocessing_is_the_networks_own(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda f: (f / "x.keras").write_text("not a model"), "Keras model that can be loaded"),
+        (lambda f: (f / "x.keras").write_text("not a model"), "to be a Keras model file"),
         (
             lambda f: keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(f / "x.keras"),
             "to take images",

@@ -10,7 +10,7 @@ from experiments.lab import binary, runner
 from experiments.several_devices import __main__ as several_devices
 from tfbn.utils.validation import InputError
 
-SMALL = several_devices.Config(seeds=1, workers=1, sizes=("8",), train_images=64, test_images=50, epochs=1)
+SMALL = several_devices.Config(seeds=1, workers=1, sizes=(8,), train_images=64, test_images=50, epochs=1)
 
 
 @pytest.mark.long
@@ -30,7 +30,7 @@ def test_synchronized_ones_agree_and_separate_ones_do_not(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sizes": ("7",)}, "multiples of replicas=2. Received: sizes='7'"),
+        ({"sizes": (7,)}, "multiples of replicas=2. Received: sizes=7"),
         ({"sizes": ("many",)}, "sizes='many'"),
         ({"workers": 0}, "`workers` to be at least 1"),
         ({"shift": "contrst"}, "did you mean contrast"),
