@@ -152,5 +152,5 @@ def test_a_file_with_code_in_it_runs_none(tmp_path):
     inputs = keras.Input((8, 8, 1))
     keras.Model(inputs, keras.layers.Lambda(lambda x: x + 1)(inputs)).save(path)
     config = type("Options", (), {"model": str(path), "image_size": 0, "channels": 0})()
-    with pytest.raises(InputError, match="Keras model that can be loaded|to hold no code"):
+    with pytest.raises(InputError, match=r"Keras model that can be loaded|to hold no code"):
         networks.input_shape(config)
