@@ -129,7 +129,7 @@ def test_a_training_that_is_restored_continues_its_log(data, tmp_path):
     np.testing.assert_allclose(continued["mean_shift"], whole["mean_shift"], rtol=1e-5)
 
 
-def test_steps_of_an_epoch_that_is_trained_again_come_once(data, tmp_path):
+def test_steps_of_an_epoch_that_is_trained_again_come_once(data, tmp_path, capsys):
     with pytest.raises(RuntimeError):
         fit(data, [DriftRecorder(tmp_path / "log"), Ends(RuntimeError, step=STEPS + 2)])
     model = fit(data, [], epochs=1)
@@ -138,6 +138,24 @@ def test_steps_of_an_epoch_that_is_trained_again_come_once(data, tmp_path):
     log = read_drift(tmp_path / "log")
     assert log["step"].tolist() == list(range(3 * STEPS + 1))
     assert log["epoch"].tolist() == [0] * (STEPS + 1) + [1] * STEPS + [2] * STEPS
+    said = capsys.readouterr().out
+    assert f"at epoch 1; steps {STEPS + 1} to {STEPS + 2} are recorded again" in said
+
+
+def test_a_custom_loop_without_epochs_moves_aside_too(data, tmp_path):
+    first = fit(data, [DriftRecorder(tmp_path / "log", tensorboard=False)], epochs=2)
+    before = read_drift(tmp_path / "log")
+    recorder = DriftRecorder(tmp_path / "log", tensorboard=False)
+    callbacks = keras.callbacks.CallbackList([recorder], model=first)
+    callbacks.on_train_begin()
+    for batch in range(3):
+        callbacks.on_train_batch_begin(batch)
+        first.train_on_batch(data[0][:8], data[1][:8])
+        callbacks.on_train_batch_end(batch)
+    callbacks.on_train_end()
+    assert recorder.log_dir == tmp_path / "log-1"
+    assert read_drift(recorder.log_dir)["step"].tolist() == [0, 1, 2, 3]
+    assert read_drift(tmp_path / "log").equals(before)
 
 
 def test_another_model_does_not_continue_a_log(data, tmp_path, capsys):

@@ -72,6 +72,8 @@ class DriftRecorder(keras.callbacks.Callback):
     Raises:
         InputError: A bad argument. In `fit`: the model has no BatchNormalization layer;
             `reference` has other layers; the recorder was used with another model.
+        RuntimeError: In `fit`: a layer's variables were replaced, or a custom loop called the
+            recorder too seldom to keep every row.
 
     Example:
 
@@ -100,23 +102,14 @@ class DriftRecorder(keras.callbacks.Callback):
         overwrite: bool = False,
         probe_labels: Any = None,
     ):
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__()
         self._options = RecordingOptions(every, probe, probe_labels, probe_every)
         self.every = every
         if not isinstance(log_dir, (str, os.PathLike)) or not can_be_written(log_dir):
             raise fail("log_dir", "to be a folder that can be written", log_dir)
         self.log_dir = Path(log_dir)
-        self._arguments = {
-            "log_dir": self.log_dir,
-            "every": every,
-            "probe": probe,
-            "probe_every": probe_every,
-            "reference": reference,
-            "tensorboard": tensorboard,
-            "heat_maps": heat_maps,
-            "overwrite": overwrite,
-            "probe_labels": probe_labels,
-        }
+        self._arguments = arguments | {"log_dir": self.log_dir}
         self._reference: Snapshot | None = reference
         self._model_began_with: weakref.ref | None = None
         self._position = Position()
@@ -173,6 +166,8 @@ class DriftRecorder(keras.callbacks.Callback):
         self._position.epoch = epoch + self._epoch_offset
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self._epoch_offset is None:  # a custom loop without epochs
+            self.on_epoch_begin(self._position.next_epoch)
         if self._recording is not None:
             self._recording.batch_begins()
         elif self._due and self._hook is not None and not building.is_ready(self.model):

@@ -70,8 +70,11 @@ def _to_be_continued(folder: Path, epoch: int, channels: Mapping[str, int]) -> P
         same = False
     if not same or list(reference or ()) != list(channels):
         return None
+    before = last_step(folder)
     drift_log.keep_epochs_before(folder, epoch)
     step = last_step(folder)
+    replaced = f"; steps {step + 1} to {before} are recorded again" if step < before else ""
+    print(f"DriftRecorder: continues the log in {folder} at epoch {epoch}{replaced}")
     return Place(folder, reference, step) if step >= 0 else None
 
 
