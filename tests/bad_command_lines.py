@@ -125,7 +125,6 @@ OTHERS = {
     "transfer_strategies --shift=": "`shift` to be one of ['none', 'contrast', 'noise', 'inversion', 'blur']",
     f"transfer_strategies --model=good.keras {SMALL}": "`frozen` to name what last_* freezes of good.keras",
     "untrained_inference --momenta=2": "`momenta` to be a number in [0.0, 1.0]. Received: momenta=2.0",
-    "untrained_inference --momenta=slow": "flag --momenta=slow: could not convert string to float: 'slow'",
 }
 
 REFUSED = {f"frozen_batchnorm {line}": piece for line, piece in MAIN_JOB.items()} | OTHERS
@@ -138,6 +137,7 @@ NOT_UNDERSTOOD = {
     "frozen_batchnorm --noaudit=1": "--noaudit=1 does not take an argument. See --help.",
     "frozen_batchnorm --audit=perhaps": "('Non-boolean argument to boolean flag', 'perhaps'). See --help.",
     "depth --depths=deep": "flag --depths=deep: invalid literal for int() with base 10: 'deep'. See --help.",
+    "untrained_inference --momenta=slow": "flag --momenta=slow: could not convert string to float: 'slow'. S",
 }
 
 

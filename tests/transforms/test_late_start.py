@@ -361,8 +361,18 @@ def test_traced_in_any_way_it_is_the_same(compiled):
 
 
 def test_weights_are_swapped_with_their_averages():
-    model = trained(optimizers.Adam(0.01, use_ema=True))
-    model.fit(X, Y, verbose=0, epochs=2, validation_data=(X, Y), callbacks=[keras.callbacks.SwapEMAWeights()])
+    """The averages stand in for the weights while validation runs, and only then."""
+    losses, weights = [], []
+    for callbacks in ([], [keras.callbacks.SwapEMAWeights()]):
+        model = trained(optimizers.Adam(0.01, use_ema=True))
+        history = model.fit(
+            X, Y, verbose=0, epochs=2, shuffle=False, validation_data=(X, Y), callbacks=callbacks
+        )
+        losses.append(history.history["val_loss"])
+        weights.append(values(model.weights))
+    assert not np.allclose(*losses, rtol=1e-6)
+    for plain, swapped in zip(*weights, strict=True):
+        np.testing.assert_allclose(plain, swapped, rtol=1e-6)
 
 
 def test_averages_before_the_first_step_are_the_weights():
