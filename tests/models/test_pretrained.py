@@ -103,6 +103,6 @@ def test_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch, tmp_path):
 
     monkeypatch.setattr("keras.src.applications.mobilenet_v2.file_utils.get_file", no_network)
     with pytest.raises(
-        tfbn.utils.validation.InputError, match=r"could not fetch them .*A file or None works"
+        tfbn.utils.validation.InputError, match=r"could not download them to .*A file or None works"
     ):
         pretrained("MobileNetV2", input_shape=(96, 96, 3))
