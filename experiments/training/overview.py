@@ -36,7 +36,7 @@ def of_images(config: Any) -> str:
     source = config.target
     found, inside = pool(source), listing(source.folder)
     train, test = positions(source, found, config.train_images, config.test_images, seed=0)
-    how = "its own split" if found.splits else "drawn anew for each seed"
+    how = "its own split" if found.splits else "drawn separately for each seed"
     lines = [
         f"Images in {config.data_dir}: {found.size:,} in {classes_of(inside)}",
         f"Sizes: {sizes_of(inside.files)}; fed as {' x '.join(map(str, source.shape))}",

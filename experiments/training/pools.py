@@ -13,7 +13,7 @@ from tfbn.datasets import Form, Images, Listing, Stream, builder, list_folder, l
 from tfbn.datasets.folder import read, recognized
 from tfbn.utils.validation import InputError
 
-# Runs draw from at most so many images of a TFDS data set.
+# Runs draw from at most this many images of a TFDS data set.
 POOL = 20_000
 # Bytes. A source that is smaller in the run's form is read once and kept.
 KEPT = 2**28
@@ -67,7 +67,7 @@ class Source:
         return Form(size, border, channels)
 
     def bytes_of(self, images: int) -> int:
-        """The size of so many images in memory, as float32."""
+        """The size of this many images in memory, as float32."""
         return 4 * images * math.prod(self.shape)
 
 

@@ -49,7 +49,7 @@ class Page:
         self.driver, self.url = driver, url
 
     def open(self, fragment=""):
-        """Opens the tab anew; `fragment` is what the URL keeps for it.
+        """Opens the tab again; `fragment` is what the URL keeps for it.
 
         Where TensorBoard is open already, only the tab's own page is loaded again.
         """
@@ -92,7 +92,7 @@ class Page:
         return self.wait(lambda: self.all(css))[0]
 
     def until_listed(self, runs):
-        """TensorBoard reads the logs in the background: opens the tab until so many runs are listed."""
+        """TensorBoard reads the logs in the background: opens the tab until this many runs are listed."""
         for _ in range(60):
             self.open()
             if self.imported("data.js", "return (await module.ask('runs')).runs.length") == runs:

@@ -75,7 +75,7 @@ def write_run(folder, shift, arm, seed):
 
 
 def write_deep(folder, layers=200, steps=2000):
-    """A run of a network of so many layers, in five stages."""
+    """A run of a network with this many layers, in five stages."""
     rng = np.random.default_rng(0)
     of_stage = layers // 5
     paths = [f"net/stage{i // of_stage}/block{i % of_stage}/bn" for i in range(layers)]

@@ -16,7 +16,7 @@ from tfbn.statistics.moments import Moments, pool
 from tfbn.utils.validation import check_at_least, fail
 
 _INNER = 3  # parts of the examples to choose by
-_FEWER = 2  # the same, from so many examples on
+_FEWER = 2  # the same, from this many examples on
 _MANY = 500
 
 
@@ -59,7 +59,7 @@ def choose(
         up_to: The frozen part ends after this layer; None: before the last Dense layer.
         batch_size: Of batch statistics.
         repeats: Parts, at least three.
-        most_examples: Use at most so many images, drawn over all classes.
+        most_examples: Use at most this many images, drawn over all classes.
         seed: Decides the draw and the parts.
         verbose: Say how far it is.
 

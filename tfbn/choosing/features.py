@@ -66,7 +66,7 @@ def by_batch(
         network: From images to features.
         x: Images, anything that `len` and an array of positions can be asked of.
         parts: Positions; a batch never mixes two of them.
-        batch_size: At most so many images in a batch; a part's batches are of equal size.
+        batch_size: At most this many images in a batch; a part's batches are of equal size.
         tick: Called after the pass.
 
     Returns:

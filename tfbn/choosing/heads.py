@@ -62,7 +62,7 @@ def _in_span(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def held_out_parts(labels: np.ndarray, parts: int, seed: int) -> list[np.ndarray]:
-    """Positions in so many parts, each with its share of every class.
+    """Positions in this many parts, each with its share of every class.
 
     Example:
 

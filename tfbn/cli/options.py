@@ -79,7 +79,7 @@ OPTIONS = {
         Option("up_to", "model", "", "The frozen part ends after this layer; empty: before the head."),
         Option("data_dir", "data", "", "A folder of class folders, also below train, val and test."),
         Option("skip_unreadable", "data", False, "Go on without the files that cannot be read."),
-        Option("most_images", "data", 1000, "Use at most so many images, drawn over all classes."),
+        Option("most_images", "data", 1000, "Use at most this many images, drawn over all classes."),
         Option("batch_size", "training", 32, "Images in a batch of the training to come."),
         Option("steps", "training", 0, "Steps of the training to come; 0: not known."),
         Option(
