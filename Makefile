@@ -16,15 +16,19 @@ run: $(READY)  ## The main job on the data that comes with the package.
 # Processes of one thread each do not compete for cores.
 check test test-long: export TF_NUM_INTRAOP_THREADS = 1
 check test test-long: export TF_NUM_INTEROP_THREADS = 1
+# xdist waits forever for the rest of a file whose worker has died; without another worker it ends and says so.
+PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist=loadfile --max-worker-restart=0
+# A test that hangs fails, and says where it stood.
+QUICK = $(PYTEST) -m "not long" --timeout=600
 UNIT_TESTS = tests/test_layering.py tests/utils tests/graph tests/layers tests/statistics tests/auditing
 check: lint  ## Lint, types, and the library's unit tests; about a minute.
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist=loadfile -m "not long" $(UNIT_TESTS)
+	$(QUICK) $(UNIT_TESTS)
 
 test: $(READY)  ## Every quick test; under ten minutes on two cores.
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist=loadfile -m "not long"
+	$(QUICK)
 
 test-long: $(READY)  ## The quick tests and those that take minutes each.
-	$(BIN)/python -m pytest -q -n $(WORKERS)
+	$(PYTEST)
 
 # One at a time, each in a fork of a process that has TensorFlow: hours in all, so MODULES="tfbn/layers" LIMIT=40.
 mutants: $(READY)  ## Small faults put into the core one at a time; the tests have to see 95 % of them.

@@ -11,6 +11,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from tfbn.utils.extras import EXPERIMENTS, check_installed
+from tfbn.utils.pipes import reader_may_leave
 from tfbn.utils.quiet import load_tensorflow
 from tfbn.utils.validation import InputError
 
@@ -45,10 +46,9 @@ def _importable(experiment: Experiment) -> Experiment:
 
 
 def _parse(argv: list[str]) -> list[str]:
-    if any(argument.lstrip("-").startswith("help") for argument in argv):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--help | head` ends quietly
     try:
-        return flags.FLAGS(argv)
+        with reader_may_leave():
+            return flags.FLAGS(argv)
     except (flags.Error, ValueError) as error:  # the latter where --no<flag> is given a value
         raise _exit_with(f"{str(error).removesuffix(' ?')}. See --help.") from None
     except SystemExit:  # the help was printed; absl would make that a failure

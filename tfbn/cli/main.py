@@ -2,13 +2,13 @@
 
 import os
 import re
-import signal
 import sys
 from collections.abc import Sequence
 
 from absl import flags
 
 from tfbn.cli import options
+from tfbn.utils.pipes import reader_may_leave
 from tfbn.utils.validation import InputError, near_names
 
 EXIT_USER_ERROR, EXIT_STOPPED = 2, 130
@@ -70,9 +70,8 @@ def _run(arguments: list[str]) -> int:
 
 
 def _print_help(text: str) -> None:
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--help | head` ends quietly
-    print(text)
+    with reader_may_leave():
+        print(text)
 
 
 def _parsed(command: options.Command, values: flags.FlagValues, arguments: list[str]) -> str:
