@@ -42,7 +42,10 @@ class Config(RunConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    """The first seeds of every condition, then fine-tuning in the base condition, then the others."""
+    """The first seeds of every condition, then fine-tuning in the base condition, then the other seeds.
+
+    Fine-tuning goes family by family, so that a study that is interrupted has verdicts on some.
+    """
     names = [name for name in config.conditions if not config.quick or name in QUICK]
     seeds = min(config.seeds, FIRST_SEEDS) if config.quick else config.seeds
     groups = range(min(seeds, FIRST_SEEDS)), range(FIRST_SEEDS, seeds)
@@ -50,7 +53,7 @@ def cells(config: Config) -> list[Cell]:
         [Cell(name, FAMILY, seed) for name in names for seed in group if seed < named(name).most_seeds]
         for group in groups
     )
-    tuned = [Cell("base", family, seed) for seed in range(min(seeds, TUNED_SEEDS)) for family in TUNED]
+    tuned = [Cell("base", family, seed) for family in TUNED for seed in range(min(seeds, TUNED_SEEDS))]
     return [*first, *(tuned if "base" in names and not config.quick else []), *others]
 
 
