@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.lab.intervals import Interval
 from experiments.real_scale import figure, stored, tables
-from experiments.real_scale.arms import TUNED
+from experiments.real_scale.arms import TUNED, UPDATING
 from experiments.real_scale.conditions import CONDITIONS
 from experiments.real_scale.judging import differences
 from experiments.real_scale.rules import LEAST_SEEDS, MEASURES, Rule
@@ -131,6 +131,7 @@ def _missing(arms: "pd.DataFrame") -> str:
         return part.seed.nunique()
 
     ran = {each.says: seeds(arms[arms.condition == name]) for name, each in CONDITIONS.items()}
+    ran["moving statistics normalize and update"] = seeds(arms[arms.family == UPDATING])
     ran |= {each.says: seeds(arms[arms.family == name]) for name, each in TUNED.items()}
     return "; ".join(f"{says} ({n})" for says, n in ran.items() if n < LEAST_SEEDS) or "nothing"
 

@@ -18,10 +18,11 @@ import functools
 from ..lab import binary
 from ..lab.experiment import Cell, Experiment, Later, RunConfig
 from ..lab.options import option
-from .arms import FAMILY, SETTINGS, TUNED
-from .conditions import CONDITIONS, QUICK, named
+from .arms import FAMILY, SETTINGS, TUNED, UPDATING
+from .conditions import CONDITIONS, QUICK, UPDATED, named
 
 TUNED_SEEDS = 5  # of the arms whose network trains
+FAMILIES = (FAMILY, UPDATING, *TUNED)
 FIRST_SEEDS = 4  # fewer give no verdict, so every condition gets these before any gets more
 
 
@@ -38,11 +39,12 @@ class Config(RunConfig):
         "Photographs: the folder that tuxpaint-stamps-default installs or was unpacked into, or one of class "
         "folders.",
     )
+    families: tuple = option(FAMILIES, "Families of arms.", choices=FAMILIES)
     quick: bool = option(False, f"A first look: {', '.join(QUICK)} with fewer images, steps and seeds.")
 
 
 def cells(config: Config) -> list[Cell]:
-    """The first seeds of every condition, then fine-tuning in the base condition, then the other seeds.
+    """The first seeds of every condition, then the other families, then the other seeds.
 
     Fine-tuning goes family by family, so that a study that is interrupted has verdicts on some.
     """
@@ -53,8 +55,10 @@ def cells(config: Config) -> list[Cell]:
         [Cell(name, FAMILY, seed) for name in names for seed in group if seed < named(name).most_seeds]
         for group in groups
     )
+    updating = [Cell(name, UPDATING, seed) for name in UPDATED if name in names for seed in groups[0]]
     tuned = [Cell("base", family, seed) for family in TUNED for seed in range(min(seeds, TUNED_SEEDS))]
-    return [*first, *(tuned if "base" in names and not config.quick else []), *others]
+    others = [*updating, *(tuned if "base" in names else []), *others] if not config.quick else []
+    return [cell for cell in [*first, *others] if cell.arm in config.families]
 
 
 later = functools.partial(Later, __package__)

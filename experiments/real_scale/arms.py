@@ -42,6 +42,11 @@ FROZEN = {
     )
 }
 
+UPDATING = (
+    "updating"  # the family whose frozen network normalizes by moving statistics that its batches update
+)
+UPDATING_MOMENTA = {f"{UPDATING}_{m:g}": m for m in (0.9, 0.99)}  # by arm
+
 
 TUNING_RATES = (1e-4, 5e-4)  # of Adam, where the network trains
 PROBE_RATE = 1e-3  # of the head before the network trains
@@ -98,6 +103,11 @@ def tuned_settings(tuning: Tuning) -> dict[str, str]:
     return names | {f"{tuning.name}_recalibrated": f"{tuning.says}, recalibrated at the end"}
 
 
-SETTINGS = {name: arm.says for name, arm in FROZEN.items()} | {
-    name: says for tuning in TUNED.values() for name, says in tuned_settings(tuning).items()
+_UPDATED = {
+    name: f"training=False, statistics update, momentum {m:g}" for name, m in UPDATING_MOMENTA.items()
 }
+SETTINGS = (
+    {name: arm.says for name, arm in FROZEN.items()}
+    | _UPDATED
+    | {name: says for tuning in TUNED.values() for name, says in tuned_settings(tuning).items()}
+)

@@ -117,5 +117,7 @@ def quick(condition: Condition) -> Condition:
     )
 
 
+# The conditions of the arms whose statistics update while they normalize.
+UPDATED = ("base", "contrast", "toy", "toy_contrast")
 # The conditions of a first look.
 QUICK = ("base", "toy", "toy_contrast", "digits")

@@ -82,11 +82,7 @@ def run(
 
 def extracted(condition: Condition, seed: int, images: Images, extractor: statistics.Extractor) -> Features:
     """Every forward pass of a seed."""
-    drawn = draws.draw(condition, len(images.images), seed)
-    x, y = {}, {}
-    for i, (name, indices) in enumerate(dataclasses.asdict(drawn).items()):
-        x[name] = targets.images_of(condition, images, indices, seed + 1_000_003 * i)  # noise of its own
-        y[name] = images.labels[indices]
+    x, y = targets.of_seed(condition, images, seed)
     source = extractor.source
     taken = draws.batches(condition.train, condition.batch, ORDERS, seed)
     by_batch, seen = zip(*(extractor.by_batch(x["train"][indices]) for indices in taken), strict=True)
@@ -115,16 +111,17 @@ def _converged_in_fit(features: Features, kind: str) -> Any:
 
 
 def _chosen(arm: Arm, features: Features, short: dict[Any, heads.Head]) -> dict[str, float]:
+    by_rate = {rate: short[arm.fits_on, rate] for rate in RATES}
+    return chosen(by_rate, features.validation[arm.judged_by], features.test[arm.judged_by])
+
+
+def chosen(by_rate: dict[float, heads.Head], validation: Part, test: Part) -> dict[str, float]:
     """The head at the rate that does best on validation images; of equal ones the smallest rate."""
-    validation, test = features.validation[arm.judged_by], features.test[arm.judged_by]
-    scores = {
-        rate: short[arm.fits_on, rate].accuracy(validation.features, validation.labels) for rate in RATES
-    }
-    rate = max(RATES, key=lambda each: (scores[each], -each))
-    head = short[arm.fits_on, rate]
+    scores = {rate: head.accuracy(validation.features, validation.labels) for rate, head in by_rate.items()}
+    rate = max(by_rate, key=lambda each: (scores[each], -each))
     return {
         "learning_rate": rate,
-        "fit_accuracy": head.fit_accuracy,
+        "fit_accuracy": by_rate[rate].fit_accuracy,
         "validation_accuracy": scores[rate],
-        "test_accuracy": head.accuracy(test.features, test.labels),
+        "test_accuracy": by_rate[rate].accuracy(test.features, test.labels),
     }

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import conditions, frozen, targets, tuning
-from .arms import FAMILY
-from .statistics import Extractor
+from . import conditions, frozen, targets, tuning, updating
+from .arms import FAMILY, UPDATING
+from .statistics import Extractor, Follower, Source
 
 
 def condition_of(config: Any, name: str) -> conditions.Condition:
@@ -42,7 +42,9 @@ def run(config: Any, cell: Any, folder: Path) -> dict[str, float]:
     images = targets.pool(condition.target, condition.size, config.photographs)
     started = time.process_time()
     if cell.arm == FAMILY:
-        rows = frozen.run(condition, cell.seed, images, _extractor(condition, cell.seed))
+        rows = frozen.run(condition, cell.seed, images, _source(Extractor, condition, cell.seed))
+    elif cell.arm == UPDATING:
+        rows = updating.run(condition, cell.seed, images, _source(Follower, condition, cell.seed))
     else:
         rows = tuning.run(condition, cell.seed, images, cell.arm)
     cost = {"cpu_seconds": time.process_time() - started, "commit": commit()}
@@ -50,15 +52,15 @@ def run(config: Any, cell: Any, folder: Path) -> dict[str, float]:
     return {key: rows[0][key] for key in ("test_accuracy", "validation_accuracy")}
 
 
-def _extractor(condition: conditions.Condition, seed: int) -> Extractor:
+def _source(kind: Any, condition: conditions.Condition, seed: int) -> Any:
     """One for all seeds, but for ResNet-8, which has weights of each seed's own."""
     by_seed = seed if condition.network == "resnet8" else 0
-    return _kept_extractor(condition.network, condition.size, by_seed)
+    return _kept_source(kind, condition.network, condition.size, by_seed)
 
 
 @functools.lru_cache(maxsize=1)
-def _kept_extractor(network: str, size: int, seed: int) -> Extractor:
-    return Extractor(targets.network(conditions.Condition("", "", network, size=size), seed))
+def _kept_source(kind: Any, network: str, size: int, seed: int) -> Source:
+    return kind(targets.network(conditions.Condition("", "", network, size=size), seed))
 
 
 @functools.cache

@@ -27,31 +27,29 @@ def _variables(layers: list[Any]) -> list[Any]:
     return [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
 
 
-class Extractor:
-    """Features of images: normalized by moving statistics that are given, or by the batch.
+class Source:
+    """Features of images under any moving statistics.
 
     Args:
         base: A network from images to pooled features; it is frozen here, and its
-            BatchNormalization set to normalize by the batch in training calls.
+            BatchNormalization set to update in training calls.
+        training: Whether it normalizes by the batch in training calls.
 
     Attributes:
         base: That network.
         source: Its moving statistics as they were.
     """
 
-    def __init__(self, base: Any):
+    def __init__(self, base: Any, training: bool):
         import tensorflow as tf
 
         tfbn.convert(base, fused=None)
-        tfbn.freeze(base, None, training=True, update_statistics=True, trainable=False)
+        tfbn.freeze(base, None, training=training, update_statistics=True, trainable=False)
         self.base = base
         self._layers = [site.layer for site in batch_normalizations(base)]
-        for layer in self._layers:
-            layer.momentum = 0.0  # the moving statistics become those of the last batch
         self.source = self.statistics
-        shape = tf.TensorSpec((None, *base.input_shape[1:]), tf.float32)
-        self._infer = tf.function(lambda x: base(x, training=False), input_signature=[shape])
-        self._normalize = tf.function(lambda x: base(x, training=True), input_signature=[shape])
+        self._shape = tf.TensorSpec((None, *base.input_shape[1:]), tf.float32)
+        self._infer = tf.function(lambda x: base(x, training=False), input_signature=[self._shape])
 
     @property
     def statistics(self) -> np.ndarray:
@@ -68,6 +66,28 @@ class Extractor:
         chunks = range(0, len(images), CHUNK)
         return np.concatenate([self._infer(images[i : i + CHUNK]).numpy() for i in chunks])
 
+    def _in_training(self, momentum: float) -> Any:
+        """A training call, with that momentum for good."""
+        import tensorflow as tf
+
+        for layer in self._layers:
+            layer.momentum = momentum
+        call = tf.function(lambda x: self.base(x, training=True), input_signature=[self._shape])
+        call.get_concrete_function()
+        return call
+
+
+class Extractor(Source):
+    """Features that are normalized by the batch, too, and population statistics.
+
+    Args:
+        base: See `Source`.
+    """
+
+    def __init__(self, base: Any):
+        super().__init__(base, training=True)
+        self._normalize = self._in_training(momentum=0.0)  # the statistics become those of the last batch
+
     def by_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features of a batch normalized by itself, and the statistics that it was normalized by."""
         features = self._normalize(images).numpy()
@@ -77,6 +97,31 @@ class Extractor:
         """The population statistics over the target's images, as `tfbn.recalibrate` sets them."""
         tfbn.recalibrate(self.base, images, batch_size=CHUNK, verbose=False)
         return self.statistics
+
+
+class Follower(Source):
+    """Features that are normalized by moving statistics which the batches update meanwhile.
+
+    Args:
+        base: See `Source`.
+    """
+
+    def __init__(self, base: Any):
+        super().__init__(base, training=False)
+        self._calls: dict[float, Any] = {}
+
+    def follow(self, batches: list[np.ndarray], momentum: float) -> tuple[list[np.ndarray], np.ndarray]:
+        """Features of batches, each by the statistics as they are then; and what these come to.
+
+        Args:
+            batches: Images; the first one meets the pretrained statistics.
+            momentum: Of the moving average.
+        """
+        if momentum not in self._calls:
+            self._calls[momentum] = self._in_training(momentum)
+        self.statistics = self.source
+        features = [self._calls[momentum](images).numpy() for images in batches]
+        return features, self.statistics
 
 
 def blended(source: np.ndarray, target: np.ndarray, share: float) -> np.ndarray:

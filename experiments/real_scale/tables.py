@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .arms import FAMILY, FROZEN, SETTINGS
+from .arms import FAMILY, FROZEN, SETTINGS, TUNED, UPDATING, UPDATING_MOMENTA
 from .conditions import CONDITIONS
 from .judging import Judgment, judge
 from .rules import LEAST_SEEDS, RULES
@@ -22,14 +22,15 @@ def accuracies(arms: "pd.DataFrame", measure: str) -> "pd.DataFrame":
     """Percent right on test images by one measure: a row for each condition, a column for each frozen arm."""
     import pandas as pd
 
-    rows = []
+    shown, rows = [name for name in (*FROZEN, *UPDATING_MOMENTA) if (arms.setting == name).any()], []
     for name in CONDITIONS:
-        part = arms[(arms.condition == name) & (arms.family == FAMILY)]
-        if len(part):
+        part = arms[(arms.condition == name) & arms.family.isin((FAMILY, UPDATING))]
+        if (part.family == FAMILY).any():
             means = part.groupby("setting", observed=True)[measure].mean() * 100
-            row = {"condition": CONDITIONS[name].says, "seeds": part.seed.nunique()}
+            row = {"condition": CONDITIONS[name].says, "seeds": part[part.family == FAMILY].seed.nunique()}
             row["N·H·W"] = CONDITIONS[name].values_a_channel
-            row |= {arm.name.replace("_", " "): f"{means[arm.name]:.1f}" for arm in FROZEN.values()}
+            for arm in shown:
+                row[arm.replace("_", " ")] = f"{means[arm]:.1f}" if arm in means else "-"
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -40,7 +41,7 @@ def tuned(arms: "pd.DataFrame") -> "pd.DataFrame":
 
     rows = []
     for name, condition in CONDITIONS.items():
-        part = arms[(arms.condition == name) & (arms.family != FAMILY)]
+        part = arms[(arms.condition == name) & arms.family.isin({*TUNED})]
         for setting in (each for each in SETTINGS if (part.setting == each).any()):
             own = part[part.setting == setting]
             mean = f"{100 * own.test_accuracy.mean():.1f}"

@@ -1,5 +1,6 @@
 """The networks and the images of the study."""
 
+import dataclasses
 import functools
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from tfbn.datasets import Images, load, load_folder, shifts, stamps
 from tfbn.models import build, pretrained
 from tfbn.models.weights import packaged
 
+from . import draws
 from .conditions import Condition
 
 POOL = 20_000  # of a large target, no more images are read
@@ -71,3 +73,15 @@ def images_of(condition: Condition, images: Images, indices: np.ndarray, seed: i
     if condition.network == "resnet8":
         return moved
     return np.broadcast_to(moved, (*moved.shape[:3], 3)) * np.float32(255)
+
+
+def of_seed(
+    condition: Condition, images: Images, seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The images of a seed as the network takes them, and their labels, both by `"train"` and so on."""
+    x, y = {}, {}
+    drawn = draws.draw(condition, len(images.images), seed)
+    for i, (name, indices) in enumerate(dataclasses.asdict(drawn).items()):
+        x[name] = images_of(condition, images, indices, seed + 1_000_003 * i)  # noise of its own
+        y[name] = images.labels[indices]
+    return x, y

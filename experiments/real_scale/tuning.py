@@ -30,13 +30,7 @@ def run(condition: Condition, seed: int, images: Images, family: str) -> list[di
         family: A name of `arms.TUNED`.
     """
     tuning = TUNED[family]
-    drawn = draws.draw(condition, len(images.images), seed)
-    parts = {"train": drawn.train, "validation": drawn.validation, "test": drawn.test}
-    x = {
-        name: targets.images_of(condition, images, indices, seed + 1_000_003 * i)
-        for i, (name, indices) in enumerate(parts.items())
-    }
-    y = {name: images.labels[indices] for name, indices in parts.items()}
+    x, y = targets.of_seed(condition, images, seed)
     found: dict[str, list[dict[str, Any]]] = {}
     for rate in TUNING_RATES:
         trained = _Training(condition, seed, tuning, rate, x["train"], y["train"], len(images.class_names))

@@ -8,7 +8,17 @@ import pytest
 
 import tfbn
 from experiments.lab import binary
-from experiments.real_scale import arms, conditions, draws, frozen, heads, rules, statistics, targets
+from experiments.real_scale import (
+    arms,
+    conditions,
+    draws,
+    frozen,
+    heads,
+    rules,
+    statistics,
+    targets,
+    updating,
+)
 from tfbn.datasets import Images, load
 from tfbn.graph.traversal import batch_normalizations
 from tfbn.utils.validation import InputError
@@ -63,7 +73,7 @@ def test_batches_hold_every_image_in_every_order():
 def _fit(training, momentum, x, y, taken, seed):
     """The same training by `fit` itself: a frozen network and a head, batch after batch."""
     base = tfbn.convert(targets.network(TINY, seed), fused=None)
-    tfbn.freeze(base, None, training=training, trainable=False)
+    tfbn.freeze(base, None, training=training, update_statistics=True, trainable=False)
     for site in batch_normalizations(base):
         site.layer.momentum = momentum
     head = heads.first(base.output_shape[1], 3, seed)
@@ -90,18 +100,44 @@ def test_one_pass_through_the_batches_gives_what_fit_gives(momentum, digits, ext
     model, dense = _fit(True, momentum, x, y, taken, seed=0)
     np.testing.assert_allclose(head.kernel, dense.kernel.numpy(), rtol=1e-3, atol=2e-4)
     np.testing.assert_allclose(head.bias, dense.bias.numpy(), rtol=1e-3, atol=2e-4)
-    theirs = np.concatenate(
-        [
-            v.numpy()
-            for s in batch_normalizations(model)
-            for v in (s.layer.moving_mean, s.layer.moving_variance)
-        ]
-    )
-    np.testing.assert_allclose(moved, theirs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(moved, _row(model), rtol=1e-4, atol=1e-5)
     assert np.abs(moved - extractor.source).max() > 0.05
     test = targets.images_of(TINY, digits, drawn.test, 0)
     logits = head.logits(extractor.infer(test, moved))
     np.testing.assert_allclose(logits, model.predict(test, verbose=0), rtol=1e-3, atol=1e-3)
+
+
+def _row(model):
+    return statistics.row_of([site.layer for site in batch_normalizations(model)])
+
+
+def test_one_pass_gives_what_fit_gives_where_moving_statistics_normalize_and_update(digits):
+    follower = statistics.Follower(targets.network(TINY, seed=0))
+    x, y = targets.of_seed(TINY, digits, seed=0)
+    taken = draws.batches(TINY.train, TINY.batch, frozen.ORDERS, seed=0)
+    order = [taken[i % len(taken)] for i in range(TINY.steps)]
+    labels = [y["train"][i] for i in order]
+    for momentum in (0.9, 0.5, 0.9):  # the second pass leaves nothing behind for the third
+        seen, moved = follower.follow([x["train"][i] for i in order], momentum)
+        head = heads.short(heads.first(seen[0].shape[1], 3, 0), seen, labels, 0.01, TINY.steps)
+    model, dense = _fit(False, momentum, x["train"], y["train"], taken, seed=0)
+    np.testing.assert_allclose(head.kernel, dense.kernel.numpy(), rtol=1e-3, atol=2e-4)
+    np.testing.assert_allclose(head.bias, dense.bias.numpy(), rtol=1e-3, atol=2e-4)
+    np.testing.assert_allclose(moved, _row(model), rtol=1e-4, atol=1e-5)
+    assert np.abs(moved - follower.source).max() > 0.05
+    assert np.abs(seen[0] - seen[len(taken)]).max() > 0.01  # the same images by other statistics
+    np.testing.assert_allclose(seen[0], follower.infer(x["train"][order[0]], follower.source), atol=1e-4)
+    logits = head.logits(follower.infer(x["test"], moved))
+    np.testing.assert_allclose(logits, model.predict(x["test"], verbose=0), rtol=1e-3, atol=1e-3)
+
+
+def test_arms_whose_statistics_update_have_what_the_other_frozen_arms_have(digits, extractor):
+    rows = updating.run(TINY, 0, digits, statistics.Follower(targets.network(TINY, seed=0)))
+    assert [row["setting"] for row in rows] == [*arms.UPDATING_MOMENTA]
+    assert {*rows[0]} == {*frozen.run(TINY, 0, digits, extractor)[0]}
+    for row in rows:
+        assert row["learning_rate"] in arms.RATES
+        assert all(0 <= row[measure] <= 1 for measure in rules.MEASURES)
 
 
 def test_inference_features_are_those_of_the_statistics_given(digits, extractor):
@@ -201,7 +237,15 @@ def test_the_first_seeds_of_every_condition_come_first():
     assert {cell.seed for cell in first} == {0, 1, 2, 3}
     assert [*dict.fromkeys(cell.condition for cell in first)] == [*conditions.CONDITIONS]
     assert max(cell.seed for cell in cells if cell.condition == "photographs") == 4
-    tuned = [cell for cell in cells if cell.arm != arms.FAMILY]
+    updating_cells = [cell for cell in cells if cell.arm == arms.UPDATING]
+    assert {(cell.condition, cell.seed) for cell in updating_cells} == {
+        (name, seed) for name in ("base", "contrast", "toy", "toy_contrast") for seed in range(4)
+    }
+    tuned = [cell for cell in cells if cell.arm in arms.TUNED]
+    assert len(cells) == len(frozen_cells) + len(updating_cells) + len(tuned)
+    assert study.cells(study.Config(families=("updating",), seeds=2)) == [
+        cell for cell in updating_cells if cell.seed < 2
+    ]
     assert {cell.arm for cell in tuned} == {*arms.TUNED}
     assert {cell.condition for cell in tuned} == {"base"}
     assert len(tuned) == 5 * len(arms.TUNED)
