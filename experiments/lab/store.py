@@ -27,7 +27,7 @@ import tfbn
 from tfbn.utils.files import can_be_written, flush_to_disk, written_whole
 from tfbn.utils.validation import InputError
 
-from . import stored_files
+from . import origin, stored_files
 from .experiment import Cell, RunConfig
 
 if TYPE_CHECKING:
@@ -207,6 +207,8 @@ def manifest_of(experiment: str, config: RunConfig) -> dict[str, Any]:
         "config": {k: list(v) if isinstance(v, tuple) else v for k, v in options.items()},
         **code_and_versions(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "processor": origin.processor(),
+        "commit": origin.commit(),
     }
 
 

@@ -1,11 +1,11 @@
 """From a cell of the study to a table of its arms."""
 
 import functools
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
+from ..lab.origin import commit
 from . import conditions, frozen, targets, tuning, updating
 from .arms import FAMILY, UPDATING
 from .statistics import Extractor, Follower, Source
@@ -47,7 +47,7 @@ def run(config: Any, cell: Any, folder: Path) -> dict[str, float]:
         rows = updating.run(condition, cell.seed, images, _source(Follower, condition, cell.seed))
     else:
         rows = tuning.run(condition, cell.seed, images, cell.arm)
-    cost = {"cpu_seconds": time.process_time() - started, "commit": commit()}
+    cost = {"cpu_seconds": time.process_time() - started, "commit": commit(Path(__file__).parent)}
     pd.DataFrame([{**row, **cost} for row in rows]).to_parquet(folder / "arms.parquet", index=False)
     return {key: rows[0][key] for key in ("test_accuracy", "validation_accuracy")}
 
@@ -61,20 +61,3 @@ def _source(kind: Any, condition: conditions.Condition, seed: int) -> Any:
 @functools.lru_cache(maxsize=1)
 def _kept_source(kind: Any, network: str, size: int, seed: int) -> Source:
     return kind(targets.network(conditions.Condition("", "", network, size=size), seed))
-
-
-@functools.cache
-def commit() -> str:
-    """The commit of the code that ran, with a `+` where files were changed since; "" outside a checkout."""
-    root = Path(__file__).parent
-    asked = (
-        ["rev-parse", "--short=10", "HEAD"],
-        ["status", "--porcelain", "--untracked-files=no", "--", "."],
-    )
-    found = [
-        subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
-        for words in asked
-    ]
-    if any(each.returncode for each in found):
-        return ""
-    return found[0].stdout.strip() + ("+" if found[1].stdout.strip() else "")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from tfbn.utils.files import written_whole
 from tfbn.utils.validation import InputError, fail
 
+from ..lab.origin import processor
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -58,7 +60,7 @@ def collect(work_dir: Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
     stored = json.loads(manifest.read_text())
     newest = max(folder.stat().st_mtime for folder in finished)
     about = {key: stored[key] for key in ABOUT} | {
-        "processor": _processor(),
+        "processor": processor(),
         "commits": sorted({*table.commit}),
         "runs": len(finished),
         "date": pd.Timestamp(newest, unit="s").strftime("%Y-%m-%d"),
@@ -106,16 +108,6 @@ def restore(work_dir: Path, photographs: str, folder: Path = FOLDER) -> None:
                 own = rows.drop(columns=["condition", "family", "seed"])
                 own.to_parquet(unfinished / "arms.parquet", index=False)
                 store.finish(cell, unfinished, {**measured, "seconds": float(first.cpu_seconds)})
-
-
-def _processor() -> str:
-    """The processor's name, where the system tells it."""
-    import platform
-
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
 
 
 if __name__ == "__main__":

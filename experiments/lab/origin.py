@@ -1,0 +1,42 @@
+"""Where results come from: the commit of the code and the processor."""
+
+import functools
+import platform
+import subprocess
+from pathlib import Path
+
+CODE = Path(__file__).parents[1]
+
+
+@functools.cache
+def commit(folder: Path = CODE) -> str:
+    """The commit of the code in a folder, with a `+` where files in it were changed since.
+
+    Args:
+        folder: As it was when first asked about.
+
+    Returns:
+        Ten digits; "" outside a checkout, or without git.
+    """
+    asked = (
+        ["rev-parse", "--short=10", "HEAD"],
+        ["status", "--porcelain", "--untracked-files=no", "--", "."],
+    )
+    try:
+        found = [
+            subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+            for words in asked
+        ]
+    except FileNotFoundError:
+        return ""
+    if any(each.returncode for each in found):
+        return ""
+    return found[0].stdout.strip() + ("+" if found[1].stdout.strip() else "")
+
+
+def processor() -> str:
+    """The processor's name and its cores, where the system tells them."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
