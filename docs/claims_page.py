@@ -1,67 +1,166 @@
-"""Puts the results of a run of all claims where people look: `python -m docs.claims_page runs/claims`.
+"""Puts the verdicts on all claims where people look, from the kept results, in seconds.
 
-Writes `docs/claims.md` with the table and a plot for each experiment, puts the table into
-README.md, and stores it for the notebook in `experiments/results`. The folder is the work folder of
-`python -m experiments.claims`.
+`python -m docs.claims_page` writes `docs/claims.md` and the sentence between its marks in the README
+from `experiments/results`: what each experiment's kept runs say is computed again. With work folders,
+as `python -m docs.claims_page runs/claims runs/depth`, it first keeps the results in these and draws
+their plots.
 """
 
-import shutil
+import collections
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from docs.real_scale_page import COMMIT, between_marks
+from experiments.claims import table as claims
+from experiments.claims.__main__ import EXPERIMENTS
+from experiments.lab import catalog, kept
+from experiments.lab.decisions import VERDICTS
+from experiments.lab.experiment import Summary
+from experiments.lab.verdicts import CLAIM
+from experiments.real_scale import stored as real_scale
+from experiments.real_scale import summary, tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 DOCS = Path(__file__).parent
-README = DOCS.parent / "README.md"
-BEGIN, END = "<!-- claims begin -->\n", "<!-- claims end -->\n"  # in the README
-RESULTS = DOCS.parent / "experiments" / "results"
+PAGE, README = DOCS / "claims.md", DOCS.parent / "README.md"
+REAL_SCALE = "real_scale"  # kept by conditions and seeds, not as one finished work folder
+STORED = kept.FOLDER / "claims.parquet"
 WIDTH, COLORS = 1100, 64  # of the plots: enough to be read, and small files
+BEFORE = "2026-11-21"  # the run of all experiments whose rows were not kept
 INTRODUCTION = """# Claims, measured
 
 Tutorials and papers make claims about BatchNorm, residual networks and transfer learning. Each experiment
-tests some of them, beside questions of our own. A claim **holds**, **does not hold**, or holds **only if**
-a condition is met: then there is a condition where it holds and one where the opposite does, or the
-difference between two conditions is not zero. **Shown only there** means that it holds in some conditions
-and that these runs cannot tell in the others. The rules stand in `experiments/lab/decisions.py`:
-differences are paired by seed, intervals are of 95 % and never narrower than the noise of the test images
-allows, p values are corrected (Holm) for the number of conditions, and fewer than four seeds decide
-nothing.
+tests some of them, and some questions of our own. A claim **holds** if it does in every condition, and
+**does not hold** if the opposite is so in some and it holds in none. It holds **only if** a condition
+is met: then there is a condition where it holds and one where the opposite does, or the difference
+between two conditions is not zero. **Shown only there** means that it holds in some conditions and
+that these runs cannot tell in the others.
 
+The number in a row is that of one condition: the one nearest to the limit where the claim holds everywhere,
+the one furthest below it where the claim does not hold, and else the one that speaks for the claim most.
+Click on the source, or on "details", for the others. In the small plots the middle is the limit, as a
+difference of zero; to the right of it the claim holds. The scale is logarithmic, its ends are 100.
+
+The rules stand in `experiments/lab/decisions.py` and in the `claims.py` of each experiment: differences are
+paired by seed; intervals are of 95 % and never narrower than the noise of the test images; p values are
+corrected (Holm) for the number of conditions; "no difference" takes two one-sided tests; and fewer than
+four seeds decide nothing. At the end of the page stands which commit's rules and code each number is of.
 """
+KEPT = """Rows that were kept are in `experiments/results`, one file of runs for each experiment, and
+`python -m docs.claims_page` computes their claims again in seconds, the same on any machine. The runs
+themselves are the same to the bit on one machine only: other processors round differently. Where the
+rows were not kept, the verdicts follow from the intervals of that run by the rules above; the noise of
+the test images does not enter these intervals."""
 
 
-def main(folder: Path) -> None:
-    """Writes the page, its plots and the stored table."""
+def table() -> "pd.DataFrame":
+    """Every claim: from the kept results, and for experiments without any as stored from an earlier run."""
     import pandas as pd
 
-    if not (folder / "claims.md").exists():
-        sys.exit(f"There is no claims.md in {folder}: run `python -m experiments.claims` first.")
-    table = pd.read_parquet(folder / "claims.parquet")
-    parts = [INTRODUCTION, (folder / "claims.md").read_text(), "\n## A plot of each experiment\n"]
-    for experiment in dict.fromkeys(table.experiment):
-        plots = sorted((folder / "figures").glob(f"{experiment}_*.png"))
-        parts += [_plot(experiment, plots[0])] if plots else []
-    (DOCS / "claims.md").write_text("\n".join(part.rstrip() + "\n" for part in parts))
-    _into_readme((folder / "claims.md").read_text())
-    RESULTS.mkdir(exist_ok=True)
-    shutil.copy(folder / "claims.parquet", RESULTS)
+    stored = pd.read_parquet(STORED)
+    judged = tables.judgments(real_scale.read()[0])
+    parts = [claims.claims_table({REAL_SCALE: Summary([], [], [], [], summary.claims(judged))})]
+    for name in EXPERIMENTS:
+        experiment = catalog.load(name)
+        if kept.is_kept(experiment):
+            parts.append(claims.claims_table({name: kept.again(experiment)}))
+        else:
+            parts.append(stored[stored.experiment == name])
+    return pd.concat(parts, ignore_index=True)
 
 
-def _into_readme(table: str) -> None:
-    """Puts the table between its two marks."""
-    before, rest = README.read_text().split(BEGIN)
-    _, after = rest.split(END)
-    README.write_text(f"{before}{BEGIN}\n{table.strip()}\n\n{END}{after}")
+def page(found: "pd.DataFrame") -> str:
+    """The whole page."""
+    parts = [
+        INTRODUCTION,
+        claims.count(found),
+        claims.markdown(found),
+        origins(),
+        "## A plot of each experiment",
+    ]
+    parts += [_plot(name) for name in EXPERIMENTS if _image(name).is_file()]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _plot(experiment: str, path: Path) -> str:
-    image = Image.open(path).convert("RGB")
+def sentence(found: "pd.DataFrame") -> str:
+    """What the README says of the claims."""
+    of_others = found[found.kind == CLAIM]
+    counts = collections.Counter(of_others.verdict)
+    listed = ", ".join(f"{counts[verdict]} “{verdict}”" for verdict in VERDICTS if counts[verdict])
+    return (
+        f"{len(of_others)} verdicts on claims of tutorials and papers: {listed}. "
+        "[The table](docs/claims.md) has a number, an interval and the quoted sentence for each."
+    )
+
+
+def origins() -> str:
+    """Which runs the numbers are of."""
+    lines = [
+        "## Where the numbers come from",
+        "",
+        "| experiment | runs | date | processor | commit of the code and the rules |",
+        "|---|---|---|---|---|",
+    ]
+    found = real_scale.read()[1]
+    cells = [f"`{REAL_SCALE}`", found["runs"], found["date"], found["processor"], _commits(found)]
+    lines.append(f"| {' | '.join(map(str, cells))} |")
+    for name in EXPERIMENTS:
+        experiment = catalog.load(name)
+        if kept.is_kept(experiment):
+            about = kept.about(experiment)
+            cells = [about["runs"], about["date"], about["processor"], _commits(about)]
+        else:
+            cells = ["rows not kept", BEFORE, "two cores", "rules made stricter after the run"]
+        lines.append(f"| `{name}` | {' | '.join(map(str, cells))} |")
+    return "\n".join([*lines, "", KEPT])
+
+
+def _commits(about: dict[str, Any]) -> str:
+    return ", ".join(f"[`{commit}`]({COMMIT}{commit.rstrip('+')})" for commit in about["commits"])
+
+
+def keep(folder: Path) -> None:
+    """Keeps the results of a work folder, or of the experiments' folders in it, and draws their plots."""
+    folders = {path.parent.name: path.parent for path in sorted(folder.glob("*/manifest.json"))}
+    for name in [each for each in EXPERIMENTS if each in folders] or [folder.name]:
+        experiment = catalog.load(name)
+        kept.keep(experiment, folders.get(name, folder))
+        figures = kept.again(experiment).figures
+        if figures:
+            draw(name, figures[0][2])
+
+
+def draw(name: str, figure) -> None:
+    """Stores the plot of an experiment, small."""
+    figure.savefig(_image(name), dpi=150, bbox_inches="tight")
+    image = Image.open(_image(name)).convert("RGB")
     image.thumbnail((WIDTH, 10_000))
-    name = f"claims_{experiment}.png"
-    image.quantize(COLORS).save(DOCS / "images" / name, optimize=True)
-    title = path.stem.removeprefix(f"{experiment}_").replace("_", " ")
-    return f"### {experiment}\n\n`python -m experiments.{experiment}`\n\n![{title}](images/{name})\n"
+    image.quantize(COLORS).save(_image(name), optimize=True)
+
+
+def _image(name: str) -> Path:
+    return DOCS / "images" / f"claims_{name}.png"
+
+
+def _plot(name: str) -> str:
+    question = catalog.load(name).question
+    return f"### {name}\n\n`python -m experiments.{name}`\n\n![{question}](images/{_image(name).name})\n"
+
+
+def main(folders: list[Path]) -> None:
+    """Keeps the results of the folders, then writes the page, the README's sentence and the table."""
+    for folder in folders:
+        keep(folder)
+    found = table()
+    kept.write(found, STORED)
+    PAGE.write_text(page(found))
+    README.write_text(between_marks(README.read_text(), {"claims": sentence(found)}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/claims"))
+    main([Path(each) for each in sys.argv[1:]])

@@ -19,7 +19,6 @@ FIRST_SCREEN = ("make run", "make test")  # literally, on a clean machine
 BOARD = ".venv/bin/tensorboard --logdir runs/frozen_batchnorm/runs"  # on what `make run` left
 HELP = (".venv/bin/python -m experiments.frozen_batchnorm", ".venv/bin/python -m experiments.choose")
 TEMPLATE = ".venv/bin/python -m experiments.<name>"  # for each name in the table of experiments
-CLAIMS = "python -m experiments.claims"  # what the table of claims says it was made by, in 40 minutes
 PAGE = ".venv/bin/python -m docs.real_scale_page"  # tests/docs runs what it does
 TARGETS = ("check", "test-long", "test-backends", "keras-versions", "benchmark", "docs", "notebooks")  # exist
 
@@ -34,7 +33,6 @@ def shell_lines() -> list[str]:
 def commands() -> list[str]:
     """Those, and the ones that its sentences name."""
     code = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL))
-    code = [command for command in code if command != CLAIMS]
     runs = re.compile(r"(make [a-z]|\.venv/bin/|python|pip|git|tensorboard) ?\S")
     return [*shell_lines(), *(command for command in code if runs.match(command))]
 

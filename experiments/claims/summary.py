@@ -1,6 +1,5 @@
 """One table of what all experiments say of claims."""
 
-import collections
 import dataclasses
 import datetime
 from pathlib import Path
@@ -8,34 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from tfbn.utils.files import written_whole
 
-from ..lab.decisions import FAILS, ONLY_IF, VERDICTS
+from ..lab.decisions import FAILS, ONLY_IF
 from ..lab.experiment import Summary
-from ..lab.verdicts import CLAIM, FACT, QUESTION
+from . import table as claims
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SMOKE = "This is a smoke run: so few seeds and steps that its verdicts mean nothing."
-COLUMNS = ["claim", "kind", "source", "url", "quote", "measured", "verdict", "why", "experiment"]
-HEADER = ("| claim | measured | verdict | why | shown by |", "|---|---|---|---|---|")
-KINDS = {
-    CLAIM: "Claims, in the words of who makes them",
-    QUESTION: "Questions of our own, and advice that no source was found for",
-    FACT: "Formulas and facts of the API",
-}
 
 
 def summarize(config: Any, summaries: dict[str, Summary], folder: Path) -> Summary:
     """The `Summary` of `claims`; also writes `claims.parquet` and `claims.md`."""
-    table = claims_table(summaries)
-    said = [*([SMOKE] if config.quick else []), count(table)]
+    table = claims.claims_table(summaries)
+    said = [*([SMOKE] if config.quick else []), claims.count(table)]
     with written_whole(folder / "claims.parquet") as temporary:
         table.to_parquet(temporary, index=False)
     with written_whole(folder / "claims.md") as temporary:
-        temporary.write_text(markdown(config, said, table), encoding="utf-8")
+        temporary.write_text("\n".join([*_origin(config), *said, claims.markdown(table)]), encoding="utf-8")
     return Summary(
         findings=[*said, *_notable(table)],
-        tables=[(title, _shown(part)) for title, part in by_kind(table).items()],
+        tables=[(title, _shown(part)) for title, part in claims.by_kind(table).items()],
         figures=_figures(summaries, table),
         limits=[
             *([SMOKE] if config.quick else []),
@@ -47,43 +39,17 @@ def summarize(config: Any, summaries: dict[str, Summary], folder: Path) -> Summa
     )
 
 
-def claims_table(summaries: dict[str, Summary]) -> "pd.DataFrame":
-    """One row a claim, in the order of the experiments."""
-    import pandas as pd
-
-    rows = [
-        {**dataclasses.asdict(claim), "experiment": name}
-        for name, summary in summaries.items()
-        for claim in summary.claims
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def markdown(config: Any, said: list[str], table: "pd.DataFrame") -> str:
-    """The table for a README: with the command, the date and the versions that made it."""
+def _origin(config: Any) -> list[str]:
+    """The command, the date and the versions that made a table."""
     from ..lab.store import manifest_of
 
     manifest = manifest_of("claims", config)
     versions = ", ".join(f"{name} {manifest['versions'][name]}" for name in ("tensorflow", "keras"))
-    lines = [
+    return [
         f"<!-- made by: {command(config)} -->",
-        f"`{command(config)}`, {datetime.date.today()}, {versions}, {manifest['machine']}.",
-        *said,
+        f"`{command(config)}`, {datetime.date.today()}, {versions}, {manifest['processor']}, "
+        f"commit {manifest['commit'] or 'unknown'}.",
     ]
-    for title, part in by_kind(table).items():
-        lines += ["", f"## {title}", "", *HEADER, *map(_row, part.itertuples())]
-    return "\n".join(lines) + "\n"
-
-
-def by_kind(table: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
-    """The rows of each kind under its title; kinds that there are none of are left out."""
-    return {title: part for kind, title in KINDS.items() if len(part := table[table.kind == kind])}
-
-
-def _row(row: Any) -> str:
-    said = f"{row.claim} [{row.source}]({row.url}): “{row.quote}”" if row.source else row.claim
-    cells = map(_cell, (said, row.measured, f"**{row.verdict}**", row.why))
-    return f"| {' | '.join(cells)} | `{row.experiment}` |"
 
 
 def command(config: Any) -> str:
@@ -99,23 +65,10 @@ def command(config: Any) -> str:
     return " ".join(["python -m experiments.claims", *flags])
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ") or " "
-
-
 def _shown(table: "pd.DataFrame") -> "pd.DataFrame":
     """With who says so behind the claim."""
     sourced = table.claim.where(table.source == "", table.claim + " (" + table.source + ")")
     return table.assign(claim=sourced)[["claim", "measured", "verdict", "why", "experiment"]]
-
-
-def count(table: "pd.DataFrame") -> str:
-    """How many claims got which verdict."""
-    claims = table[table.kind == CLAIM]
-    counts = collections.Counter(claims.verdict)
-    listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-    others = f"{(table.kind == QUESTION).sum()} questions, {(table.kind == FACT).sum()} facts"
-    return f"{len(claims)} claims put to the test: {listed or 'none'}. Also: {others}."
 
 
 def _notable(table: "pd.DataFrame") -> list[str]:

@@ -78,7 +78,8 @@ def _tables(summary: Summary) -> "list[tuple[str, pd.DataFrame]]":
 
     if not summary.claims:
         return summary.tables
-    return [*summary.tables, ("Claims", pd.DataFrame(summary.claims))]
+    shown = pd.DataFrame(summary.claims)[["claim", "measured", "verdict", "why", "source"]]
+    return [*summary.tables, ("Claims", shown)]
 
 
 def _rows(frame: "pd.DataFrame") -> dict[str, Any]:

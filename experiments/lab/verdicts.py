@@ -38,6 +38,27 @@ class Citation:
 
 
 @dataclasses.dataclass(frozen=True)
+class Number:
+    """What was measured under one condition.
+
+    Attributes:
+        condition: In words.
+        mean: Over seeds.
+        low: Lower end of the 95 % interval; NaN with one seed.
+        high: Upper end.
+        seeds: How many.
+        says: What it says of the claim, one of `WORDS`' values.
+    """
+
+    condition: str
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    says: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Claim:
     """One claim and what the runs say of it.
 
@@ -51,6 +72,10 @@ class Claim:
             is quoted for; or `"fact"`, a formula or a behavior of the API, which needs no interval.
         url: Where the source says so.
         quote: The source's words.
+        numbers: What was measured by condition, where the claim is about a number.
+        unit: Of these.
+        limit: What they are compared with.
+        below: Whether the claim says that they lie below it; otherwise above.
     """
 
     claim: str
@@ -61,6 +86,10 @@ class Claim:
     kind: str = QUESTION
     url: str = ""
     quote: str = ""
+    numbers: tuple[Number, ...] = ()
+    unit: str = ""
+    limit: float = 0.0
+    below: bool = False
 
 
 def judged(
@@ -102,13 +131,14 @@ def judged(
     decisions = decided(tested, equivalent)
     seeds = sorted({change.seeds for change in changes.values()})
     numbers = "; ".join(f"{condition}: {change.text(digits)}" for condition, change in changes.items())
-    return _claim(
+    found = _claim(
         claim,
         f"{numbers} {unit} ({'/'.join(map(str, seeds))} seeds)",
         verdict_of(tested, decisions),
         "; ".join([*_reasons(decisions), *_allowed(margin, unit), *_too_few(changes)]),
         source,
     )
+    return dataclasses.replace(found, numbers=_numbers(changes, decisions), unit=unit, limit=-margin)
 
 
 def judged_below(
@@ -141,8 +171,14 @@ def judged_below(
     """
     room = {name: value.negative().plus(limit) for name, value in values.items()}
     found = judged(claim, room, source=source, unit=unit)
-    numbers = "; ".join(f"{name}: {value.text(digits, signed=False)}" for name, value in values.items())
-    return dataclasses.replace(found, measured=f"{numbers} {unit} (limit: {limit:g} {unit})")
+    shown = "; ".join(f"{name}: {value.text(digits, signed=False)}" for name, value in values.items())
+    return dataclasses.replace(
+        found,
+        measured=f"{shown} {unit} (limit: {limit:g} {unit})",
+        numbers=_numbers(values, decided(room)),
+        limit=limit,
+        below=True,
+    )
 
 
 def judged_facts(
@@ -181,6 +217,13 @@ def _claim(claim: str, measured: str, verdict: str, why: str, source: Citation |
     if source is None:
         return Claim(claim, measured, verdict, why)
     return Claim(claim, measured, verdict, why, source.source, CLAIM, source.url, source.quote)
+
+
+def _numbers(values: Mapping[str, Interval], decisions: Mapping[str, str]) -> tuple[Number, ...]:
+    return tuple(
+        Number(name, each.mean, each.low, each.high, each.seeds, WORDS[decisions[name]])
+        for name, each in values.items()
+    )
 
 
 def _reasons(decisions: Mapping[str, str]) -> list[str]:

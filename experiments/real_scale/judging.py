@@ -23,6 +23,15 @@ WORDS = {
 }
 
 
+def decided_word(verdict: str) -> str:
+    """A verdict of the study, as `lab.decisions` calls it.
+
+    >>> decided_word("depends")
+    'only if'
+    """
+    return next(decision for decision, word in WORDS.items() if word == verdict)
+
+
 @dataclasses.dataclass(frozen=True)
 class Judgment:
     """What the runs say of a claim by one measure.

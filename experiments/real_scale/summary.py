@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lab.experiment import Summary
-from ..lab.verdicts import Claim
+from ..lab.verdicts import CLAIM, QUESTION, WORDS, Claim, Number
 from . import figure, tables
-from .judging import Judgment
+from .judging import Judgment, decided_word
 from .rules import LEAST_SEEDS, MEASURES
+from .tables import in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
         tables=_tables(arms),
         figures=[("What the target's statistics gain", figure.CAPTION, figure.crossover(arms))],
         limits=LIMITS,
-        claims=[_claim(each) for each in judged if each.differences],
+        claims=claims(judged),
     )
 
 
@@ -57,13 +58,29 @@ def sentences(judged: list[Judgment]) -> list[str]:
     ]
 
 
+def claims(judged: list[Judgment]) -> list[Claim]:
+    """The claims that have run, as the table of all experiments' claims has them."""
+    return [_claim(each) for each in judged if each.differences]
+
+
 def _claim(each: Judgment) -> Claim:
-    numbers = "; ".join(f"{name}: {change.text()}" for name, change in each.differences.items())
+    shown = "; ".join(f"{name}: {change.text()}" for name, change in each.differences.items())
     seeds = sorted({change.seeds for change in each.differences.values()})
+    rule = each.rule
     return Claim(
-        f"{each.rule.claim} ({tables.SHORT[each.measure]})",
-        f"{numbers} points ({'/'.join(map(str, seeds))} seeds)",
-        each.verdict,
+        f"{rule.claim.rstrip('.')} ({MEASURES[each.measure]}).",
+        f"{shown} points ({'/'.join(map(str, seeds))} seeds)",
+        decided_word(each.verdict),
         "; ".join(f"{name}: {verdict}" for name, verdict in each.verdicts.items()),
-        each.rule.source,
+        rule.source,
+        CLAIM if rule.source else QUESTION,
+        rule.url,
+        rule.quote,
+        numbers=tuple(
+            Number(
+                in_words(name), change.mean, change.low, change.high, change.seeds, WORDS[each.verdicts[name]]
+            )
+            for name, change in each.differences.items()
+        ),
+        unit="points",
     )

@@ -62,7 +62,7 @@ def claims(found: list[Judgment]) -> "pd.DataFrame":
             else "own question"
         )
         numbers = [
-            f"{_in_words(name)} {change.text()}{'' if change.seeds >= LEAST_SEEDS else ' (too few seeds)'}: "
+            f"{in_words(name)} {change.text()}{'' if change.seeds >= LEAST_SEEDS else ' (too few seeds)'}: "
             f"{each.verdicts[name]}"
             for name, change in each.differences.items()
         ]
@@ -84,5 +84,6 @@ def markdown(frame: "pd.DataFrame") -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def _in_words(name: str) -> str:
+def in_words(name: str) -> str:
+    """A condition, or a pair of them, as tables have it."""
     return " against ".join(CONDITIONS[part].says for part in name.split(" against "))

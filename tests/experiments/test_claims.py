@@ -58,6 +58,11 @@ def test_a_claim_says_where_it_holds():
     assert claim.why == "holds: 8; the opposite: 1; no difference: 2"
     assert claim.measured.startswith("8: +5.0 [3.7, 6.3]; 2: ")
     assert claim.measured.endswith(" points (4 seeds)")
+    assert [(each.condition, each.mean, each.says) for each in claim.numbers] == [
+        ("8", 5.0, "holds"),
+        ("2", pytest.approx(0.025), "no difference"),
+        ("1", -5.0, "the opposite"),
+    ]
     assert (claim.source, claim.url, claim.quote, claim.kind) == (*dataclasses.astuple(GUIDE), CLAIM)
 
 
@@ -116,11 +121,12 @@ def test_the_markdown_names_its_command_and_escapes_what_would_break_the_table(f
     binary.answer(claims.EXPERIMENT, config(tmp_path))
     lines = (tmp_path / "work" / "claims.md").read_text().splitlines()
     assert "`python -m experiments.claims --seeds=4 --experiments=frozen_batchnorm,affine_only`" in lines[1]
-    rows = [line for line in lines if line.startswith("| b beats")]
+    rows = [line for line in lines if line.startswith("| **b beats")]
     assert len(rows) == 2
-    assert len(re.split(r"(?<!\\)\|", rows[0])) == 7
-    assert "**holds**" in rows[0]
-    assert "`frozen_batchnorm`" in rows[0]
+    assert len(re.split(r"(?<!\\)\|", rows[0])) == 6
+    assert "| holds |" in rows[0]
+    assert "python -m experiments.frozen_batchnorm" in rows[0]
+    assert "<summary>a &lt;guide&gt;</summary>" in rows[0]
 
 
 def test_it_goes_on_where_it_stopped(fakes, tmp_path):

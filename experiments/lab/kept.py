@@ -1,0 +1,95 @@
+"""Results as the project keeps them, and the summary again from these, in seconds.
+
+results/<experiment>/results.parquet   one row for each run
+results/<experiment>/<table>.parquet   the runs' own tables that its summary reads
+results/<experiment>/about.json        options, versions, machine, processor, commit, date
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfbn.utils.files import written_whole
+from tfbn.utils.validation import fail
+
+from . import stored_files
+from .experiment import Experiment, Summary
+from .origin import CODE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = CODE / "results"
+ABOUT = ("config", "versions", "machine", "processor")  # of the work folder's manifest
+PATHS = ("data_dir", "source_data_dir", "photographs")  # options that name places on one machine
+
+
+def keep(experiment: Experiment, work_dir: Path, folder: Path = FOLDER) -> Path:
+    """Keeps the results of a finished work folder.
+
+    Args:
+        experiment: Whose folder it is.
+        work_dir: The folder.
+        folder: Where results are kept, by experiment.
+
+    Returns:
+        The folder of this experiment.
+
+    Raises:
+        InputError: It is the folder of another experiment, or its study has not finished.
+    """
+    manifest, results = work_dir / "manifest.json", work_dir / "results.parquet"
+    stored = stored_files.read_json(manifest, "name a work folder") if manifest.is_file() else {}
+    if stored.get("experiment") != experiment.name or not results.is_file():
+        raise fail("work_dir", f"to be the folder of a finished {experiment.name}", str(work_dir))
+    table = stored_files.read_table(results)
+    about = {key: stored.get(key, "") for key in ABOUT}
+    about["config"] = {key: value for key, value in about["config"].items() if key not in PATHS}
+    about |= {"commits": [stored.get("commit", "")], "runs": len(table), "date": _date(results)}
+    kept = folder / experiment.name
+    kept.mkdir(parents=True, exist_ok=True)
+    write(table, kept / "results.parquet")
+    for name in experiment.tables:
+        if (work_dir / f"{name}.parquet").is_file():
+            write(stored_files.read_table(work_dir / f"{name}.parquet"), kept / f"{name}.parquet")
+    with written_whole(kept / "about.json") as temporary:
+        temporary.write_text(json.dumps(about, indent=2) + "\n")
+    return kept
+
+
+def write(table: "pd.DataFrame", path: Path) -> None:
+    """Writes a table, small and whole."""
+    with written_whole(path) as temporary:
+        table.to_parquet(temporary, index=False, compression="zstd")
+
+
+def is_kept(experiment: Experiment, folder: Path = FOLDER) -> bool:
+    """Whether everything is kept that the summary of an experiment is computed from."""
+    names = ["about.json", *(f"{name}.parquet" for name in ("results", *experiment.tables))]
+    return all((folder / experiment.name / name).is_file() for name in names)
+
+
+def about(experiment: Experiment, folder: Path = FOLDER) -> dict[str, Any]:
+    """What is known of the kept runs."""
+    return stored_files.read_json(folder / experiment.name / "about.json", "store it again")
+
+
+def again(experiment: Experiment, folder: Path = FOLDER) -> Summary:
+    """The summary from the kept results; nothing runs."""
+    options = about(experiment, folder)["config"]
+    known = {field.name for field in dataclasses.fields(experiment.config_class)}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in options.items()
+        if key in known
+    }
+    kept = folder / experiment.name
+    results = stored_files.read_table(kept / "results.parquet")
+    return experiment.summarize(experiment.config_class(**values), results, kept)
+
+
+def _date(path: Path) -> str:
+    import datetime
+
+    return str(datetime.date.fromtimestamp(path.stat().st_mtime))

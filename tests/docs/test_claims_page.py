@@ -1,0 +1,58 @@
+"""The page of claims and the README say what the kept results say."""
+
+import subprocess
+import sys
+
+import pytest
+
+from docs import claims_page
+from experiments.lab import catalog, kept
+from experiments.lab.verdicts import CLAIM
+from tfbn.utils.validation import InputError
+
+
+@pytest.fixture(scope="module")
+def found():
+    return claims_page.table()
+
+
+def test_the_page_is_that_of_the_kept_results(found):
+    assert claims_page.PAGE.read_text() == claims_page.page(found)
+
+
+def test_the_readme_has_the_counts(found):
+    text = claims_page.README.read_text()
+    assert claims_page.between_marks(text, {"claims": claims_page.sentence(found)}) == text
+
+
+def test_the_stored_table_is_that_of_the_kept_results(found):
+    import pandas as pd
+
+    stored = pd.read_parquet(claims_page.STORED)
+    assert stored.drop(columns="numbers").equals(found.drop(columns="numbers"))
+    assert [[dict(n) for n in row] for row in stored.numbers] == [
+        [dict(n) for n in row] for row in found.numbers
+    ]
+
+
+def test_every_claim_has_a_source_with_a_quote_of_at_most_25_words(found):
+    claims = found[found.kind == CLAIM]
+    assert len(claims) > 10
+    assert claims.url.str.startswith("https://").all()
+    assert claims.quote.str.split().str.len().between(4, 25).all()
+    assert (found[found.kind != CLAIM].groupby("kind").size() > 5).all()
+
+
+def test_it_takes_no_tensorflow():
+    code = (
+        "import sys; from docs import claims_page; claims_page.table(); "
+        "assert not {'tensorflow', 'keras'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=claims_page.DOCS.parent, check=True)
+
+
+def test_a_folder_that_is_not_one_of_runs_is_refused(tmp_path):
+    (tmp_path / "depth").mkdir()
+    with pytest.raises(InputError, match="to be the folder of a finished depth"):
+        claims_page.keep(tmp_path / "depth")
+    assert not (kept.FOLDER / "depth").exists() or kept.is_kept(catalog.load("depth"))

@@ -1,0 +1,69 @@
+"""Results that are kept, and what is computed from them again."""
+
+import dataclasses
+import json
+
+import pandas as pd
+import pytest
+
+from experiments.lab import binary, kept
+from experiments.lab.experiment import Summary
+from tests.experiments import small
+from tfbn.utils.validation import InputError
+
+
+def summarize(config, results, folder):
+    drift = pd.read_parquet(folder / "drift.parquet")
+    says = f"{config.arms}: {results.value.sum():.6f} and {len(drift)} rows of drift"
+    return Summary([says], [("Values", results)], [], ["None."])
+
+
+def run(config, cell, folder):
+    pd.DataFrame({"step": [1, 2], "shift": [0.5, cell.seed]}).to_parquet(folder / "drift.parquet")
+    return small.run(config, cell, folder)
+
+
+EXPERIMENT = dataclasses.replace(small.EXPERIMENT, run=run, summarize=summarize)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kept") / "work"
+    config = small.Config(work_dir=str(folder), workers=0, arms=("b", "a"), seeds=2)
+    return binary.answer(EXPERIMENT, config)[0], folder
+
+
+def test_the_summary_is_the_same_again(finished, tmp_path):
+    summary, work = finished
+    folder = kept.keep(EXPERIMENT, work, tmp_path)
+    assert kept.is_kept(EXPERIMENT, tmp_path)
+    assert kept.again(EXPERIMENT, tmp_path).findings == summary.findings
+    assert {path.name for path in folder.iterdir()} == {"about.json", "results.parquet", "drift.parquet"}
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(folder / "results.parquet"), pd.read_parquet(work / "results.parquet")
+    )
+
+
+def test_it_says_where_the_results_come_from(finished, tmp_path):
+    kept.keep(EXPERIMENT, finished[1], tmp_path)
+    about = kept.about(EXPERIMENT, tmp_path)
+    manifest = json.loads((finished[1] / "manifest.json").read_text())
+    assert (about["runs"], about["commits"]) == (4, [manifest["commit"]])
+    assert {key: about[key] for key in kept.ABOUT} == {key: manifest[key] for key in kept.ABOUT}
+    assert not {*about["config"]} & {*kept.PATHS}
+
+
+@pytest.mark.parametrize("name", ["another", "unfinished", "nowhere"])
+def test_other_folders_are_refused_and_nothing_is_kept(name, finished, tmp_path):
+    work, experiment = finished[1], EXPERIMENT
+    if name == "another":
+        experiment = dataclasses.replace(EXPERIMENT, name="another")
+    elif name == "unfinished":
+        work = tmp_path / "work"
+        work.mkdir()
+        (work / "manifest.json").write_text((finished[1] / "manifest.json").read_text())
+    else:
+        work = tmp_path / "nowhere"
+    with pytest.raises(InputError, match="Expected `work_dir` to be the folder of a finished"):
+        kept.keep(experiment, work, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
