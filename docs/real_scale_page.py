@@ -1,9 +1,9 @@
 """Puts the numbers of the study at real scale where people look, all of them from the stored results.
 
 `python -m docs.real_scale_page` writes what stands between the marks of `docs/real_scale.md` and of
-the README, and the figure, from `experiments/results/real_scale`, in seconds. With a folder, as
-`python -m docs.real_scale_page runs/real_scale`, it first stores what the study in that folder has
-finished, also while it is going on.
+the README, and the figure, from `experiments/results/real_scale`, in seconds. With folders, as
+`python -m docs.real_scale_page runs/real_scale`, it first adds what the studies in these have finished,
+also while they are going on.
 """
 
 import io
@@ -12,8 +12,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docs.real_scale_reading import reading
+from experiments.claims import table as claims
+from experiments.lab.experiment import Summary
 from experiments.lab.intervals import Interval
-from experiments.real_scale import figure, stored, tables
+from experiments.real_scale import figure, stored, summary, tables
 from experiments.real_scale.arms import TUNED, UPDATING
 from experiments.real_scale.conditions import CONDITIONS
 from experiments.real_scale.judging import differences
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parent
 PAGE, FIGURE = DOCS / "real_scale.md", DOCS / "images" / "real_scale.png"
 README = DOCS.parent / "README.md"
+README_LINK = "docs/real_scale.md"
 COMMIT = "https://github.com/tfbn/tfbn/commit/"
 
 # Condition, arm, the arm that is subtracted, measure; and the sentence, with {} for what was found.
@@ -32,18 +36,21 @@ SENTENCES = (
     ("base", "inference", "batch_0.99", "test_accuracy",
      "In an ImageNet network whose layers are frozen, on pictures of clothes, `training=False` is {} than "
      "`training=True` at Keras's default momentum, 0.99."),
+    ("base", "inference", "updating_0.99", "test_accuracy",
+     "About half of that is the update: even where moving statistics normalize in `fit`, holding them is {} "
+     "than updating them at momentum 0.99."),
     ("base", "inference", "batch_0.9", "test_accuracy",
-     "At momentum 0.9, where the moving statistics have time to arrive, `training=False` is {}."),
-    ("base", "inference", "batch_0.9", "converged_accuracy",
-     "More training of the head does not close that gap: with a converged head, `training=False` is {}."),
+     "At momentum 0.9, where the moving statistics have time to arrive, `training=False` is still {} than "
+     "`training=True`."),
     ("base", "recalibrated", "inference", "refitted_accuracy",
      "The features are the reason: with a head fitted on the very features that inference gives, the "
      "target's statistics are {} than ImageNet's."),
-    ("digits", "inference", "batch_0.99", "test_accuracy",
-     "On digits of MNIST it is the same: `training=False` is {} than `training=True` at momentum 0.99."),
-    ("contrast", "recalibrated", "inference", "refitted_accuracy",
-     "Less contrast does not turn that round: on pictures of clothes with contrast 0.3, the target's "
-     "statistics are {} than ImageNet's, with refitted heads."),
+    ("large_images", "inference", "batch_0.99", "test_accuracy",
+     "Larger images do not help: at 160 x 160 pixels, `training=False` is {} than `training=True` at "
+     "momentum 0.99."),
+    ("noise", "recalibrated", "inference", "refitted_accuracy",
+     "Nor does it help that the pixels are corrupted: on noisy pictures of clothes, the target's statistics "
+     "are {} than ImageNet's, with refitted heads."),
     ("toy_contrast", "batch_0.9", "inference", "test_accuracy",
      "Another network turns it round: in a ResNet-8 pretrained on MNIST, on other digits with contrast 0.3, "
      "`training=True` at momentum 0.9 is {} than `training=False` after a short training."),
@@ -56,7 +63,7 @@ SENTENCES = (
 def updated(text: str, arms: "pd.DataFrame", about: dict[str, Any]) -> str:
     """The page with everything between its marks made from these results."""
     blocks = {"answer": answer(arms), "measured": measured(arms, about), "accuracies": accuracies(arms)}
-    blocks["claims"] = tables.markdown(tables.claims(tables.judgments(arms)))
+    blocks |= {"claims": judged(arms), "reading": reading(arms), "caption": figure.CAPTION}
     return between_marks(text, blocks)
 
 
@@ -71,14 +78,34 @@ def between_marks(text: str, blocks: dict[str, str]) -> str:
     return text
 
 
-def answer(arms: "pd.DataFrame") -> str:
-    """The sentences whose condition has run."""
-    lines = [
-        f"{number}. {text.format(found_in(arms, *which))}"
-        for number, (*which, text) in enumerate(SENTENCES, start=1)
-        if (arms.condition == which[0]).any()
+def answer(arms: "pd.DataFrame", page: str = "") -> str:
+    """The sentences whose arms have run, each with a link to its table.
+
+    Args:
+        arms: The results.
+        page: Where the tables are; empty: on the page of the sentences.
+    """
+    ran = {*zip(arms.condition, arms.setting, strict=True)}
+    found = [
+        f"{text.format(found_in(arms, condition, *which))} [Table]({page}#{_anchor(which[-1])})"
+        for condition, *which, text in SENTENCES
+        if {(condition, arm) for arm in which[:2]} <= ran
     ]
-    return "\n".join(lines)
+    return "\n".join(f"{number}. {line}" for number, line in enumerate(found, start=1))
+
+
+def _anchor(measure: str) -> str:
+    """Of a heading, as GitHub and the docs make them."""
+    return re.sub(r"[^a-z0-9 ]", "", MEASURES[measure].lower()).replace(" ", "-")
+
+
+def judged(arms: "pd.DataFrame") -> str:
+    """The claims that have run, one row each, and those that have not."""
+    found = tables.judgments(arms)
+    table = claims.claims_table({"real_scale": Summary([], [], [], [], summary.claims(found))})
+    missing = dict.fromkeys(each.rule.claim for each in found if not each.differences)
+    rest = f"\nNot measured yet: {' '.join(missing)}" if missing else ""
+    return claims.markdown(table, heading="###") + rest
 
 
 def found_in(arms: "pd.DataFrame", condition: str, arm: str, reference: str, measure: str) -> str:
@@ -113,17 +140,28 @@ def accuracies(arms: "pd.DataFrame") -> str:
 def measured(arms: "pd.DataFrame", about: dict[str, Any]) -> str:
     """Which machine, versions, commit and seeds; and what has no verdict yet."""
     versions = ", ".join(f"{name} {about['versions'][name]}" for name in ("keras", "tensorflow"))
-    commits = ", ".join(f"[`{commit}`]({COMMIT}{commit})" for commit in about["commits"])
+    commits = ", ".join(map(_commit, about["commits"]))
     seconds = arms[arms.condition == "base"].cpu_seconds.mean()
     return "\n".join(
         [
             f"- {about['runs']} runs, finished by {about['date']}, of `python -m experiments.real_scale` "
             f"with the code of {commits}; {about['processor']}, {versions}.",
             f"- All frozen arms of one seed in the base condition take {seconds:.0f} CPU seconds.",
-            "- The rules were fixed in that commit, before the runs: `experiments/real_scale/rules.py`.",
+            "- The rules are `experiments/real_scale/rules.py` as of the commits that the runs name: "
+            f"{_rules(arms)}.",
             f"- Without a verdict, since fewer than {LEAST_SEEDS} seeds have run: {_missing(arms)}.",
         ]
     )
+
+
+def _rules(arms: "pd.DataFrame") -> str:
+    """By family of arms, the commits that its runs name."""
+    commits = arms.groupby("family", sort=False, observed=True).commit.unique()
+    return "; ".join(f"{family}: {', '.join(map(_commit, sorted(each)))}" for family, each in commits.items())
+
+
+def _commit(commit: str) -> str:
+    return f"[`{commit}`]({COMMIT}{commit})"
 
 
 def _missing(arms: "pd.DataFrame") -> str:
@@ -136,17 +174,17 @@ def _missing(arms: "pd.DataFrame") -> str:
     return "; ".join(f"{says} ({n})" for says, n in ran.items() if n < LEAST_SEEDS) or "nothing"
 
 
-def main(work_dir: Path | None) -> None:
-    """Stores results if there is a folder, then writes the page and its figure."""
-    if work_dir is not None:
-        stored.write(*stored.collect(work_dir))
+def main(work_dirs: list[Path]) -> None:
+    """Adds the results of folders to those that are stored, then writes the page and its figure."""
+    if work_dirs:
+        stored.write(*stored.added(work_dirs))
     arms, about = stored.read()
     PAGE.write_text(updated(PAGE.read_text(), arms, about))
-    README.write_text(between_marks(README.read_text(), {"answer": answer(arms)}))
+    README.write_text(between_marks(README.read_text(), {"answer": answer(arms, README_LINK)}))
     buffer = io.BytesIO()
     figure.crossover(arms).savefig(buffer, format="png", dpi=110)
     FIGURE.write_bytes(buffer.getvalue())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    main([Path(each) for each in sys.argv[1:]])

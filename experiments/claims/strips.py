@@ -4,7 +4,7 @@ import math
 
 HALF = 10  # characters on each side of the middle
 MOST = 100.0  # what the ends stand for
-BAR, ENDS, MEAN, MIDDLE, EMPTY = "─", "├┤", "●", "│", "·"
+BAR, ENDS, MEAN, MIDDLE, EMPTY = "─", ("├", "┤"), "●", "│", "·"
 
 
 def strip(low: float, mean: float, high: float) -> str:
@@ -15,9 +15,9 @@ def strip(low: float, mean: float, high: float) -> str:
     Example:
 
     >>> strip(2.0, 5.0, 12.0)
-    '··········│·├●─┤·····'
+    '··········│·├─●─┤····'
     >>> strip(-3.0, -0.4, 0.5)
-    '·······├──●··········'
+    '·······├─●─┤·········'
     """
     places = [_place(value) for value in (low, mean, high) if not math.isnan(value)]
     cells = [EMPTY] * (2 * HALF + 1)

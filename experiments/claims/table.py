@@ -56,13 +56,13 @@ def count(table: "pd.DataFrame") -> str:
     return f"{len(claims)} claims put to the test: {listed or 'none'}. Also: {others}."
 
 
-def markdown(table: "pd.DataFrame") -> str:
+def markdown(table: "pd.DataFrame", heading: str = "##") -> str:
     """A table for each kind of row, each under its title, details folded."""
     lines: list[str] = []
     for title, part in by_kind(table).items():
         facts = title == KINDS[FACT]
         rows = map(_row_of_fact if facts else _row, part.itertuples())
-        lines += ["", f"## {title}", "", *(HEADER_OF_FACTS if facts else HEADER), *rows]
+        lines += ["", f"{heading} {title}", "", *(HEADER_OF_FACTS if facts else HEADER), *rows]
     return "\n".join(lines) + "\n"
 
 

@@ -69,6 +69,31 @@ def collect(work_dir: Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
     return table, about
 
 
+def added(work_dirs: list[Path], folder: Path = FOLDER) -> "tuple[pd.DataFrame, dict[str, Any]]":
+    """The stored rows and those of more work folders, and what is known of all these runs.
+
+    Args:
+        work_dirs: Folders of the study; a run of a later one replaces the same run of an earlier.
+        folder: Where rows are stored.
+
+    Raises:
+        InputError: Nothing is stored, or one is not a folder of the study, or is of other versions.
+    """
+    import pandas as pd
+
+    table, about = read(folder)
+    for work_dir in work_dirs:
+        more, of_more = collect(work_dir)
+        if of_more["versions"] != about["versions"]:
+            raise fail("work_dir", f"to have runs of {about['versions']}", of_more["versions"])
+        table = pd.concat([table, more], ignore_index=True)
+        about["date"] = max(about["date"], of_more["date"])
+    table = table.drop_duplicates(["condition", "family", "seed", "setting"], keep="last", ignore_index=True)
+    about["commits"] = sorted({*table.commit})
+    about["runs"] = len(table[["condition", "family", "seed"]].drop_duplicates())
+    return table, about
+
+
 def write(table: "pd.DataFrame", about: dict[str, Any], folder: Path = FOLDER) -> None:
     """Stores rows, and what is known of the runs."""
     folder.mkdir(parents=True, exist_ok=True)

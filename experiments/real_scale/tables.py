@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from .arms import FAMILY, FROZEN, SETTINGS, TUNED, UPDATING, UPDATING_MOMENTA
 from .conditions import CONDITIONS
 from .judging import Judgment, judge
-from .rules import LEAST_SEEDS, RULES
+from .rules import RULES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,34 +47,6 @@ def tuned(arms: "pd.DataFrame") -> "pd.DataFrame":
             mean = f"{100 * own.test_accuracy.mean():.1f}"
             row = {"condition": condition.says, "arm": SETTINGS[setting], "seeds": own.seed.nunique()}
             rows.append(row | {"accuracy": mean})
-    return pd.DataFrame(rows)
-
-
-def claims(found: list[Judgment]) -> "pd.DataFrame":
-    """One row for each claim and measure: the verdict, and the numbers by condition."""
-    import pandas as pd
-
-    rows = []
-    for each in found:
-        source = (
-            f"[{each.rule.source}]({each.rule.url}): “{each.rule.quote}”"
-            if each.rule.source
-            else "own question"
-        )
-        numbers = [
-            f"{in_words(name)} {change.text()}{'' if change.seeds >= LEAST_SEEDS else ' (too few seeds)'}: "
-            f"{each.verdicts[name]}"
-            for name, change in each.differences.items()
-        ]
-        rows.append(
-            {
-                "claim": each.rule.claim,
-                "measure": SHORT[each.measure],
-                "verdict": each.verdict if each.differences else "not measured yet",
-                "points by condition": "; ".join(numbers) or "-",
-                "source": source,
-            }
-        )
     return pd.DataFrame(rows)
 
 

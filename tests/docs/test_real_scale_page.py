@@ -19,7 +19,15 @@ def test_every_number_of_the_page_is_that_of_the_stored_results(results):
 
 def test_the_readme_has_the_same_sentences(results):
     text = real_scale_page.README.read_text()
-    assert real_scale_page.between_marks(text, {"answer": real_scale_page.answer(results[0])}) == text
+    sentences = real_scale_page.answer(results[0], real_scale_page.README_LINK)
+    assert real_scale_page.between_marks(text, {"answer": sentences}) == text
+    page = real_scale_page.PAGE.read_text()
+    assert all(
+        line.endswith(("#short-training)", "#converged-head-refitted-on-inference-features)"))
+        for line in sentences.splitlines()
+    )
+    assert "### Short training\n" in page
+    assert "### Converged head, refitted on inference features\n" in page
 
 
 def test_other_results_give_another_page(results):

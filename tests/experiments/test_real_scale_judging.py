@@ -111,6 +111,24 @@ def test_what_is_finished_is_collected_and_stored(work_dir, tmp_path):
     assert same == about
 
 
+def test_runs_are_added_to_what_is_stored(work_dir, tmp_path):
+    table, about = stored.collect(work_dir)
+    old = table[table.condition == "toy"].assign(test_accuracy=0.25, commit="old")
+    older = table[table.seed == 0].assign(condition="digits", commit="old")
+    about["date"] = "2000-01-01"
+    stored.write(pd.concat([old, older]), about, tmp_path / "stored")
+    both, of_both = stored.added([work_dir], tmp_path / "stored")
+    assert of_both["runs"] == 4
+    assert of_both["commits"] == ["abc123", "old"]
+    assert of_both["date"] > "2026"
+    assert set(both[both.commit == "old"].condition) == {"digits"}
+    toy = both[both.condition == "toy"].test_accuracy.tolist()
+    assert toy == table[table.condition == "toy"].test_accuracy.tolist()
+    stored.write(table, about | {"versions": {"keras": "2.0"}}, tmp_path / "stored")
+    with pytest.raises(InputError, match="Expected `work_dir` to have runs of"):
+        stored.added([work_dir], tmp_path / "stored")
+
+
 def test_the_study_goes_on_from_what_is_stored(work_dir, tmp_path):
     from experiments.lab.store import Store
     from experiments.real_scale import __main__ as study
