@@ -19,7 +19,7 @@ from ..lab import binary
 from ..lab.experiment import Cell, Experiment, Later, RunConfig
 from ..lab.options import option
 from .arms import FAMILY, SETTINGS, TUNED, UPDATING
-from .conditions import CONDITIONS, QUICK, UPDATED, named
+from .conditions import CONDITIONS, QUICK, TUNED_ONLY, UPDATED, named
 
 TUNED_SEEDS = 5  # of the arms whose network trains
 FAMILIES = (FAMILY, UPDATING, *TUNED)
@@ -52,12 +52,23 @@ def cells(config: Config) -> list[Cell]:
     seeds = min(config.seeds, FIRST_SEEDS) if config.quick else config.seeds
     groups = range(min(seeds, FIRST_SEEDS)), range(FIRST_SEEDS, seeds)
     first, others = (
-        [Cell(name, FAMILY, seed) for name in names for seed in group if seed < named(name).most_seeds]
+        [
+            Cell(name, FAMILY, seed)
+            for name in names
+            for seed in group
+            if seed < named(name).most_seeds and name not in TUNED_ONLY
+        ]
         for group in groups
     )
     updating = [Cell(name, UPDATING, seed) for name in UPDATED if name in names for seed in groups[0]]
-    tuned = [Cell("base", family, seed) for family in TUNED for seed in range(min(seeds, TUNED_SEEDS))]
-    others = [*updating, *(tuned if "base" in names else []), *others] if not config.quick else []
+    tuned = [
+        Cell(name, family, seed)
+        for name, families in (TUNED_ONLY | {"base": tuple(TUNED)}).items()
+        if name in names
+        for family in families
+        for seed in range(min(seeds, TUNED_SEEDS))
+    ]
+    others = [*updating, *tuned, *others] if not config.quick else []
     return [cell for cell in [*first, *others] if cell.arm in config.families]
 
 

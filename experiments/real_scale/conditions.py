@@ -89,6 +89,7 @@ CONDITIONS = {
         _changed("small_batches", "Fashion-MNIST, batches of 8", batch=8),
         _changed("large_images", "Fashion-MNIST, 160 x 160", size=160),
         _changed("photographs_contrast", "photographs, contrast 0.3", _PHOTOGRAPHS, shift="contrast=0.3"),
+        _changed("short_tuning", "Fashion-MNIST, 200 images, 40 steps", train=200, test=250, steps=40),
     )
 }
 
@@ -117,6 +118,8 @@ def quick(condition: Condition) -> Condition:
     )
 
 
+# Where the network trains: a cut of the base that takes minutes, and is only about that.
+TUNED_ONLY = {"short_tuning": ("tuned_held", "tuned_batch")}
 # The conditions of the arms whose statistics update while they normalize.
 UPDATED = ("base", "contrast", "toy", "toy_contrast")
 # The conditions of a first look.

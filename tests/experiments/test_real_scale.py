@@ -233,9 +233,10 @@ def test_the_first_seeds_of_every_condition_come_first():
 
     cells = study.cells(study.Config())
     frozen_cells = [cell for cell in cells if cell.arm == arms.FAMILY]
-    first = frozen_cells[: 4 * len(conditions.CONDITIONS)]
+    names = [name for name in conditions.CONDITIONS if name != "short_tuning"]
+    first = frozen_cells[: 4 * len(names)]
     assert {cell.seed for cell in first} == {0, 1, 2, 3}
-    assert [*dict.fromkeys(cell.condition for cell in first)] == [*conditions.CONDITIONS]
+    assert [*dict.fromkeys(cell.condition for cell in first)] == names
     assert max(cell.seed for cell in cells if cell.condition == "photographs") == 4
     updating_cells = [cell for cell in cells if cell.arm == arms.UPDATING]
     assert {(cell.condition, cell.seed) for cell in updating_cells} == {
@@ -247,7 +248,11 @@ def test_the_first_seeds_of_every_condition_come_first():
         cell for cell in updating_cells if cell.seed < 2
     ]
     assert {cell.arm for cell in tuned} == {*arms.TUNED}
-    assert {cell.condition for cell in tuned} == {"base"}
-    assert len(tuned) == 5 * len(arms.TUNED)
+    assert {(cell.condition, cell.arm) for cell in tuned} == {
+        *(("base", family) for family in arms.TUNED),
+        ("short_tuning", "tuned_held"),
+        ("short_tuning", "tuned_batch"),
+    }
+    assert len(tuned) == 5 * (len(arms.TUNED) + 2)
     quick = study.cells(study.Config(quick=True))
     assert {(cell.condition, cell.arm) for cell in quick} == {(name, "frozen") for name in study.QUICK}
