@@ -70,7 +70,7 @@ notebooks-refresh: $(READY)  ## Runs every notebook, or those that NAMES says, a
 	$(call extra,notebooks,ipykernel nbclient)
 	$(BIN)/python -m tests.notebooks --write $(NAMES)
 
-requirements:  ## Pins the ranges of setup.cfg anew, for every supported Python.
+requirements:  ## Pins the ranges of setup.cfg again, for every supported Python.
 	$(PYTHON) -m uv pip compile --universal --python-version 3.10 --no-emit-index-url --no-header \
 	    --no-annotate --extra dev --extra experiments setup.cfg -o requirements.txt
 

@@ -14,6 +14,7 @@ import copy
 import importlib.abc
 import importlib.util
 import os
+import select
 import signal
 import sys
 import time
@@ -114,15 +115,11 @@ def is_seen(path: Path, tree: ast.Module, tests: list[str], seconds: float) -> b
 
         code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "not long", *tests])
         os._exit(int(code))
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status) != 0
-        time.sleep(0.05)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return True
+    ended, _, _ = select.select([os.pidfd_open(child)], [], [], seconds)
+    if not ended:
+        os.killpg(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) != 0
 
 
 def main(arguments: list[str]) -> int:

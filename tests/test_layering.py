@@ -5,6 +5,7 @@ import collections
 import functools
 import graphlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
@@ -49,12 +50,12 @@ def wing_of(module: str) -> str | None:
     return next((wing for wing in (*ORDER, *EXPERIMENTS) if f"{module}.".startswith(f"{wing}.")), None)
 
 
-def imported(path: Path) -> set[str]:
-    """Every name that a file imports, relative ones resolved."""
+def imported(path: Path, nodes: Iterable[ast.AST] | None = None) -> set[str]:
+    """Every name that a file imports (or that some nodes of it do), relative ones resolved."""
     package = module_of(path).split(".")
     package = package if path.name == "__init__.py" else package[:-1]
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text())) if nodes is None else nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -64,6 +65,7 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+@functools.cache
 def arrows() -> dict[str, dict[str, str]]:
     """Which wing imports from which, each with one import that shows it."""
     found: dict[str, dict[str, str]] = collections.defaultdict(dict)
@@ -81,11 +83,26 @@ def test_relative_imports_are_resolved():
     assert any(name.startswith("experiments.lab.") for name in imported(path))
 
 
+def test_no_test_sleeps():
+    """Tests wait for what they need, with `tests.waiting.until`."""
+    sleeping = [p for p in (ROOT / "tests").rglob("*.py") if re.search(r"\bsleep\(", p.read_text())]
+    assert sleeping == [ROOT / "tests" / "waiting.py"]
+
+
+def test_contributing_shows_the_house_from_the_top_down():
+    house = (ROOT / "CONTRIBUTING.md").read_text().partition("```\ntfbn/\n")[2].partition("experiments/\n")[0]
+    shown = re.findall(r"(\w+)/(?=  )", house)
+    order = [wing.removeprefix("tfbn.") for wing in reversed(WINGS)]
+    assert [name for name in shown if name not in ("datasets", "models")] == [
+        name for name in order if name not in ("datasets", "models")
+    ]
+    assert {"datasets", "models"} <= {*shown}
+    assert {f"{name.rpartition('.')[2]}.py" for name in INTERNALS} <= {*re.findall(r"\w+\.py", house)}
+
+
 def test_every_module_has_its_wing():
     homeless = [p for p in FILES if p.name != "__init__.py" and wing_of(module_of(p)) is None]
-    assert {path.relative_to(ROOT).as_posix() for path in homeless} <= {
-        "tfbn/cli.py",
-    }
+    assert not homeless
 
 
 @pytest.mark.parametrize("wing", WINGS)
@@ -123,6 +140,57 @@ def test_modules_import_in_no_circle():
         if path.name != "__init__.py"
     }
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+HEAVY = ("keras", "matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "tensorflow", "tensorflow_datasets")
+
+
+def imports_at_the_top(path: Path) -> set[str]:
+    """What a file imports whenever it is imported itself, resolved to modules of the project where it can."""
+    tree = ast.parse(path.read_text())
+    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return imported(path, top)
+
+
+def imported_for_types(path: Path) -> set[str]:
+    """What a file imports for annotations alone."""
+    blocks = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.If)]
+    return imported(path, [inner for block in blocks for inner in block.body])
+
+
+@functools.cache
+def light_modules() -> frozenset[str]:
+    """The modules that flags are read with: every `__main__` of the experiments, and what it imports."""
+    modules = {module_of(path): path for path in FILES}
+    waiting, found = [f"{experiment}.__main__" for experiment in EXPERIMENTS], set()
+    while waiting:
+        module = waiting.pop()
+        if module in found or not module.startswith("experiments."):
+            continue
+        found.add(module)
+        names = imports_at_the_top(modules[module])
+        waiting += [name for name in names if name in modules]
+        waiting += [parent for name in names if (parent := name.rpartition(".")[0]) in modules]
+    return frozenset(found)
+
+
+def test_what_reads_flags_imports_nothing_heavy():
+    paths = [path for path in FILES if module_of(path) in light_modules()]
+    assert len(paths) > len(EXPERIMENTS)
+    for path in paths:
+        heavy = [name for name in imports_at_the_top(path) if name.partition(".")[0] in HEAVY]
+        assert not heavy, path
+
+
+def test_all_else_in_experiments_imports_at_the_top():
+    """Where Keras and pandas are loaded anyway, a late import saves nothing."""
+    for path in FILES:
+        module = module_of(path)
+        if not module.startswith("experiments.") or module in light_modules():
+            continue
+        late = imported(path) - imports_at_the_top(path) - imported_for_types(path)
+        loaded = ("experiments", "keras", "pandas", "tfbn")
+        assert not [name for name in late if name.partition(".")[0] in loaded], path
 
 
 @functools.cache

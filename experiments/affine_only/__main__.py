@@ -1,20 +1,19 @@
 """Is it enough to train BatchNorm's gamma and beta, and a new layer on top?
 
-Of every convolution's weights, none train; gamma and beta do, with the moving statistics
-held in inference mode or normalizing by the batch and updating. For comparison, the two
-extremes, everything and only the new layer, in both modes; and gamma and beta of a network
-that was never pretrained. The default runs offline in about five minutes on two cores.
+No convolution trains, but gamma and beta do, with the moving statistics either held in inference
+mode or updated while the batch normalizes. For comparison: training everything and training only
+the new layer, in both modes; and gamma and beta of a network that was never pretrained. The
+default runs offline in about five minutes on two cores.
 """
 
 import dataclasses
-import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, grid
+from ..lab.experiment import Cell, Later, in_folder
 from ..lab.options import option
 from ..training.arms import AFFINE
-from ..training.options import ArmConfig
-from ..training.reuse import taking_turns
+from ..training.options import SHIFTS, ArmConfig
+from ..training.reuse import arm_by_arm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,25 +23,21 @@ class Config(ArmConfig):
     arms: tuple = option(tuple(AFFINE), "Arms to compare.", choices=tuple(AFFINE))
     shifts: tuple = option(
         ("none", "contrast=0.3"),
-        "Shifts of the target, as contrast=0.3, noise=0.3, blur=1.5, inversion or none.",
+        SHIFTS,
     )
     tuning_rate: float = option(1e-3, "Learning rate of Adam where pretrained kernels train.", low=0)
 
 
 def cells(config: Config) -> list[Cell]:
-    return taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
+    return arm_by_arm(config.shifts, config.arms, config.seeds)
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="affine_only",
+EXPERIMENT = in_folder(
+    __package__,
     question="Is it enough to train BatchNorm's gamma and beta, and a new layer on top?",
     config_class=Config,
-    check=later("..training.transfer", "check_arm"),
+    check=Later(__package__, "..training.transfer", "check_arm"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".summary", "summarize"),
     arms={name: arm.says for name, arm in AFFINE.items()},
     metrics=("test_accuracy", "converged_accuracy"),
 )

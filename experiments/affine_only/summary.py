@@ -1,7 +1,9 @@
-"""What training gamma and beta alone is worth."""
+"""The summary: what training gamma and beta alone achieves."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..lab import plots, sentences
 from ..lab.differences import paired
@@ -11,9 +13,6 @@ from ..lab.verdicts import Claim, judged
 from ..training import tables
 from ..training.arms import AFFINE
 from ..training.sources import AFFINE_ONLY, KERAS_INFERENCE, RANDOM_FEATURES
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MARGIN = 2.0  # points of accuracy that "as good as" may lose
 REFERENCE = "everything_updated"
@@ -28,7 +27,7 @@ COMPARED = (
 )
 
 
-def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
     """The `Summary` of `affine_only`; accuracies in percent, differences in points."""
     results, arms = tables.with_percentages(results), list(config.arms)
     changes = Changes(config, results)
@@ -66,11 +65,11 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
 class Changes:
     """Paired differences of arms under each shift, for the arms that ran."""
 
-    def __init__(self, config: Any, results: "pd.DataFrame"):
+    def __init__(self, config: Any, results: pd.DataFrame):
         self.shifts, self.results, self.ran = config.shifts, results, set(config.arms)
 
     def of(self, arm: str, reference: str, metric: str = "test_accuracy") -> dict[str, Interval]:
-        """The difference by shift; none if one of the arms did not run."""
+        """The difference by shift; empty if one of the arms did not run."""
         if not {arm, reference} <= self.ran:
             return {}
         return {shift: paired(self.results, metric, shift, arm, reference) for shift in self.shifts}
@@ -84,16 +83,14 @@ class Changes:
         }
 
 
-def _arms_table(results: "pd.DataFrame", says: dict[str, str]) -> "pd.DataFrame":
-    import pandas as pd
-
+def _arms_table(results: pd.DataFrame, says: dict[str, str]) -> pd.DataFrame:
     sizes = results.groupby("arm").trained_parameters.first()
     return pd.DataFrame(
         [{"arm": arm, "what trains": text, "parameters": f"{sizes[arm]:,.0f}"} for arm, text in says.items()]
     )
 
 
-def _findings(changes: Changes, results: "pd.DataFrame") -> list[str]:
+def _findings(changes: Changes, results: pd.DataFrame) -> list[str]:
     held = results[results.arm.str.endswith("_held")]
     heads = results[results.arm.str.startswith("head_")]
     checks = [

@@ -8,11 +8,10 @@ The default runs offline in about four minutes on two cores.
 """
 
 import dataclasses
-import functools
 from typing import Any
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, grid
+from ..lab.experiment import Cell, grid, in_folder
 from ..lab.options import option
 from ..training.options import ScratchConfig
 from ..training.reuse import taking_turns
@@ -27,11 +26,11 @@ class Config(ScratchConfig):
     arms: tuple = option(tuple(ARMS), "Networks to compare.", choices=tuple(ARMS))
     model: str = option("resnet8", "The convolutional network, a builder of tfbn.")
     sizes: tuple = option((1, 2, 4, 8, 16, 32, 64, 128, 256), "Images in a batch.", low=1)
-    steps: int = option(96, "Steps where these are fixed.", low=ROUNDS)
-    samples: int = option(2048, "Samples where these are fixed.", low=1)
+    steps: int = option(96, "Training steps in the runs with a fixed number of steps.", low=ROUNDS)
+    samples: int = option(2048, "Training samples in the runs with a fixed number of samples.", low=1)
     learning_rate: float = option(3e-3, f"Adam's learning rate, at batches of {USUAL}.", low=0.0)
     rate_exponent: float = option(
-        0.0, "The rate goes with the batch size to this power: 0, 0.5 or 1.", low=0.0, high=1.0
+        0.0, "The rate scales with the batch size to this power: 0, 0.5 or 1.", low=0.0, high=1.0
     )
     recalibration_images: int = option(512, "Training images to recalibrate on.", low=1)
 
@@ -51,7 +50,7 @@ class Config(ScratchConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    """All sizes of one network after another, so that its trace serves them all."""
+    """All sizes of one network in succession, so that they share its trace."""
     from ..training.small_networks import has_renorm
 
     arms = [arm for arm in config.arms if arm != "renorm" or has_renorm()]
@@ -61,16 +60,11 @@ def cells(config: Config) -> list[Cell]:
     )
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="batch_size",
+EXPERIMENT = in_folder(
+    __package__,
     question="How large should a batch be for BatchNorm, and what does a small one cost?",
     config_class=Config,
-    check=later(".runs", "check"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".summary", "summarize"),
     arms=ARMS,
     metrics=("inference", "by_batch", "recalibrated"),
     tables=("sampling",),

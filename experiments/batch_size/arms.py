@@ -1,8 +1,8 @@
-"""The networks that are compared, and what a training may cost. Imports nothing heavy."""
+"""The networks to compare, and the budgets of a training. Imports nothing heavy."""
 
 BUDGETS = ("fixed steps", "fixed samples")
 
-SAMPLING = "sampling"  # the condition of runs that measure batches rather than train by them
+SAMPLING = "sampling"  # the condition of runs that measure batches instead of training on them
 
 ROUNDS = 4  # drift is that of the last of this many parts of the training run
 

@@ -1,4 +1,4 @@
-"""Claims about the batch size, by rules that are stated here."""
+"""Claims about the batch size, and the rules that decide them."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 USELESS = 5.0  # points above chance that count as nothing
-ON_THE_LINE = 1.25  # an error within this many times 1/sqrt(N*H*W) counts as that
+ON_THE_LINE = 1.25  # an error within this factor of 1/sqrt(N*H*W) counts as equal to it
 
 
 def claims(results: "pd.DataFrame", sampled: "pd.DataFrame", chance: float) -> list[Claim]:
-    """Every claim that these runs bear on.
+    """Every claim that these runs can decide.
 
     Args:
         results: As `with_budgets` gives it.

@@ -53,7 +53,7 @@ def _best(results: "pd.DataFrame") -> list[str]:
 
 
 def _small(results: "pd.DataFrame") -> list[str]:
-    """What the smallest batches cost between the modes, and what the remedies bring."""
+    """The gap between the modes for the smallest batches, and the gain from the remedies."""
     lines = []
     smallest = results[(results.batch_size == results.batch_size.min()) & (results.arm != "renorm")]
     for arm, of_arm in smallest.groupby("arm", sort=False):

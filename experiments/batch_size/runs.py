@@ -51,7 +51,7 @@ def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
 
 
 def fit(config: "Config", model: Any, split: Split, budget: str, size: int, seed: int) -> float:
-    """Trains; returns how far the moving means went in the last round, the mean over layers."""
+    """Trains; returns how far the moving means moved in the last round, averaged over layers."""
     model.optimizer.learning_rate = config.learning_rate * (size / USUAL) ** config.rate_exponent
     kept: list[Any] = []
     keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: kept.append(statistics.take(model)))

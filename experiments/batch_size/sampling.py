@@ -1,21 +1,19 @@
 """How far the mean and the variance of a batch are from those of the whole set."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tfbn import statistics
 from tfbn.graph.call_hooks import observed
 from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.statistics import drift
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 DRAWS = 200  # batches of each size
 
 
-def errors(model: Any, x: np.ndarray, sizes: tuple[int, ...], seed: int) -> "pd.DataFrame":
+def errors(model: Any, x: np.ndarray, sizes: tuple[int, ...], seed: int) -> pd.DataFrame:
     """The errors of batches drawn with replacement, layer by layer, the model being in inference mode.
 
     Args:
@@ -31,8 +29,6 @@ def errors(model: Any, x: np.ndarray, sizes: tuple[int, ...], seed: int) -> "pd.
         relative to it. With independent values these are `1 / sqrt(N*H*W)`, and for normal ones
         `sqrt(2 / (N*H*W))`.
     """
-    import pandas as pd
-
     rng = np.random.default_rng(seed)
     rows = []
     for layer, (positions, means, squares) in moments_by_image(model, x).items():
@@ -68,7 +64,7 @@ def moments_by_image(model: Any, x: np.ndarray) -> dict[str, tuple[int, np.ndarr
 
 
 def inputs_of(model: Any, x: np.ndarray) -> dict[str, np.ndarray]:
-    """What reaches each BatchNorm in inference mode, by its path."""
+    """The inputs of each BatchNorm in inference mode, by its path."""
     named_layers = built_batch_normalizations(model)
     paths = {id(named.layer): named.path for named in named_layers}
     seen: dict[str, np.ndarray] = {}
@@ -84,7 +80,7 @@ def inputs_of(model: Any, x: np.ndarray) -> dict[str, np.ndarray]:
 def distance_from_beta(model: Any, x: np.ndarray) -> dict[str, float]:
     """By layer: how far its outputs are from beta when it normalizes by the batch `x`.
 
-    Exactly 0 where a channel has one value (N*H*W = 1): whatever the input was, it is lost.
+    Exactly 0 where a channel has one value (N*H*W = 1): the input is lost entirely.
     """
     layers = {named.path: named.layer for named in built_batch_normalizations(model)}
     found = {}

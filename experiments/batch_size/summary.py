@@ -1,7 +1,9 @@
-"""What the runs at each batch size say."""
+"""The summary: accuracy and errors by batch size."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..lab.curves import curves
 from ..lab.experiment import Summary
@@ -10,16 +12,11 @@ from . import claims as batch_size_claims
 from . import findings as batch_size_findings
 from .arms import BUDGETS, SAMPLING
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 MODES = {"inference": "inference mode", "by_batch": "by the batch", "recalibrated": "recalibrated"}
 
 
-def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
     """The `Summary` of `batch_size`; accuracies in percent, differences in points."""
-    import pandas as pd
-
     results = with_budgets(results)
     sampled = pd.read_parquet(folder / "sampling.parquet")
     arms = list(dict.fromkeys(results.arm))
@@ -37,7 +34,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     )
 
 
-def with_budgets(results: "pd.DataFrame") -> "pd.DataFrame":
+def with_budgets(results: pd.DataFrame) -> pd.DataFrame:
     """The runs that trained, accuracies in percent, with the budget as a column."""
     results = results[results.condition != SAMPLING].copy()
     results[list(MODES)] *= 100
@@ -46,10 +43,8 @@ def with_budgets(results: "pd.DataFrame") -> "pd.DataFrame":
     return results.astype({"batch_size": int, "steps": int})
 
 
-def by_size(part: "pd.DataFrame") -> "pd.DataFrame":
+def by_size(part: pd.DataFrame) -> pd.DataFrame:
     """One row a batch size: accuracy in each mode, error of the moving average, drift of the last quarter."""
-    import pandas as pd
-
     return pd.DataFrame(
         {
             "batch size": size,
@@ -63,10 +58,8 @@ def by_size(part: "pd.DataFrame") -> "pd.DataFrame":
     )
 
 
-def sampling_table(sampled: "pd.DataFrame") -> "pd.DataFrame":
+def sampling_table(sampled: pd.DataFrame) -> pd.DataFrame:
     """One row per batch size and layer (first and last): the errors next to those of independent values."""
-    import pandas as pd
-
     shown = sampled[sampled.layer.isin(batch_size_claims.outer_layers(sampled))]
     rows = shown.groupby(["layer", "batch_size"], sort=False, observed=True)
     return pd.DataFrame(
@@ -83,10 +76,8 @@ def sampling_table(sampled: "pd.DataFrame") -> "pd.DataFrame":
     )
 
 
-def figures(results: "pd.DataFrame", sampled: "pd.DataFrame", arms: list[str]) -> list[tuple[str, str, Any]]:
+def figures(results: pd.DataFrame, sampled: pd.DataFrame, arms: list[str]) -> list[tuple[str, str, Any]]:
     """Accuracy by batch size for each budget, the error of batches, that of the moving average."""
-    import pandas as pd
-
     long = results.melt(["arm", "budget", "batch_size", "seed"], list(MODES), "mode", "accuracy")
     long = long.rename(columns={"arm": "network", "mode": "arm"}).replace({"arm": MODES})
     labels = ("images in a batch", "test accuracy, %")

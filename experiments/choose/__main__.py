@@ -7,14 +7,13 @@ The default, on the data that come with the package, takes about two minutes on 
 """
 
 import dataclasses
-import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, grid
+from ..lab.experiment import Cell, Later, in_folder
 from ..lab.options import option
 from ..training.arms import ARMS
 from ..training.options import ArmConfig
-from ..training.reuse import taking_turns
+from ..training.reuse import arm_by_arm
 
 MODES = ("inference", "batch", "inference_updating", "recalibrated")
 
@@ -35,21 +34,16 @@ class Config(ArmConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    return taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
+    return arm_by_arm(config.shifts, config.arms, config.seeds)
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="choose",
+EXPERIMENT = in_folder(
+    __package__,
     question="Which BatchNorm mode should I choose for my frozen network and my data?",
     config_class=Config,
-    check=later(".runs", "check"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".summary", "summarize"),
     metrics=("test_accuracy", "converged_accuracy"),
-    audit=later("..training.transfer", "audit"),
+    audit=Later(__package__, "..training.transfer", "audit"),
     arms={name: ARMS[name].says for name in MODES},
 )
 

@@ -9,12 +9,10 @@ stopped.
 """
 
 import dataclasses
-import functools
-from pathlib import Path
 from typing import Any
 
 from ..lab import binary, catalog
-from ..lab.experiment import Cell, Experiment, Later, RunConfig
+from ..lab.experiment import Collection, Experiment, Later, RunConfig
 from ..lab.options import option
 from ..lab.store import folder_of
 
@@ -49,7 +47,7 @@ class Config(RunConfig):
 
 def parts(config: Config) -> list[tuple[Experiment, Any]]:
     """The experiments, each with its defaults and with what is to be passed down."""
-    return [(part, part_config(config, part)) for part in map(catalog.load, config.experiments)]
+    return [(part, part_config(config, part)) for part in map(catalog.load_experiment, config.experiments)]
 
 
 def part_config(config: Config, part: Experiment) -> Any:
@@ -72,24 +70,12 @@ def check(config: Config) -> None:
     """The parts are checked by the binary."""
 
 
-def no_cells(config: Config) -> list[Cell]:
-    return []
-
-
-def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
-    raise NotImplementedError("the parts run")
-
-
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
+EXPERIMENT = Collection(
     name="claims",
     question="What is said about BatchNorm and transfer learning: what holds, what does not, what only if?",
     config_class=Config,
     check=check,
-    cells=no_cells,
-    run=run,
-    summarize=later(".summary", "summarize"),
+    summarize=Later(__package__, ".summary", "summarize"),
     parts=parts,
 )
 

@@ -9,6 +9,7 @@ from tfbn.utils.files import written_whole
 
 from ..lab.decisions import FAILS, ONLY_IF
 from ..lab.experiment import Summary
+from ..lab.store import manifest_of
 from . import table as claims
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ def summarize(config: Any, summaries: dict[str, Summary], folder: Path) -> Summa
 
 def _origin(config: Any) -> list[str]:
     """The command, the date and the versions that made a table."""
-    from ..lab.store import manifest_of
-
     manifest = manifest_of("claims", config)
     versions = ", ".join(f"{name} {manifest['versions'][name]}" for name in ("tensorflow", "keras"))
     return [

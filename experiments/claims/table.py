@@ -7,14 +7,14 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from ..lab.decisions import FAILS, HOLDS, NO_DIFFERENCE, VERDICTS
 from ..lab.verdicts import CLAIM, FACT, QUESTION, Number
 from . import words
 from .strips import strip
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..lab.experiment import Summary
 
 COLUMNS = [
@@ -32,8 +32,6 @@ HEADER_OF_FACTS = ("| what is said | verdict | what was seen |", "|---|---|---|"
 
 def claims_table(summaries: "Mapping[str, Summary]") -> "pd.DataFrame":
     """One row a claim, in the order of the experiments."""
-    import pandas as pd
-
     rows = [
         {**dataclasses.asdict(claim), "experiment": name}
         for name, summary in summaries.items()

@@ -7,13 +7,12 @@ The default runs offline in about four minutes on two cores.
 """
 
 import dataclasses
-import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, grid
+from ..lab.experiment import Cell, in_folder
 from ..lab.options import option
 from ..training.options import ScratchConfig
-from ..training.reuse import taking_turns
+from ..training.reuse import arm_by_arm
 
 ARMS = {
     "batchnorm": "with BatchNorm",
@@ -46,19 +45,14 @@ class Config(ScratchConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    return taking_turns(grid(config.conditions, [arm], config.seeds) for arm in config.arms)
+    return arm_by_arm(config.conditions, config.arms, config.seeds)
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="convergence",
+EXPERIMENT = in_folder(
+    __package__,
     question="Does BatchNorm speed up training, allow larger learning rates, and replace dropout?",
     config_class=Config,
-    check=later(".runs", "check"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".summary", "summarize"),
     arms=ARMS,
     metrics=("steps_to_target", "test_accuracy"),
     tables=("curve",),

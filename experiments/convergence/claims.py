@@ -1,6 +1,8 @@
-"""Findings and claims about convergence, by rules that are stated here."""
+"""Findings and claims about convergence, and the rules that decide them."""
 
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..lab import sentences
 from ..lab.differences import paired
@@ -15,7 +17,7 @@ MARGIN = 1.0  # points of accuracy that count as no loss
 
 
 def claims(results: "pd.DataFrame", best: "pd.DataFrame") -> list[Claim]:
-    """Every claim that these runs bear on; arms that did not run are left out."""
+    """Every claim that these runs can decide; arms that did not run are left out."""
     arms, found = set(results.arm), []
     if {"batchnorm", "neither"} <= arms:
         claim = "BatchNorm speeds up convergence (fewer steps)."
@@ -35,8 +37,8 @@ def claims(results: "pd.DataFrame", best: "pd.DataFrame") -> list[Claim]:
 def fewer_steps(results: "pd.DataFrame", best: "pd.DataFrame") -> dict[str, Interval]:
     """Steps without BatchNorm minus with it, at each rate where a run got there, and at best rates.
 
-    A run that did not get there counts with a bit more than all its steps, so the difference
-    is then a lower bound.
+    A run that did not get there counts as one measurement later than its last step, so the
+    difference is then a lower bound.
     """
     compared = results[results.arm.isin(["batchnorm", "neither"])]
     changes = {
@@ -53,8 +55,6 @@ def larger_rate(results: "pd.DataFrame") -> dict[str, Interval]:
     Where none trains, the smallest rate tried stands in, so that no seed is left out; against
     a network that trains the difference is then a lower bound.
     """
-    import numpy as np
-
     tried = np.log10(results.rate.where(results.trains, results.rate.min()))
     largest = tried.groupby([results.arm, results.seed]).max()
     return {"largest rate that trains": interval(largest["batchnorm"] - largest["neither"])}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
+import pandas as pd
 
 from ..lab.experiment import Cell
 from ..training import reuse, scratch, small_networks, training
@@ -30,8 +31,6 @@ def build(config: "Config", arm: str, seed: int, classes: int) -> Any:
 
 def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
     """Trains at one rate; leaves the accuracy over the steps as `curve.parquet`."""
-    import pandas as pd
-
     split = config.split(cell.seed)
     build_network = functools.partial(build, config, cell.arm, cell.seed, split.classes)
     model = reuse.model_for((cell.arm, config.model, config.dropout, *config.network.values()), build_network)

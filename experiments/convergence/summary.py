@@ -1,21 +1,18 @@
-"""What training with and without BatchNorm and dropout says, over learning rates."""
+"""The summary: training with and without BatchNorm and dropout, over learning rates."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..lab.curves import curves
 from ..lab.experiment import Summary
 from ..lab.intervals import mean_and_sd
 from . import claims as convergence_claims
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
     """The `Summary` of `convergence`; accuracies in percent, differences in points."""
-    import pandas as pd
-
     results = prepared(results, config.target)
     arms, best = list(config.arms), at_best_rate(results)
     curve = pd.read_parquet(folder / "curve.parquet")
@@ -35,20 +32,18 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     )
 
 
-def prepared(results: "pd.DataFrame", target: float) -> "pd.DataFrame":
+def prepared(results: pd.DataFrame, target: float) -> pd.DataFrame:
     """Accuracies in percent, and whether a run has the target accuracy at its end."""
     results = results.assign(trains=results.held_out >= target)
     results[["held_out", "train_accuracy", "test_accuracy"]] *= 100
     return results
 
 
-def at_best_rate(results: "pd.DataFrame") -> "pd.DataFrame":
+def at_best_rate(results: pd.DataFrame) -> pd.DataFrame:
     """The runs of each arm at the rate whose held-out accuracy is best in the mean over seeds.
 
-    The images that choose are not those that `test_accuracy` is of.
+    `test_accuracy` is measured on other images than those that choose the rate.
     """
-    import pandas as pd
-
     means = results.groupby(["arm", "rate"]).held_out.mean()
     rates = {arm: of.droplevel(0).idxmax() for arm, of in means.groupby(level=0)}
     chosen = pd.concat(
@@ -57,11 +52,10 @@ def at_best_rate(results: "pd.DataFrame") -> "pd.DataFrame":
     return chosen.assign(condition="best rate")
 
 
-def steps_table(results: "pd.DataFrame", arms: list[str]) -> "pd.DataFrame":
+def steps_table(results: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
     """One row a rate; how many steps each arm takes to the target, of the seeds that get there."""
-    import pandas as pd
 
-    def cell(runs: "pd.DataFrame") -> str:
+    def cell(runs: pd.DataFrame) -> str:
         there = runs[runs.reached > 0]
         return f"{there.steps_to_target.mean():.0f} ({len(there)}/{len(runs)})" if len(there) else "never"
 
@@ -71,20 +65,16 @@ def steps_table(results: "pd.DataFrame", arms: list[str]) -> "pd.DataFrame":
     )
 
 
-def wide_table(results: "pd.DataFrame", metric: str, arms: list[str]) -> "pd.DataFrame":
+def wide_table(results: pd.DataFrame, metric: str, arms: list[str]) -> pd.DataFrame:
     """One row a rate, one column an arm: mean and standard deviation over seeds."""
-    import pandas as pd
-
     return pd.DataFrame(
         {"rate": f"{rate:g}", **{arm: mean_and_sd(part[part.arm == arm][metric]) for arm in arms}}
         for rate, part in results.groupby("rate")
     )
 
 
-def best_table(best: "pd.DataFrame", arms: list[str]) -> "pd.DataFrame":
+def best_table(best: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
     """One row per arm."""
-    import pandas as pd
-
     rows = {arm: best[best.arm == arm] for arm in arms}
     return pd.DataFrame(
         {
@@ -100,11 +90,9 @@ def best_table(best: "pd.DataFrame", arms: list[str]) -> "pd.DataFrame":
 
 
 def figures(
-    results: "pd.DataFrame", curve: "pd.DataFrame", best: "pd.DataFrame", arms: list[str]
+    results: pd.DataFrame, curve: pd.DataFrame, best: pd.DataFrame, arms: list[str]
 ) -> list[tuple[str, str, Any]]:
     """Accuracy and steps by rate, and accuracy over the steps at each arm's best rate."""
-    import pandas as pd
-
     long = results.melt(["arm", "rate", "seed"], ["test_accuracy"], "condition", "value")
     one = long.assign(condition="at the end of the training")
     chosen = pd.concat(

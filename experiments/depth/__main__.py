@@ -9,10 +9,9 @@ default runs offline in about five minutes on two cores.
 """
 
 import dataclasses
-import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, grid
+from ..lab.experiment import Cell, grid, in_folder
 from ..lab.options import option
 from ..training.options import ScratchConfig
 from ..training.reuse import taking_turns
@@ -38,7 +37,7 @@ class Config(ScratchConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    """The deepest first, since they take longest; the seeds of one network after each other."""
+    """The deepest first, since they take longest; the seeds of a network in succession."""
     parts = ((TRAINING, config.depths, config.trained), (START, config.start_depths, config.arms))
     return taking_turns(
         grid({f"{part}, {depth} layers": {"part": part, "depth": depth}}, [arm], config.seeds_at(depth))
@@ -48,16 +47,11 @@ def cells(config: Config) -> list[Cell]:
     )
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="depth",
+EXPERIMENT = in_folder(
+    __package__,
     question="Do deep networks need shortcuts, or BatchNorm, to be trained?",
     config_class=Config,
-    check=later(".runs", "check"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".summary", "summarize"),
     arms=ARMS,
     metrics=("test_error", "train_error"),
     tables=("gradients", "curve"),

@@ -1,4 +1,4 @@
-"""The networks that are compared, and the two parts of the study. Imports nothing heavy."""
+"""The networks to compare, and the two parts of the study. Imports nothing heavy."""
 
 START, TRAINING = "start", "training"
 

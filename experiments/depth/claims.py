@@ -1,4 +1,4 @@
-"""Findings and claims about depth, by rules that are stated here."""
+"""Findings and claims about depth, and the rules that decide them."""
 
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,13 @@ from ..training.sources import DEGRADATION, HEALTHY_GRADIENTS, PAST_1000
 if TYPE_CHECKING:
     import pandas as pd
 
-SHALLOW = 20  # what deeper networks are compared with, as in the paper
+SHALLOW = 20  # the depth that deeper networks are compared with, as in the paper
 MARGIN = 2.0  # points of error that count as no loss
 VERY_DEEP = 1000
 
 
 def claims(start: "pd.DataFrame", trained: "pd.DataFrame") -> list[Claim]:
-    """Every claim that these runs bear on."""
+    """Every claim that these runs can decide."""
     found = []
     if with_batchnorm(start, "least"):
         more = with_batchnorm(start, "least")
@@ -106,7 +106,7 @@ def findings(start: "pd.DataFrame", trained: "pd.DataFrame") -> list[str]:
 
 
 def out_of_range(runs: "pd.DataFrame") -> str:
-    """What became of gradients that float32 cannot hold; empty if it holds those of some seed."""
+    """How gradients leave the range of float32; empty if those of some seed stay inside."""
     if runs.least.notna().any():
         return ""
     return "overflow" if runs.overflow.any() else "vanish"
@@ -123,7 +123,7 @@ def _norms(runs: "pd.DataFrame") -> str:
 
 
 def _kind(runs: "pd.DataFrame") -> str:
-    """What the errors of one network at one depth look like.
+    """Classifies the errors of one network at one depth.
 
     Overfitting: the test error is above the train error by more than `MARGIN`. Still falling:
     the train error fell by more than `MARGIN` in the last third.

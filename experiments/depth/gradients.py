@@ -1,20 +1,20 @@
-"""Gradients and activations of every convolution of a network as it is."""
+"""Gradients and activations of every convolution of a network."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
+import pandas as pd
+import tensorflow as tf
 
 from tfbn.graph.call_hooks import replaced
 from tfbn.graph.traversal import named_layers
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def by_layer(model: Any, x: np.ndarray, y: np.ndarray) -> "tuple[pd.DataFrame, float]":
+def by_layer(model: Any, x: np.ndarray, y: np.ndarray) -> tuple[pd.DataFrame, float]:
     """One forward and backward pass in training mode on one batch.
 
-    It runs without a graph, since tracing a deep network takes longer than a pass. BatchNorm's
+    It runs eagerly, since tracing a deep network takes longer than a pass. BatchNorm's
     moving statistics update.
 
     Args:
@@ -27,10 +27,6 @@ def by_layer(model: Any, x: np.ndarray, y: np.ndarray) -> "tuple[pd.DataFrame, f
         Euclidean norm of the loss's gradient by its kernel), `weights` (the norm of the
         kernel) and `scale` (the standard deviation of its outputs); and the loss.
     """
-    import keras
-    import pandas as pd
-    import tensorflow as tf
-
     convs = [named.layer for named in named_layers(model) if isinstance(named.layer, keras.layers.Conv2D)]
     scales: dict[int, float] = {}
 
@@ -50,8 +46,8 @@ def by_layer(model: Any, x: np.ndarray, y: np.ndarray) -> "tuple[pd.DataFrame, f
     return pd.DataFrame(rows, columns=["layer", "gradient", "weights", "scale"]), float(loss)
 
 
-def spread(table: "pd.DataFrame") -> dict[str, float]:
-    """How the gradients of a network's convolutions compare, in powers of ten.
+def spread(table: pd.DataFrame) -> dict[str, float]:
+    """Compares the gradients of a network's convolutions, in powers of ten.
 
     Args:
         table: As `by_layer` gives it.
@@ -79,5 +75,5 @@ def spread(table: "pd.DataFrame") -> dict[str, float]:
 
 
 def _norm(tensor: Any) -> float:
-    # In float64: the squares of norms near 1e-23 are no float32.
+    # In float64, since the squares of norms near 1e-23 underflow in float32.
     return float(np.linalg.norm(np.asarray(tensor, np.float64)))

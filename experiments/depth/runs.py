@@ -1,10 +1,11 @@
-"""One network, looked at before any training, or trained."""
+"""One network, measured before any training, or trained."""
 
 import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
+import pandas as pd
 
 import tfbn
 from tfbn.utils.validation import fail
@@ -55,8 +56,6 @@ def look(config: "Config", build_network: Any, split: Split, cell: Cell, folder:
 
 def train(config: "Config", build_network: Any, split: Split, cell: Cell, folder: Path) -> dict[str, float]:
     """Trains; leaves the errors after each round as `curve.parquet`."""
-    import pandas as pd
-
     schedule = (config.learning_rate, config.steps)
     model = reuse.model_for((cell.condition, cell.arm, *schedule, *config.network.values()), build_network)
     steps = config.steps // ROUNDS

@@ -1,16 +1,16 @@
-"""What gradients before training and errors after it say about depth."""
+"""The summary: gradients before training and errors after it, by depth."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from ..lab.curves import curves
 from ..lab.experiment import Summary
 from ..lab.intervals import mean_and_sd
 from . import claims as depth_claims
 from .arms import START, TRAINING
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PUBLISHED = (
     "Published for CIFAR-10 after 64,000 steps, test error of residual networks of 20 / 32 / 44 / 56 / 110 / "
@@ -19,7 +19,7 @@ PUBLISHED = (
 )
 
 
-def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
     """The `Summary` of `depth`; errors in percent, gradients in powers of ten."""
     start, trained = parts_of(results)
     tables, figures = [], []
@@ -40,26 +40,22 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     )
 
 
-def parts_of(results: "pd.DataFrame") -> "tuple[pd.DataFrame, pd.DataFrame]":
-    """The runs that looked before training, and those that trained with errors in percent."""
+def parts_of(results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs before training, and those that trained, with errors in percent."""
     start, trained = (results[results.part == part].copy() for part in (START, TRAINING))
     errors = [name for name in results.columns if name.endswith("error") or name == "chance"]
     trained[errors] *= 100
     return start, trained
 
 
-def _table(folder: Path, name: str) -> "pd.DataFrame":
-    import pandas as pd
-
+def _table(folder: Path, name: str) -> pd.DataFrame:
     table = pd.read_parquet(folder / f"{name}.parquet")
     table["condition"] = [f"{depth} layers" for depth in table.depth]
     return table
 
 
-def shares_out_of_range(gradients: "pd.DataFrame") -> "pd.DataFrame":
+def shares_out_of_range(gradients: pd.DataFrame) -> pd.DataFrame:
     """By run: the shares of layers whose gradient's norm is 0, and not finite, in float32."""
-    import numpy as np
-
     shares = gradients.assign(
         arm=gradients.arm.astype(str),
         zero=gradients.gradient == 0,
@@ -68,10 +64,8 @@ def shares_out_of_range(gradients: "pd.DataFrame") -> "pd.DataFrame":
     return shares.groupby(["depth", "arm", "seed"])[["zero", "overflow"]].mean().reset_index()
 
 
-def start_table(start: "pd.DataFrame") -> "pd.DataFrame":
+def start_table(start: pd.DataFrame) -> pd.DataFrame:
     """One row a depth and network: loss, smallest gradient, spread over layers."""
-    import pandas as pd
-
     return pd.DataFrame(
         {
             "layers": int(depth),
@@ -86,14 +80,12 @@ def start_table(start: "pd.DataFrame") -> "pd.DataFrame":
     )
 
 
-def _or_dash(values: "pd.Series") -> str:
+def _or_dash(values: pd.Series) -> str:
     return "-" if values.isna().all() else mean_and_sd(values)
 
 
-def error_table(trained: "pd.DataFrame") -> "pd.DataFrame":
+def error_table(trained: pd.DataFrame) -> pd.DataFrame:
     """One row a network and depth: errors, and whether the training error was still falling."""
-    import pandas as pd
-
     return pd.DataFrame(
         {
             "network": arm,
@@ -109,7 +101,7 @@ def error_table(trained: "pd.DataFrame") -> "pd.DataFrame":
     ).sort_values(["network", "layers"])
 
 
-def start_figures(layers: "pd.DataFrame") -> list[tuple[str, str, Any]]:
+def start_figures(layers: pd.DataFrame) -> list[tuple[str, str, Any]]:
     """Gradient and activation scale by layer, a panel for each depth."""
     layers = layers.assign(place=layers.layer / layers.groupby("condition").layer.transform("max"))
     arms = sorted(set(layers.arm))
@@ -129,7 +121,7 @@ def start_figures(layers: "pd.DataFrame") -> list[tuple[str, str, Any]]:
     ]
 
 
-def training_figures(trained: "pd.DataFrame", curve: "pd.DataFrame") -> list[tuple[str, str, Any]]:
+def training_figures(trained: pd.DataFrame, curve: pd.DataFrame) -> list[tuple[str, str, Any]]:
     """Errors by depth, and train error over the steps."""
     arms = sorted(set(trained.arm))
     long = trained.melt(["arm", "depth", "seed"], ["train_error", "test_error"], "condition", "error")

@@ -6,14 +6,13 @@ and with a converged head. The default runs offline in about three minutes on tw
 """
 
 import dataclasses
-import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, grid
+from ..lab.experiment import Cell, Later, in_folder
 from ..lab.options import option
 from ..training import arms
-from ..training.options import ArmConfig
-from ..training.reuse import taking_turns
+from ..training.options import SHIFTS, ArmConfig
+from ..training.reuse import arm_by_arm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,27 +22,23 @@ class Config(ArmConfig):
     arms: tuple = option(tuple(arms.ARMS), "Arms to compare.", choices=tuple(arms.ARMS))
     shifts: tuple = option(
         ("contrast=0.3", "noise=0.3"),
-        "Shifts of the target, as contrast=0.3, noise=0.3, blur=1.5, inversion or none.",
+        SHIFTS,
     )
     audit: bool = option(False, "Print what every BatchNorm will do, arm by arm, and stop.")
 
 
 def cells(config: Config) -> list[Cell]:
-    return taking_turns(grid(config.shifts, [arm], config.seeds) for arm in config.arms)
+    return arm_by_arm(config.shifts, config.arms, config.seeds)
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="frozen_batchnorm",
+EXPERIMENT = in_folder(
+    __package__,
     question="With frozen layers, what does BatchNorm do with training=True, and what with training=False?",
     config_class=Config,
-    check=later("..training.transfer", "check_arm"),
+    check=Later(__package__, "..training.transfer", "check_arm"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".summary", "summarize"),
     metrics=("test_accuracy", "converged_accuracy"),
-    audit=later("..training.transfer", "audit"),
+    audit=Later(__package__, "..training.transfer", "audit"),
     arms={name: arm.says for name, arm in arms.ARMS.items()},
 )
 

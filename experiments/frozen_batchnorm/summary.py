@@ -2,7 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+
+from tfbn.layers.modes import resolve
 
 from ..lab import plots, sentences
 from ..lab.differences import paired
@@ -23,14 +27,9 @@ from ..training.tables import (
 )
 from .claims import claims
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     """The `Summary` of `frozen_batchnorm`; accuracies in percent, differences in points."""
-    import pandas as pd
-
     results = with_percentages(results)
     drift = pd.read_parquet(folder / "drift.parquet")
     arms = list(config.arms)
@@ -161,7 +160,5 @@ def figures(config: Any, results: "pd.DataFrame", drift: "pd.DataFrame") -> list
 
 
 def _holds_statistics(arm: str) -> bool:
-    from tfbn.layers.modes import resolve
-
     flags = ARMS[arm]
     return not resolve(flags.training, flags.update_statistics, flags.trainable).updates

@@ -4,17 +4,16 @@ The transfer-learning guide's recipe, step by step: train a head (BatchNorm, Dro
 Dense) on a frozen base, then unfreeze the base and fine-tune with a small learning rate.
 The model is written in several ways, with stock Keras and with tfbn. After each step:
 which moving statistics moved, layer by layer, whether the head's BatchNorm and Dropout
-were in training mode, and the accuracy. Runs with whatever Keras is first in PYTHONPATH.
+were in training mode, and the accuracy. Runs with the Keras that Python imports.
 The default runs offline in about five minutes on two cores.
 """
 
 import dataclasses
-import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, grid
+from ..lab.experiment import Cell, grid, in_folder
 from ..lab.options import option
-from ..training.options import TransferConfig
+from ..training.options import SHIFTS, TransferConfig
 from .arms import RECIPES
 
 
@@ -25,7 +24,7 @@ class Config(TransferConfig):
     arms: tuple = option(tuple(RECIPES), "Ways to write the model.", choices=tuple(RECIPES))
     shifts: tuple = option(
         ("none", "contrast=0.3"),
-        "Shifts of the target, as contrast=0.3, noise=0.3, blur=1.5, inversion or none.",
+        SHIFTS,
     )
     fine_tuning_epochs: int = option(5, "Epochs after unfreezing.", low=1)
     fine_tuning_rate: float = option(5e-4, "Adam's learning rate after unfreezing.", low=0.0)
@@ -36,16 +35,11 @@ def cells(config: Config) -> list[Cell]:
     return grid(config.shifts, config.arms, config.seeds)
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="keras_recipe",
+EXPERIMENT = in_folder(
+    __package__,
     question="Does base(x, training=False) keep BatchNorm in inference mode in the Keras installed here?",
     config_class=Config,
-    check=later(".runs", "check"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".summary", "summarize"),
     arms={name: recipe.says for name, recipe in RECIPES.items()},
     tables=("layers",),
 )

@@ -1,14 +1,13 @@
-"""Which mode `fit` had every layer in, told from what it left behind."""
+"""The mode that every layer was in during `fit`, inferred from its state afterwards."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..lab import plots
 from ..lab.curves import curves
 from ..lab.differences import paired
 from ..lab.intervals import mean_and_sd
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 STEPS = ("frozen", "unfrozen")
 INFERENCE, TRAINING, MIXED = "inference mode", "training mode", "either, by layer or run"
@@ -27,13 +26,13 @@ class Modes:
         runs: How many runs each arm has.
     """
 
-    def __init__(self, results: "pd.DataFrame", layers: "pd.DataFrame"):
+    def __init__(self, results: pd.DataFrame, layers: pd.DataFrame):
         self._results, self._layers = results, layers
         self.arms = tuple(dict.fromkeys(results.arm))
         self.versions = ", ".join(dict.fromkeys(layers.keras))
         self.runs = len(results) // len(self.arms)
 
-    def part(self, arm: str, step: str, part: str) -> "pd.DataFrame":
+    def part(self, arm: str, step: str, part: str) -> pd.DataFrame:
         """The rows of the base's or the head's layers."""
         found = self._layers
         return found[(found.arm == arm) & (found.step == step) & (found.part == part)]
@@ -43,7 +42,7 @@ class Modes:
         return not self.part(arm, step, "base").moved.any()
 
     def moved(self, arm: str, step: str) -> str:
-        """How many of the base's layers moved, over all runs, and how far."""
+        """The number of the base's layers that moved, over all runs, and how far."""
         base = self.part(arm, step, "base")
         far = f", means by up to {base.mean_shift.max():.2f} sd" if base.moved.any() else ""
         return f"{base.moved.sum()} of {len(base)} layers' moving statistics moved{far}"
@@ -54,7 +53,7 @@ class Modes:
         return {0.0: "off", 1.0: "on"}.get(float(on.mean()), "on in some runs")
 
     def leak(self, arm: str) -> str:
-        """What in the head was not in training mode in `fit`; empty if all was."""
+        """The parts of the head that were not in training mode in `fit`; empty if none."""
         found = []
         if any(mode(self.part(arm, step, "head").moved) != TRAINING for step in STEPS):
             found.append("its BatchNorm does not update")
@@ -63,15 +62,13 @@ class Modes:
         return " and ".join(found)
 
 
-def mode(moved: "pd.Series") -> str:
-    """The mode of layers, by whether each moved."""
+def mode(moved: pd.Series) -> str:
+    """The mode of layers, inferred from whether each moved."""
     return TRAINING if moved.all() else MIXED if moved.any() else INFERENCE
 
 
-def behavior_table(modes: Modes, arms: list[str]) -> "pd.DataFrame":
-    """One row for each arm and step: which mode fit had the base and the head in, over all runs."""
-    import pandas as pd
-
+def behavior_table(modes: Modes, arms: list[str]) -> pd.DataFrame:
+    """One row for each arm and step: the mode of the base and the head in fit, over all runs."""
     return pd.DataFrame(
         {
             "model": arm,
@@ -86,10 +83,8 @@ def behavior_table(modes: Modes, arms: list[str]) -> "pd.DataFrame":
     )
 
 
-def layer_table(layers: "pd.DataFrame", arms: list[str]) -> "pd.DataFrame":
+def layer_table(layers: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
     """For each layer and arm, base unfrozen: "held" to the bit, or how far its mean went (mean over runs)."""
-    import pandas as pd
-
     part = layers[layers.step == STEPS[1]]
 
     def cell(layer: str, arm: str) -> str:
@@ -103,10 +98,8 @@ def layer_table(layers: "pd.DataFrame", arms: list[str]) -> "pd.DataFrame":
     return pd.DataFrame({"layer": at, **{arm: cell(at, arm) for arm in arms}} for at in layers_in_order)
 
 
-def accuracy_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd.DataFrame":
+def accuracy_table(results: pd.DataFrame, shift: str, arms: list[str]) -> pd.DataFrame:
     """One row per arm: accuracy in inference mode after each step, and the difference to no flag."""
-    import pandas as pd
-
     rows = []
     for arm in arms:
         part = results[(results.condition == shift) & (results.arm == arm)]
@@ -119,7 +112,7 @@ def accuracy_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd.
     return pd.DataFrame(rows)
 
 
-def figures(results: "pd.DataFrame", layers: "pd.DataFrame", arms: list[str]) -> list[tuple[str, str, Any]]:
+def figures(results: pd.DataFrame, layers: pd.DataFrame, arms: list[str]) -> list[tuple[str, str, Any]]:
     """Title, caption and figure of each plot."""
     base = layers[(layers.part == "base") & (layers.step == STEPS[1])]
     drift = curves(base, "layer", "mean_shift", ("layer, from input to output", "mean shift, sd"), arms)
@@ -128,7 +121,7 @@ def figures(results: "pd.DataFrame", layers: "pd.DataFrame", arms: list[str]) ->
         (
             "Drift of the base's moving means while fit ran with the base unfrozen",
             "How far fit moved them, in standard deviations of before; zero: held. Lines: mean over seeds; "
-            "bands: least to greatest. Ways to write the model that do the same lie on one another.",
+            "bands: least to greatest. Lines of models that behave the same coincide.",
             drift,
         ),
         (

@@ -13,7 +13,7 @@ from .arms import Recipe
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """What stands on the base: stock layers that behave otherwise in training, and a classifier."""
+    """The head on the base: stock layers that behave differently in training, and a classifier."""
 
     normalization: Any
     dropout: Any
@@ -54,7 +54,7 @@ class Subclassed(keras.Model):
 
 
 def build(recipe: Recipe, base: Any, head: Head) -> Any:
-    """The model, built, from a base with tfbn's layers (which the stock recipes turn into stock ones)."""
+    """The built model on a base with tfbn's layers (which the stock recipes convert to stock ones)."""
     if not recipe.tfbn:
         tfbn.revert(base)
     if recipe.subclassed:

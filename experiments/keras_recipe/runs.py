@@ -1,10 +1,11 @@
-"""Both steps of the recipe, watched."""
+"""Runs both steps of the recipe and records what moved."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import pandas as pd
 
 from tfbn import statistics
 from tfbn.statistics import drift
@@ -29,8 +30,6 @@ def check(config: "Config") -> None:
 
 def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
     """Both steps of the recipe; a row of `layers.parquet` for each BatchNorm and step."""
-    import pandas as pd
-
     keras.utils.set_random_seed(cell.seed)
     split = transfer.prepared_split(config, cell.condition, cell.seed)
     weights = transfer.source_weights(config, cell.seed, folder) or networks.weights_of(config, cell.seed)
@@ -65,7 +64,7 @@ def _fit(config: "Config", model: Any, split: Split, epochs: int, seed: int) -> 
 
 
 class _Watched:
-    """The state before a step of what moves only in training mode: statistics, and Dropout's seed."""
+    """The state that only training mode changes, before a step: statistics, and Dropout's seed."""
 
     def __init__(self, base: Any, head: Head):
         self._base, self._head = base, head
@@ -73,7 +72,7 @@ class _Watched:
         self._seed = self._seed_state()
 
     def layers(self) -> list[dict[str, Any]]:
-        """What became of each BatchNorm: whether one bit moved, and how far (see `tfbn.drift`)."""
+        """For each BatchNorm: whether a single bit changed, and how far it moved (see `tfbn.drift`)."""
         now = self._now()
         return [
             {

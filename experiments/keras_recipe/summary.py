@@ -1,7 +1,9 @@
-"""What became of the guide's recipe in the installed Keras."""
+"""The summary: what the guide's recipe does in the installed Keras."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..lab import sentences
 from ..lab.differences import paired
@@ -11,17 +13,12 @@ from ..training.sources import KERAS_FLAG, KERAS_INFERENCE, KERAS_TRAINABLE
 from .arms import RECIPES
 from .modes import STEPS, Modes, accuracy_table, behavior_table, figures, layer_table
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 STOCK = [name for name, recipe in RECIPES.items() if recipe.flag]
-OURS = [name for name, recipe in RECIPES.items() if recipe.tfbn]
+WITH_TFBN = [name for name, recipe in RECIPES.items() if recipe.tfbn]
 
 
-def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
     """The `Summary` of `keras_recipe`; accuracies in percent, differences in points."""
-    import pandas as pd
-
     layers = pd.read_parquet(folder / "layers.parquet")
     results = results.copy()
     accuracies = [name for name in results.columns if "accuracy" in name]
@@ -51,9 +48,9 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     )
 
 
-def findings(modes: Modes, results: "pd.DataFrame", config: Any) -> list[str]:
+def findings(modes: Modes, results: pd.DataFrame, config: Any) -> list[str]:
     """The plain sentence first, then what it rests on."""
-    ran = [arm for arm in (*STOCK, *OURS) if arm in modes.arms]
+    ran = [arm for arm in (*STOCK, *WITH_TFBN) if arm in modes.arms]
     lines = [f"{RECIPES[arm].says}: {_recipe(modes, arm)}." for arm in ran]
     if lines:
         lines[0] = f"In Keras {modes.versions}, {lines[0]}"
@@ -77,8 +74,8 @@ def _recipe(modes: Modes, arm: str) -> str:
     return f"{said}; {leak}"
 
 
-def _as_without(results: "pd.DataFrame") -> str:
-    """In how many runs the functional recipe gave the very loss that it gives without the flag."""
+def _as_without(results: pd.DataFrame) -> str:
+    """In how many runs the functional recipe gave exactly the loss that it gives without the flag."""
     if not {"no_flag", "functional"} <= set(results.arm):
         return ""
     losses = results.set_index(["condition", "seed"])[["arm", "fit_loss_unfrozen"]]
@@ -90,7 +87,7 @@ def _as_without(results: "pd.DataFrame") -> str:
     )
 
 
-def _held_minus_moving(results: "pd.DataFrame", config: Any) -> dict[str, Any]:
+def _held_minus_moving(results: pd.DataFrame, config: Any) -> dict[str, Any]:
     """By shift: test accuracy after unfreezing, statistics held (tfbn) minus not held (no flag)."""
     if not {"tfbn_functional", "no_flag"} <= set(results.arm):
         return {}
@@ -98,7 +95,7 @@ def _held_minus_moving(results: "pd.DataFrame", config: Any) -> dict[str, Any]:
     return {s: paired(results, metric, s, "tfbn_functional", "no_flag") for s in config.shifts}
 
 
-def _accuracy_findings(results: "pd.DataFrame", config: Any) -> list[str]:
+def _accuracy_findings(results: pd.DataFrame, config: Any) -> list[str]:
     changes = _held_minus_moving(results, config)
     parts = "; ".join(
         f"{sentences.shift_in_words(shift)}: {sentences.difference(change)}"
@@ -107,7 +104,7 @@ def _accuracy_findings(results: "pd.DataFrame", config: Any) -> list[str]:
     return [f"Unfrozen with statistics held instead of moving, test accuracy. {parts}."] if parts else []
 
 
-def claims(modes: Modes, results: "pd.DataFrame", config: Any) -> list[Claim]:
+def claims(modes: Modes, results: pd.DataFrame, config: Any) -> list[Claim]:
     """What the runs say of the guide's sentences. The situations count, not how many runs there were."""
     stock = [arm for arm in STOCK if arm in modes.arms]
     kept = {f"{arm}, {step}": modes.keeps(arm, step) for arm in stock for step in STEPS}

@@ -18,13 +18,13 @@ from tfbn.utils.validation import InputError
 from . import executor, options, plan
 from . import flags as config_flags
 from .dispatch import FailedRunsError
-from .experiment import Cell, Experiment, Summary
+from .experiment import Cell, Collection, Experiment, Question, Summary
 from .store import Store, folder_of
 
 EXIT_RUNS_FAILED, EXIT_USER_ERROR, EXIT_STOPPED = 1, 2, 130
 
 
-def run(experiment: Experiment) -> None:
+def run(experiment: Question) -> None:
     """Reads the flags, runs the experiment, shows and writes the report.
 
     A user's mistake ends in one line on standard error and exit status 2.
@@ -39,7 +39,7 @@ def run(experiment: Experiment) -> None:
     app.run(lambda argv: _main(experiment, argv), flags_parser=_parse)
 
 
-def _importable(experiment: Experiment) -> Experiment:
+def _importable(experiment: Question) -> Question:
     """The same experiment under its module's own name, so that any worker can import its functions."""
     spec = sys.modules["__main__"].__spec__
     return importlib.import_module(spec.name).EXPERIMENT if spec is not None else experiment
@@ -55,14 +55,15 @@ def _parse(argv: list[str]) -> list[str]:
         raise SystemExit(0) from None
 
 
-def _main(experiment: Experiment, argv: list[str]) -> None:
+def _main(experiment: Question, argv: list[str]) -> None:
     try:
         if len(argv) > 1:
             raise InputError(f"Expected flags only. Received: {' '.join(argv[1:])}")
         config: Any = config_flags.read(experiment.config_class)
         options.check(config)
         check_installed(*EXPERIMENTS)
-        load_tensorflow()
+        if experiment.uses_tensorflow:
+            load_tensorflow()
         asked = {"dry_run": functools.partial(plan.describe, experiment), "audit": experiment.audit}
         for name, tell in asked.items():
             if tell is not None and getattr(config, name, False):
@@ -86,11 +87,11 @@ def _stop(signal_number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
+def answer(experiment: Question, config: Any) -> tuple[Summary, Path]:
     """Checks the config, runs what is missing and reports.
 
-    An experiment made of others has them answered first; one whose runs failed does not keep
-    the others from reporting.
+    A collection answers its parts first; a part whose runs failed does not prevent the others
+    from reporting.
 
     Returns:
         What the results say, and the report's path.
@@ -100,30 +101,34 @@ def answer(experiment: Experiment, config: Any) -> tuple[Summary, Path]:
     return _answered(experiment, config)
 
 
-def check(experiment: Experiment, config: Any) -> None:
-    """Raises `InputError` if the config cannot run, or that of an experiment it is made of."""
+def check(experiment: Question, config: Any) -> None:
+    """Raises `InputError` if the config cannot run, or that of a part of a collection."""
     options.check(config)
     experiment.check(config)
-    for part, part_config in experiment.parts(config):
+    for part, part_config in experiment.parts(config) if isinstance(experiment, Collection) else ():
         check(part, part_config)
         Store(folder_of(part.name, part_config)).check(part.name, part_config)
 
 
-def _answered(experiment: Experiment, config: Any, is_part: bool = False) -> tuple[Summary, Path]:
-    from tfbn.summary import text as summary_text
-
+def _answered(experiment: Question, config: Any, is_part: bool = False) -> tuple[Summary, Path]:
     from . import report, runner
 
     folder = folder_of(experiment.name, config)
-    parts = experiment.parts(config)
-    results, failures = _answers(parts) if parts else (runner.run(experiment, config, folder), {})
+    results: Any
+    failures: dict[Cell, Exception] = {}
+    if isinstance(experiment, Collection):
+        results, failures = _answers(experiment.parts(config))
+    elif isinstance(experiment, Experiment):
+        results = runner.run(experiment, config, folder)
     summary = experiment.summarize(config, results, folder)
     if not is_part:
         report.to_terminal(experiment, summary)
     path = report.to_html(experiment, config, summary, folder)
     print(f"{'' if is_part else chr(10)}Report: {path}")
     if next(folder.glob("runs/**/*.tfevents.*"), None):
-        summary_text(folder / "runs", "verdict", "\n".join(f"* {line}" for line in summary.findings))
+        from tfbn.summary import text
+
+        text(folder / "runs", "verdict", "\n".join(f"* {line}" for line in summary.findings))
         print(f"TensorBoard: tensorboard --logdir {folder / 'runs'}")
     if config.open_report:
         webbrowser.open(path.absolute().as_uri())

@@ -21,8 +21,12 @@ TIMEOUT = 20  # seconds to reach a scheduler
 
 
 @contextlib.contextmanager
-def executor(scheduler: str) -> Iterator[Executor]:
+def executor(scheduler: str, with_tensorflow: bool = True) -> Iterator[Executor]:
     """A `concurrent.futures` executor over the workers of a scheduler.
+
+    Args:
+        scheduler: Its address, or `local:` and how many workers to start.
+        with_tensorflow: Whether workers load TensorFlow before their first run.
 
     Raises:
         InputError: Dask is not installed, the scheduler does not answer, or its workers
@@ -36,7 +40,7 @@ def executor(scheduler: str) -> Iterator[Executor]:
         client = stack.enter_context(_client(distributed, address, scheduler))
         try:
             _check_workers(client, scheduler)
-            client.register_plugin(_one_thread_plugin(distributed))
+            client.register_plugin(_one_thread_plugin(distributed, with_tensorflow))
         except Exception as error:
             if is_loss(error):
                 raise LostWorkerError(str(error)) from None
@@ -45,10 +49,10 @@ def executor(scheduler: str) -> Iterator[Executor]:
 
 
 def check(scheduler: str) -> None:
-    """Asks a scheduler whether it is there, before anything is written.
+    """Checks that a scheduler answers, before anything is written.
 
     Raises:
-        InputError: As `executor`, but its workers are not looked at.
+        InputError: As `executor`, without a check of its workers.
     """
     distributed = _distributed()
     if _local_workers(scheduler) is None:
@@ -70,7 +74,7 @@ def _distributed() -> Any:
             "Expected Dask to be installed for `scheduler`: pip install tfbn[distributed]. "
             "Received: no module named distributed"
         ) from None
-    # Workers that come and go are what it is for; the runner reports what becomes of their runs.
+    # Workers may come and go; the runner reports what happens to their runs.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     return distributed
 
@@ -106,7 +110,8 @@ def _local_workers(scheduler: str) -> int | None:
 def _local_cluster(distributed: Any, workers: int) -> Any:
     import dask
 
-    # A run that was unlucky with its workers is no bad run: the runner decides when to give up.
+    # A run that lost its workers several times is not to blame: the runner decides when to give
+    # up.
     dask.config.set({"distributed.scheduler.allowed-failures": 10})
     return distributed.LocalCluster(
         n_workers=workers,
@@ -140,13 +145,13 @@ def _version() -> str | None:
         return None
 
 
-def _one_thread_plugin(distributed: Any) -> Any:
+def _one_thread_plugin(distributed: Any, with_tensorflow: bool) -> Any:
     class OneThread(distributed.WorkerPlugin):
         """Also prepares workers that join later."""
 
         name = "tfbn-one-thread"
 
         def setup(self, worker: Any) -> None:
-            use_one_thread()
+            use_one_thread(with_tensorflow)
 
     return OneThread()

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from .plots import COLORS, MARKERS, new_figure
 from .sentences import shift_in_words
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 LINES = ("-", "--", "-.", ":")
@@ -15,7 +16,7 @@ IN_A_ROW = 3  # panels
 
 
 def curves(
-    table: "pd.DataFrame",
+    table: pd.DataFrame,
     x: str,
     y: str,
     labels: tuple[str, str],
@@ -26,11 +27,11 @@ def curves(
     log_y: bool = False,
     references: "dict[str, pd.Series] | None" = None,
 ) -> "Figure":
-    """The mean over seeds of `y` against `x`, in a band from the least to the greatest seed.
+    """The mean over seeds of `y` against `x`, with a band from the lowest to the highest seed.
 
     Args:
         table: One row for each panel, arm, seed and value of `x`, in the order to draw.
-        x: The column along; text is taken as places in a row, as of layers.
+        x: The column along; text becomes positions in order, as for layers.
         y: The column up.
         labels: Of the two axes, with units.
         arms: The lines, in order.
@@ -42,8 +43,6 @@ def curves(
     Returns:
         The figure, with one legend below.
     """
-    import pandas as pd
-
     panels = list(dict.fromkeys(table[panel]))
     wide = not pd.api.types.is_numeric_dtype(table[x])
     columns = min(len(panels), IN_A_ROW)

@@ -46,7 +46,7 @@ class FailedRunsError(Exception):
 def run_all(
     experiment: Experiment, config: RunConfig, store: Store, cells: list[Cell], done: int
 ) -> dict[Cell, Row]:
-    """Runs every cell once, on whatever executor the options name.
+    """Runs every cell once, on the executor that the options name.
 
     A run whose worker died is started again; one that fails is not, and does not keep
     the others from running.
@@ -91,14 +91,14 @@ def run_all(
 def _round(
     experiment: Experiment, config: RunConfig, store: Store, cells: list[Cell]
 ) -> Iterator[tuple[Cell, Row | Exception]]:
-    """Submits every cell to a new executor and yields what became of each, as it comes."""
+    """Submits every cell to a new executor and yields the outcome of each as it arrives."""
     if config.results == "return":
         run: Callable[[Cell], Any] = functools.partial(run_cell_elsewhere, experiment, config)
         receive: Callable[[Cell, Any], Row] = functools.partial(_received, store)
     else:
         run = functools.partial(run_cell, experiment, config, store.folder.absolute())
         receive = _stored
-    with contextlib.suppress(LostWorkerError), executors.make(config) as executor:
+    with contextlib.suppress(LostWorkerError), executors.make(config, experiment.uses_tensorflow) as executor:
         futures = {executor.submit(run, cell): cell for cell in cells}
         for future in concurrent.futures.as_completed(futures):
             try:

@@ -4,6 +4,7 @@ All speak `concurrent.futures`, so the runner does not know which it has.
 """
 
 import contextlib
+import functools
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -33,15 +34,21 @@ def check(config: RunConfig) -> None:
         cluster.check(config.scheduler)
 
 
-def make(config: RunConfig) -> contextlib.AbstractContextManager[Executor]:
+def make(config: RunConfig, with_tensorflow: bool = True) -> contextlib.AbstractContextManager[Executor]:
     """An executor as the options say: `scheduler` if there is one, else `workers` processes.
+
+    Args:
+        config: The options.
+        with_tensorflow: Whether workers load TensorFlow before their first run.
 
     Raises:
         InputError: The scheduler cannot be reached, or its workers cannot take runs.
     """
     if config.scheduler:
-        return cluster.executor(config.scheduler)
-    return contextlib.nullcontext(InProcess()) if config.workers == 0 else _processes(config.workers)
+        return cluster.executor(config.scheduler, with_tensorflow)
+    if config.workers == 0:
+        return contextlib.nullcontext(InProcess())
+    return _processes(config.workers, with_tensorflow)
 
 
 def result_of(future: Future) -> Any:
@@ -62,10 +69,11 @@ def result_of(future: Future) -> Any:
 
 
 @contextlib.contextmanager
-def _processes(workers: int) -> Iterator[Executor]:
+def _processes(workers: int, with_tensorflow: bool) -> Iterator[Executor]:
     # Spawned, not forked: TensorFlow does not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=prepare_worker) as pool:
+    prepare = functools.partial(prepare_worker, with_tensorflow)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=prepare) as pool:
         try:
             yield pool
         except BaseException:

@@ -61,7 +61,7 @@ class Cell:
         return dict(self.parameters)[name]
 
     def row(self) -> dict[str, Any]:
-        """What tells the run apart in a table of results: condition, arm, seed and parameters."""
+        """What identifies the run in a table of results: condition, arm, seed and parameters."""
         return {"condition": self.condition, "arm": self.arm, "seed": self.seed, **dict(self.parameters)}
 
     @property
@@ -124,9 +124,9 @@ class Summary:
 
 @dataclasses.dataclass(frozen=True)
 class Later:
-    """A function that is imported when it is first called, so that flags are read without its modules.
+    """A function that is imported when it is first called, so that `--help` does not load its modules.
 
-    It travels to workers as the names that it is made of.
+    It is pickled as the names of its module and function.
 
     Attributes:
         package: Where a relative name starts, as the experiment's `__package__`.
@@ -147,44 +147,76 @@ class Later:
         return getattr(importlib.import_module(self.module, self.package), self.name)(*args)
 
 
-def no_parts(config: Any) -> "list[tuple[Experiment, Any]]":
-    """Most experiments are not made of others."""
-    return []
-
-
-@dataclasses.dataclass(frozen=True)
-class Experiment:
-    """One question and how to answer it.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Question:
+    """What every binary has: a question, options and a summary.
 
     Attributes:
         name: Also the name of the binary.
         question: What it answers, for `--help` and the report.
         config_class: A dataclass derived from `RunConfig`.
         check: Raises `InputError` if the config cannot run, before anything is done.
-        cells: Every run that the config asks for, in the order to start them.
-        run: Does one run in a folder of its own and returns its measurements. It is
-            called in worker processes, so it must be a function of a module.
+        summarize: Turns results into a `Summary`. It also gets the work folder.
         audit: What `--audit` prints, for experiments that have it.
         arms: What each arm does, by name, for `--help` and the report.
-        summarize: Turns the table of results (one row per cell) into a `Summary`. It also
-            gets the work folder, where the runs' own tables lie, put together.
-        metrics: The measurements that say most, for a table across a grid of options.
-        tables: Tables that a run may leave in its folder as `<name>.parquet`; those of
-            all runs are put together into one file of that name in the work folder, with
-            the columns condition, arm and seed in front.
-        parts: Other experiments that this one is made of, each with its config. Then there
-            are no cells, and `summarize` gets the parts' summaries, by name, as results.
+        uses_tensorflow: Whether the main process and its workers load TensorFlow before the first run.
     """
 
     name: str
     question: str
     config_class: type
     check: Callable[[Any], None]
+    summarize: Callable[[Any, Any, Path], Summary]
+    audit: Callable[[Any], str] | None = None
+    arms: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    uses_tensorflow: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment(Question):
+    """A question with runs of its own. Its `summarize` gets the table of results, one row a cell.
+
+    Attributes:
+        cells: Every run that the config asks for, in the order to start them.
+        run: Does one run in a folder of its own and returns its measurements. It is
+            called in worker processes, so it must be a function of a module.
+        metrics: The most important measurements, for a table across a grid of options.
+        tables: Tables that a run may leave in its folder as `<name>.parquet`; those of
+            all runs are put together into one file of that name in the work folder, with
+            the columns condition, arm and seed in front.
+    """
+
     cells: Callable[[Any], list[Cell]]
     run: Callable[[Any, Cell, Path], dict[str, float]]
-    summarize: "Callable[[Any, pd.DataFrame, Path], Summary]"
-    audit: Callable[[Any], str] | None = None
-    arms: dict[str, str] = dataclasses.field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     tables: tuple[str, ...] = ("drift",)
-    parts: "Callable[[Any], list[tuple[Experiment, Any]]]" = no_parts
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Collection(Question):
+    """A question that other experiments answer. Its `summarize` gets their summaries, by name.
+
+    Attributes:
+        parts: The experiments, each with its config.
+    """
+
+    parts: Callable[[Any], list[tuple[Experiment, Any]]]
+
+
+def in_folder(package: str, **fields: Any) -> Experiment:
+    """The experiment of a folder, named after it; its functions are imported when they are called.
+
+    Unless given, `check` and `run` are those of `runs.py`, and `summarize` that of `summary.py`.
+
+    Args:
+        package: `__package__` of the folder's `__main__.py`.
+        **fields: See `Experiment`.
+
+    Example:
+
+    >>> in_folder("experiments.depth", question="How deep?", config_class=RunConfig, cells=list).run
+    Later(package='experiments.depth', module='.runs', name='run')
+    """
+    usual: dict[str, Any] = {name: Later(package, ".runs", name) for name in ("check", "run")}
+    usual["summarize"] = Later(package, ".summary", "summarize")
+    return Experiment(**{"name": package.rpartition(".")[2], **usual, **fields})

@@ -1,4 +1,4 @@
-"""Means over seeds with an interval: one kind, for every table, sentence and verdict."""
+"""Means over seeds with an interval, for every table, sentence and verdict."""
 
 import dataclasses
 import math
@@ -25,7 +25,7 @@ class Interval:
         seeds: How many seeds.
         agree: How many seeds have the sign of the mean. Zeros agree with no sign.
         bounds: The least and the greatest value that are possible.
-        by_seed: What was averaged: pairs of a seed and its value.
+        by_seed: The averaged values: pairs of a seed and its value.
     """
 
     mean: float
@@ -61,7 +61,7 @@ class Interval:
         return max(self._tail(margin - self.mean), self._tail(margin + self.mean))
 
     def negative(self) -> "Interval":
-        """The interval of the difference the other way round."""
+        """The interval of the negated difference."""
         return self._moved(-1.0, 0.0)
 
     def plus(self, amount: float) -> "Interval":
@@ -95,7 +95,7 @@ class Interval:
         )
 
     def _tail(self, distance: float) -> float:
-        """The probability of a mean that lies at least so far above its expectation."""
+        """The probability of a mean at least this far above its expectation."""
         from scipy import stats
 
         if self.seeds < 2:

@@ -1,4 +1,4 @@
-"""Fields of a config that know their help text and their bounds."""
+"""Fields of a config with a help text and bounds."""
 
 import dataclasses
 import math
@@ -24,8 +24,8 @@ def option(
         low: The least value allowed.
         high: The greatest value allowed.
         choices: The values allowed, for text or for each text of a tuple.
-        repeated: Whether a list is given by repeating the flag, since its values have commas.
-        may_be_empty: Whether a list that is not empty by default may be.
+        repeated: Whether a list is given by repeating the flag, since its values contain commas.
+        may_be_empty: Whether a list with a nonempty default may be empty.
 
     Example:
 

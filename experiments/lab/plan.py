@@ -1,22 +1,22 @@
-"""What a study would do, from what has been seen: how many runs, and how long."""
+"""What a study would do: how many runs, and how long by the stored ones."""
 
 from typing import Any
 
-from .experiment import Experiment
+from .experiment import Collection, Experiment, Question
 from .store import Store, folder_of
 
 
-def describe(experiment: Experiment, config: Any) -> str:
-    """How many runs there are and are stored, and how long the others take; changes nothing.
+def describe(experiment: Question, config: Any) -> str:
+    """The number of runs and of stored runs, and the estimated time of the others; changes nothing.
 
-    The time is that of the stored runs, arm by arm, and for arms not yet seen their mean.
+    The time is the mean of the stored runs of each arm, and over all arms for those without any.
 
     Raises:
         InputError: The work folder cannot take the study.
     """
-    parts = experiment.parts(config)
-    if parts:
-        return "\n".join(describe(*part) for part in parts)
+    if isinstance(experiment, Collection):
+        return "\n".join(describe(*part) for part in experiment.parts(config))
+    assert isinstance(experiment, Experiment)
     folder = folder_of(experiment.name, config)
     store = Store(folder)
     store.check(experiment.name, config)

@@ -8,26 +8,27 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from tfbn.utils.files import written_whole
 
-from .experiment import Experiment, Summary
+from .experiment import Question, Summary
 from .store import manifest_of
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
-LONG = 30  # characters, from which on a cell may be broken
+LONG = 30  # characters; longer cells may wrap
 
 
-def to_terminal(experiment: Experiment, summary: Summary) -> None:
+def to_terminal(experiment: Question, summary: Summary) -> None:
     """Prints tables, findings and limits."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    # Where the output is a file or a pipe there is no width to respect.
+    # A file or a pipe has no width.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(f"\n[bold]{experiment.question}[/bold]")
     for title, frame in _tables(summary):
@@ -46,7 +47,7 @@ def to_terminal(experiment: Experiment, summary: Summary) -> None:
         console.print(f"[dim]• {escape(limit)}[/dim]")
 
 
-def to_html(experiment: Experiment, config: Any, summary: Summary, folder: Path) -> Path:
+def to_html(experiment: Question, config: Any, summary: Summary, folder: Path) -> Path:
     """Writes `report.html`, which loads nothing from elsewhere, and its plots into `figures/`."""
     import jinja2
 
@@ -73,16 +74,14 @@ def to_html(experiment: Experiment, config: Any, summary: Summary, folder: Path)
     return path
 
 
-def _tables(summary: Summary) -> "list[tuple[str, pd.DataFrame]]":
-    import pandas as pd
-
+def _tables(summary: Summary) -> list[tuple[str, pd.DataFrame]]:
     if not summary.claims:
         return summary.tables
     shown = pd.DataFrame(summary.claims)[["claim", "measured", "verdict", "why", "source"]]
     return [*summary.tables, ("Claims", shown)]
 
 
-def _rows(frame: "pd.DataFrame") -> dict[str, Any]:
+def _rows(frame: pd.DataFrame) -> dict[str, Any]:
     kinds = [_kind(frame[column]) for column in frame.columns]
     return {
         "columns": list(zip(frame.columns, kinds, strict=True)),
@@ -90,8 +89,8 @@ def _rows(frame: "pd.DataFrame") -> dict[str, Any]:
     }
 
 
-def _kind(column: "pd.Series") -> str:
-    """How a column is set: numbers, and what starts with one, line up at the right."""
+def _kind(column: pd.Series) -> str:
+    """The style of a column: numbers, and text that starts with one, are aligned to the right."""
     values = column.astype(str)
     if values.str.len().max() > LONG:
         return "text long"

@@ -1,17 +1,16 @@
 """Runs the cells of an experiment that are not stored yet, and stores them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from . import dispatch, stored_files
 from .experiment import Cell, Experiment, RunConfig
 from .store import Store
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def run(experiment: Experiment, config: RunConfig, folder: Path) -> "pd.DataFrame":
+def run(experiment: Experiment, config: RunConfig, folder: Path) -> pd.DataFrame:
     """Runs what is missing and returns one row for each cell.
 
     Args:
@@ -39,9 +38,7 @@ def run(experiment: Experiment, config: RunConfig, folder: Path) -> "pd.DataFram
         return _write_tables(experiment, store, {cell: rows[cell] for cell in cells})
 
 
-def _write_tables(experiment: Experiment, store: Store, rows: dict[Cell, Any]) -> "pd.DataFrame":
-    import pandas as pd
-
+def _write_tables(experiment: Experiment, store: Store, rows: dict[Cell, Any]) -> pd.DataFrame:
     results = pd.DataFrame(list(rows.values()))
     store.write_table("results", results)
     for name in experiment.tables:
@@ -53,8 +50,8 @@ def _write_tables(experiment: Experiment, store: Store, rows: dict[Cell, Any]) -
     return results
 
 
-def _of_run(cell: Cell, table: "pd.DataFrame") -> "pd.DataFrame":
-    """A table that a run left, with what tells the run apart in front; its own columns stay as they are."""
+def _of_run(cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
+    """A table that a run left, with the columns that identify the run in front."""
     names = [name for name in cell.row() if name not in table.columns]
     for i, name in enumerate(names):
         table.insert(i, name, cell.row()[name])

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def difference(change: Interval, unit: str = "points", digits: int = 1) -> str:
-    """Says whether a paired difference is there, how large, and how sure.
+    """Says whether there is a paired difference, how large it is, and how certain.
 
     Example:
 

@@ -33,12 +33,12 @@ from .experiment import Cell, RunConfig
 if TYPE_CHECKING:
     import pandas as pd
 
-# Options that say where and how fast, not what: they may differ when a study goes on.
+# Options that say where and how fast, not what: they may change when a study continues.
 NOT_PART_OF_A_STUDY = {*(field.name for field in dataclasses.fields(RunConfig)), "download", "audit"} - {
     "seeds"
 }
 UNFINISHED = ".unfinished"  # the end of the name of a run's folder until it is stored
-FORMAT = 1  # of the work folder; one that is written otherwise gets another number
+FORMAT = 1  # of the work folder; increases when the format changes
 PACKAGES = ("tfbn", "keras", "tensorflow", "tensorflow-datasets", "numpy", "scikit-learn")
 
 
@@ -88,14 +88,14 @@ class Store:
                 temporary.write_text(json.dumps(manifest_of(experiment, config), indent=2))
             self._drop_unfinished()
             yield
-            self._drop_unfinished()  # those of workers that died
+            self._drop_unfinished()  # left by workers that died
 
     @contextlib.contextmanager
     def begun(self, cell: Cell) -> Iterator[Path]:
         """A new folder for a run, invisible to readers until `finish`, dropped if the run fails.
 
-        Its name is unique: a run that was given up for lost and started again elsewhere may
-        be going on after all.
+        Its name is unique, since a run that was considered lost and started again elsewhere may
+        still be going on.
         """
         folder = self.runs / f"{cell.folder}.{uuid.uuid4().hex[:8]}{UNFINISHED}"
         folder.mkdir(parents=True)
@@ -193,7 +193,7 @@ def folder_of(experiment: str, config: RunConfig) -> Path:
 
 
 def code_and_versions() -> dict[str, Any]:
-    """What results depend on besides the configuration."""
+    """What results depend on, apart from the configuration."""
     versions = {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}
     return {"versions": versions, "code": _digest_of_code()}
 
@@ -214,9 +214,9 @@ def manifest_of(experiment: str, config: RunConfig) -> dict[str, Any]:
 
 @functools.cache
 def _digest_of_code() -> str:
-    """Distinguishes versions of the code, also between releases."""
+    """Distinguishes versions of the code, even between releases."""
     digest = hashlib.sha256()
-    # Where the wheel is installed, the second folder lies in the first.
+    # In an installed wheel, the second folder is inside the first.
     folders = Path(tfbn.__file__).parent, Path(__file__).parents[1]
     for path in sorted({path for folder in folders for path in folder.rglob("*.py")}):
         digest.update(path.read_bytes())
@@ -231,14 +231,14 @@ def _version(package: str) -> str:
 
 
 def _rename(unfinished: Path, final: Path) -> None:
-    """Gives a run's folder its name; one of that name that has lost its result makes room."""
+    """Gives a run's folder its final name; replaces one of that name without a result."""
     if final.exists() and not (final / "result.json").exists():
         shutil.rmtree(final)
     unfinished.rename(final)
 
 
 def _foreign(path: Path) -> bool:
-    """Whether something in a work folder without a manifest is not what a killed start leaves."""
+    """Whether something in a work folder without a manifest is more than a killed start leaves behind."""
     return not path.name.startswith(".") and path.name != "runs"
 
 

@@ -1,4 +1,4 @@
-"""Files that earlier runs left, read with a check: one that is damaged is reported in one line."""
+"""Reads and checks the files of earlier runs; a damaged one is reported in one line."""
 
 import json
 import os
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RUN_AGAIN = "delete its folder to do that run again"
-MEASURED = "measured"  # the names of a run's measurements, so that none is lost without notice
+MEASURED = "measured"  # the names of a run's measurements, so that a missing one is noticed
 ALWAYS = "seconds"  # the measurement that every run has
 TABLE_END = b"PAR1"
 
@@ -104,7 +104,7 @@ def read_table(path: Path) -> "pd.DataFrame":
 
 
 def check_alike(tables: "dict[Path, pd.DataFrame]") -> None:
-    """Raises `InputError` if tables that are to be put together have not the same columns."""
+    """Raises `InputError` unless the tables to be concatenated have the same columns."""
     first: list[tuple[str, bool]] = []
     for path, table in tables.items():
         kinds = [(str(name), table[name].dtype.kind in "biuf") for name in table.columns]

@@ -1,4 +1,4 @@
-"""A run's folder as bytes, for workers that share no folder with this machine."""
+"""A run's folder as bytes, for workers on machines without a shared folder."""
 
 import contextlib
 import io

@@ -19,7 +19,7 @@ from .intervals import LEAST_SEEDS, Interval
 
 CLAIM, QUESTION, FACT = "claim", "question", "fact"
 WORDS = {ABOVE: "holds", BELOW: "the opposite", EQUIVALENT: "no difference", NOT_DECIDED: "cannot tell"}
-MARGIN = 2.0  # points of accuracy that are no difference worth speaking of
+MARGIN = 2.0  # points of accuracy; smaller differences count as none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Citation:
 
     Attributes:
         source: Author and year, or the name of the page.
-        url: Where it stands.
+        url: Its address.
         quote: The sentence, at most 25 words.
     """
 
@@ -68,8 +68,8 @@ class Claim:
         verdict: One of `decisions.VERDICTS`.
         why: The conditions that differ, or the reason; may be empty.
         source: Who says so; empty for a question of our own.
-        kind: `"claim"`, which somebody makes in the words of `quote`; `"question"`, which nobody
-            is quoted for; or `"fact"`, a formula or a behavior of the API, which needs no interval.
+        kind: `"claim"`, made by a source in the words of `quote`; `"question"`, without a source;
+            or `"fact"`, a formula or a behavior of the API, which needs no interval.
         url: Where the source says so.
         quote: The source's words.
         numbers: What was measured by condition, where the claim is about a number.
@@ -150,7 +150,7 @@ def judged_below(
     source: Citation | None = None,
     digits: int = 1,
 ) -> Claim:
-    """A claim that a measurement lies below a limit, whatever the condition.
+    """A claim that a measurement is below a limit in every condition.
 
     Args:
         claim: In one sentence.
@@ -184,7 +184,7 @@ def judged_below(
 def judged_facts(
     claim: str, facts: Mapping[str, bool], measured: str, source: Citation | None = None
 ) -> Claim:
-    """A formula, or a behavior of the API, that is so or not in every situation, beyond doubt.
+    """A formula, or a behavior of the API, that is certain to hold or not to hold in each situation.
 
     Args:
         claim: In one sentence.
@@ -209,7 +209,7 @@ def judged_facts(
 
 
 def unmeasured(claim: str, measured: str, why: str, source: Citation | None = None) -> Claim:
-    """A claim that these runs cannot tell, as what it is about did not run."""
+    """A claim without a verdict, since its arms or conditions did not run."""
     return _claim(claim, measured, UNDECIDED, why, source)
 
 
@@ -227,7 +227,7 @@ def _numbers(values: Mapping[str, Interval], decisions: Mapping[str, str]) -> tu
 
 
 def _reasons(decisions: Mapping[str, str]) -> list[str]:
-    """The conditions by what was decided about them; none if that is the same for all."""
+    """The conditions grouped by their decisions; empty if all are the same."""
     groups = {
         word: [c for c, decision in decisions.items() if decision == kind] for kind, word in WORDS.items()
     }

@@ -1,4 +1,4 @@
-"""What a worker process is: one thread, gone when its parent is."""
+"""Worker processes: one thread, and they end with their parent."""
 
 import gc
 import multiprocessing
@@ -13,16 +13,20 @@ class LostWorkerError(Exception):
     """A worker died before it finished a run. The run can be started again."""
 
 
-def prepare_worker() -> None:
-    """Makes this process a worker: one thread, gone when its parent is, deaf to Ctrl-C.
+def prepare_worker(with_tensorflow: bool = True) -> None:
+    """Makes this process a worker: one thread, ends with its parent, ignores Ctrl-C.
 
-    With one thread workers do not fight for cores, and sums are added in one order, so
+    With one thread workers do not compete for cores, and sums are added in one order, so
     that results are the same to the bit however many workers there are.
+
+    Args:
+        with_tensorflow: Whether to load TensorFlow and Keras now.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends its workers
     threading.Thread(target=_follow_parent, daemon=True).start()
-    use_one_thread()
-    keep_libraries()
+    use_one_thread(with_tensorflow)
+    if with_tensorflow:
+        keep_libraries()
 
 
 def _follow_parent() -> None:
@@ -33,7 +37,7 @@ def _follow_parent() -> None:
 
 
 def keep_libraries() -> None:
-    """Tells the garbage collector that what is loaded now stays.
+    """Exempts everything that is loaded now from garbage collection.
 
     TensorFlow and Keras are a million objects; looking through them for garbage again and
     again took up to a tenth of a short run.
@@ -44,10 +48,12 @@ def keep_libraries() -> None:
     gc.freeze()
 
 
-def use_one_thread() -> None:
-    """Makes TensorFlow in this process quiet, deterministic and single-threaded."""
+def use_one_thread(with_tensorflow: bool = True) -> None:
+    """Gives linear algebra in this process one thread; likewise TensorFlow, which it loads quietly."""
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"
+    if not with_tensorflow:
+        return
     load_tensorflow()
     import tensorflow as tf
 

@@ -8,10 +8,9 @@ training, paired by seed. The default runs offline in about four minutes on two 
 """
 
 import dataclasses
-import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, grid
+from ..lab.experiment import Cell, grid, in_folder
 from ..lab.options import option
 from ..training.options import ScratchConfig
 from .arms import BIASED, COST, EFFECT, ORDERS, is_usual
@@ -26,11 +25,11 @@ class Config(ScratchConfig):
     seeds: int = option(5, "How many seeds; every arm runs with each of them.", low=1)
     arms: tuple = option(ARMS, "Orders to train, with and without a bias.", choices=ARMS)
     networks: tuple = option(("resnet20", "plain20"), "Networks to train.")
-    compared: str = option("resnet8", "The network whose twins are compared and timed.")
+    compared: str = option("resnet8", "The network to compare and time with and without a bias.")
     steps: int = option(200, "Training steps.", low=1)
     batch_size: int = option(32, "Images in a batch.", low=2)
     learning_rate: float = option(1e-3, "Learning rate of Adam.", low=0.0)
-    rounds: int = option(60, "Timed steps of either twin.", low=1)
+    rounds: int = option(60, "Timed steps of each of the two networks.", low=1)
 
 
 def cells(config: Config) -> list[Cell]:
@@ -46,17 +45,12 @@ def cells(config: Config) -> list[Cell]:
     ]
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="layer_order",
+EXPERIMENT = in_folder(
+    __package__,
     question="Conv-BN-ReLU against the alternatives: does the order matter, and is a conv bias before "
     "BatchNorm without effect?",
     config_class=Config,
-    check=later(".runs", "check"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".summary", "summarize"),
     arms={
         "conv-bn-relu": "convolution, BatchNorm, ReLU: as in the first residual networks",
         "conv-relu-bn": "convolution, ReLU, BatchNorm",

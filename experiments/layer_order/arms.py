@@ -6,7 +6,7 @@ EFFECT, COST, BIASED = "effect of the bias", "cost of the bias", "+bias"
 
 
 def is_usual(network: str, order: str) -> bool:
-    """Whether an order gives the very network that conv-bn-relu gives.
+    """Whether an order gives the same network as conv-bn-relu.
 
     Pre-activation does in a plain network: both are one chain of convolution, BatchNorm, ReLU.
     """

@@ -1,4 +1,4 @@
-"""Two networks that differ in one thing alone, the bias of the convolutions, side by side."""
+"""Pairs of networks that differ only in the bias of their convolutions."""
 
 import contextlib
 import dataclasses
@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import tfbn
 from tfbn.graph.traversal import batch_normalizations
@@ -17,11 +18,11 @@ from ..training import training
 
 
 @dataclasses.dataclass(frozen=True)
-class Twins:
+class NetworkPair:
     """The same network without and with a bias in its convolutions.
 
-    All other weights agree. The biases are drawn from a normal distribution, so that a bias
-    that has an effect shows it; the moving statistics are drawn too, away from the batch's.
+    All other weights agree. The biases are drawn from a normal distribution, so that any effect
+    shows; the moving statistics are drawn as well, away from the batch's.
 
     Attributes:
         without: The network without.
@@ -34,7 +35,7 @@ class Twins:
     biased: tuple[str, ...]
 
 
-def identical_networks(network: str, seed: int, dtype: str, **arguments: Any) -> Twins:
+def identical_networks(network: str, seed: int, dtype: str, **arguments: Any) -> NetworkPair:
     """Builds both.
 
     Args:
@@ -61,14 +62,14 @@ def identical_networks(network: str, seed: int, dtype: str, **arguments: Any) ->
             one.set_weights(weights)
         if weights:
             other.set_weights(weights)
-    return Twins(without, with_bias, tuple(biased))
+    return NetworkPair(without, with_bias, tuple(biased))
 
 
-def compare(pair: Twins, x: np.ndarray, y: np.ndarray, training: bool) -> dict[str, float]:
+def compare(pair: NetworkPair, x: np.ndarray, y: np.ndarray, training: bool) -> dict[str, float]:
     """What the bias changes in a training step.
 
     Args:
-        pair: The twins.
+        pair: The two networks.
         x: A batch of images.
         y: Their labels.
         training: What the BatchNormalization layers' `training` flag is set to: whether they
@@ -98,11 +99,11 @@ def compare(pair: Twins, x: np.ndarray, y: np.ndarray, training: bool) -> dict[s
 def paired_seconds(
     steps: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 3
 ) -> dict[str, float]:
-    """Median seconds of each, called by turns, so that the machine's moods fall on all alike.
+    """Median seconds of each, called in turn, so that the machine's fluctuations affect all alike.
 
     Args:
         steps: What to time, by name; done when it returns.
-        rounds: How often each is called; the order is turned round each time.
+        rounds: How often each is called; the order is reversed each time.
         warm_up: Rounds before, which do not count.
     """
     seconds: dict[str, list[float]] = {name: [] for name in steps}
@@ -115,8 +116,8 @@ def paired_seconds(
     return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
-def step_seconds(pair: Twins, x: np.ndarray, y: np.ndarray, rounds: int) -> dict[str, float]:
-    """Median seconds of a train step of either twin, taken by turns."""
+def step_seconds(pair: NetworkPair, x: np.ndarray, y: np.ndarray, rounds: int) -> dict[str, float]:
+    """Median seconds of a train step of each network, called in turn."""
     batch = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
     steps = {}
     for name, model in (("without", pair.without), ("with_bias", pair.with_bias)):
@@ -127,8 +128,6 @@ def step_seconds(pair: Twins, x: np.ndarray, y: np.ndarray, rounds: int) -> dict
 
 def _step(model: Any, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Logits and gradients by the weights' paths, as `fit` has them."""
-    import tensorflow as tf
-
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=model.dtype_policy)
     variables = model.trainable_variables
     with tf.GradientTape() as tape:

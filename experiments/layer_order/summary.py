@@ -1,4 +1,4 @@
-"""What the order of layers does, and what a bias before BatchNorm does."""
+"""The summary: the effect of the order of layers, and of a bias before BatchNorm."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,7 +94,7 @@ def findings(config: Any, results: "pd.DataFrame") -> list[str]:
 
 
 def _walk(config: Any, results: "pd.DataFrame") -> list[str]:
-    """How far Adam moves biases whose gradient is rounding, and what becomes of the accuracy."""
+    """How far Adam moves biases whose gradient is rounding noise, and the effect on accuracy."""
     arm, lines = f"{USUAL}{BIASED}", []
     for network in config.networks:
         part = results[(results.condition == network) & (results.arm == arm)]

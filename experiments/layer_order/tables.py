@@ -1,13 +1,10 @@
 """Tables of `layer_order`, and the rule for what counts as zero."""
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
 from ..lab.differences import paired
 from ..lab.intervals import interval, mean_and_sd
 from .arms import COST, EFFECT, ORDERS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MODES = {"batch": "normalized by the batch", "moving": "training=False"}
 MEASURES = {
@@ -18,7 +15,7 @@ MEASURES = {
 ZERO = 1e-9  # in float64, whose rounding of 1e-16 grows through the layers; float32's is 1e-7
 
 
-def largest(results: "pd.DataFrame", order: str, mode: str, dtype: str) -> dict[str, float]:
+def largest(results: pd.DataFrame, order: str, mode: str, dtype: str) -> dict[str, float]:
     """The largest change of each kind over the seeds."""
     part = results[(results.condition == EFFECT) & (results.arm == order)]
     return {measure: float(part[f"{measure}_{mode}_{dtype}"].max()) for measure in MEASURES}
@@ -29,7 +26,7 @@ def is_zero(sizes: dict[str, float]) -> bool:
     return all(size <= ZERO for size in sizes.values())
 
 
-def effect_text(results: "pd.DataFrame", order: str, mode: str) -> str:
+def effect_text(results: pd.DataFrame, order: str, mode: str) -> str:
     """What the bias does in one order and mode, in words."""
     sizes = largest(results, order, mode, "float64")
     if is_zero(sizes):
@@ -40,10 +37,8 @@ def effect_text(results: "pd.DataFrame", order: str, mode: str) -> str:
     )
 
 
-def effect_table(results: "pd.DataFrame", dtype: str) -> "pd.DataFrame":
+def effect_table(results: pd.DataFrame, dtype: str) -> pd.DataFrame:
     """One row for each order and mode: what the bias changes, and what follows from float64."""
-    import pandas as pd
-
     rows = []
     for order in ORDERS:
         for mode, label in MODES.items():
@@ -55,10 +50,8 @@ def effect_table(results: "pd.DataFrame", dtype: str) -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def cost_table(results: "pd.DataFrame") -> "pd.DataFrame":
+def cost_table(results: pd.DataFrame) -> pd.DataFrame:
     """One row an order: parameters and time, without and with the bias."""
-    import pandas as pd
-
     rows = []
     for order in ORDERS:
         part = results[(results.condition == COST) & (results.arm == order)]
@@ -76,10 +69,8 @@ def cost_table(results: "pd.DataFrame") -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def accuracy_table(trained: "pd.DataFrame", network: str, arms: list[str], reference: str) -> "pd.DataFrame":
+def accuracy_table(trained: pd.DataFrame, network: str, arms: list[str], reference: str) -> pd.DataFrame:
     """One row per arm: accuracy in both modes, and the paired difference to the usual order."""
-    import pandas as pd
-
     rows = []
     of_network = trained[trained.condition == network]
     ran = [arm for arm in arms if (of_network.arm == arm).any()]

@@ -6,11 +6,10 @@ recreates the packaged weights: five networks in about three minutes on two core
 """
 
 import dataclasses
-import functools
 from typing import TYPE_CHECKING
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, RunConfig, grid
+from ..lab.experiment import Cell, Later, RunConfig, grid, in_folder
 from ..lab.options import option
 
 if TYPE_CHECKING:
@@ -42,16 +41,12 @@ def cells(config: Config) -> list[Cell]:
     return grid([config.dataset], [config.model], config.seeds)
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="pretrain",
+EXPERIMENT = in_folder(
+    __package__,
     question="Which weights do the transfer-learning experiments start from?",
     config_class=Config,
-    check=later(".runs", "check"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".runs", "summarize"),
+    summarize=Later(__package__, ".runs", "summarize"),
 )
 
 

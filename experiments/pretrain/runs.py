@@ -28,7 +28,7 @@ def check(config: "Config") -> None:
 
 
 def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
-    """Trains one network; returns its accuracy on the images held out."""
+    """Trains one network; returns its accuracy on held-out images."""
     keras.utils.set_random_seed(cell.seed)
     base = tfbn.models.build(config.model, include_top=False, pooling="avg", input_shape=config.source.shape)
     accuracy = pretraining.train(

@@ -13,10 +13,9 @@ tuxpaint-stamps-default (or --conditions without them).
 """
 
 import dataclasses
-import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, RunConfig
+from ..lab.experiment import Cell, RunConfig, in_folder
 from ..lab.options import option
 from .arms import FAMILY, SETTINGS, TUNED, UPDATING
 from .conditions import CONDITIONS, QUICK, TUNED_ONLY, UPDATED, named
@@ -72,16 +71,11 @@ def cells(config: Config) -> list[Cell]:
     return [cell for cell in [*first, *others] if cell.arm in config.families]
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="real_scale",
+EXPERIMENT = in_folder(
+    __package__,
     question="Frozen layers of an ImageNet network: when does training=True help, and when does it hurt?",
     config_class=Config,
-    check=later(".runs", "check"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".summary", "summarize"),
     metrics=("test_accuracy", "validation_accuracy"),
     arms=SETTINGS,
     tables=("arms",),

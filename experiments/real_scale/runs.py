@@ -5,6 +5,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import keras
+import pandas as pd
+
+from tfbn.models import lite_weights
+
 from ..lab.origin import commit
 from . import conditions, frozen, targets, tuning, updating
 from .arms import FAMILY, UPDATING
@@ -27,16 +32,11 @@ def check(config: Any) -> None:
         elif condition.target == "fashion_mnist":
             targets.pool(condition.target, condition.size, "")
     if any(conditions.named(name).network != "resnet8" for name in names):
-        from tfbn.models import lite_weights
-
         lite_weights.find("EfficientNetLite0")
 
 
 def run(config: Any, cell: Any, folder: Path) -> dict[str, float]:
     """Runs every arm of a cell; leaves `arms.parquet`, a row for each; returns the first one's numbers."""
-    import keras
-    import pandas as pd
-
     keras.utils.set_random_seed(cell.seed)
     condition = condition_of(config, cell.condition)
     images = targets.pool(condition.target, condition.size, config.photographs)

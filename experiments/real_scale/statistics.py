@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 import tfbn
 from tfbn.graph.traversal import batch_normalizations
@@ -41,8 +42,6 @@ class Source:
     """
 
     def __init__(self, base: Any, training: bool):
-        import tensorflow as tf
-
         tfbn.convert(base, fused=None)
         tfbn.freeze(base, None, training=training, update_statistics=True, trainable=False)
         self.base = base
@@ -68,8 +67,6 @@ class Source:
 
     def _in_training(self, momentum: float) -> Any:
         """A training call, with that momentum for good."""
-        import tensorflow as tf
-
         for layer in self._layers:
             layer.momentum = momentum
         call = tf.function(lambda x: self.base(x, training=True), input_signature=[self._shape])

@@ -7,15 +7,17 @@ which `python -m experiments.real_scale --work_dir=WORK_DIR` runs only what is m
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from tfbn.utils.files import written_whole
 from tfbn.utils.validation import InputError, fail
 
+from ..lab.experiment import Cell
 from ..lab.origin import processor
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ..lab.store import Store
+from .__main__ import EXPERIMENT, Config
 
 FOLDER = Path(__file__).parents[1] / "results" / "real_scale"
 ABOUT = ("config", "versions", "machine")  # of the work folder's manifest
@@ -27,8 +29,6 @@ def read(folder: Path = FOLDER) -> "tuple[pd.DataFrame, dict[str, Any]]":
     Raises:
         InputError: Nothing is stored there.
     """
-    import pandas as pd
-
     if not (folder / "results.parquet").is_file():
         raise fail("results", "to be a folder with results.parquet", str(folder))
     return pd.read_parquet(folder / "results.parquet"), json.loads((folder / "about.json").read_text())
@@ -43,8 +43,6 @@ def collect(work_dir: Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
     Raises:
         InputError: No study's folder, or one without a finished run.
     """
-    import pandas as pd
-
     manifest = work_dir / "manifest.json"
     finished = sorted(path.parent for path in work_dir.glob("runs/*/*/*/result.json"))
     if not manifest.is_file() or not finished:
@@ -79,8 +77,6 @@ def added(work_dirs: list[Path], folder: Path = FOLDER) -> "tuple[pd.DataFrame, 
     Raises:
         InputError: Nothing is stored, or one is not a folder of the study, or is of other versions.
     """
-    import pandas as pd
-
     table, about = read(folder)
     for work_dir in work_dirs:
         more, of_more = collect(work_dir)
@@ -114,10 +110,6 @@ def restore(work_dir: Path, photographs: str, folder: Path = FOLDER) -> None:
     Raises:
         InputError: Nothing is stored, or the folder belongs to something else.
     """
-    from ..lab.experiment import Cell
-    from ..lab.store import Store
-    from .__main__ import EXPERIMENT, Config
-
     table, about = read(folder)
     options: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in about["config"].items()

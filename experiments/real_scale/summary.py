@@ -1,7 +1,9 @@
 """What the study's runs say so far."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..lab.experiment import Summary
 from ..lab.verdicts import CLAIM, QUESTION, WORDS, Claim, Number
@@ -9,9 +11,6 @@ from . import figure, tables
 from .judging import Judgment, decided_word
 from .rules import LEAST_SEEDS, MEASURES
 from .tables import in_words
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LIMITS = [
     "One ImageNet network, and pixels that were made larger: the targets are small pictures, or cut out.",
@@ -23,8 +22,6 @@ LIMITS = [
 
 def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     """The tables, the figure and the claims from the runs' own tables in the work folder."""
-    import pandas as pd
-
     arms = pd.read_parquet(folder / "arms.parquet").astype({"condition": str, "arm": str})
     arms = arms.rename(columns={"arm": "family"})  # of the study, a run is that of several arms
     judged = tables.judgments(arms)

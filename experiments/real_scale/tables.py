@@ -1,14 +1,11 @@
 """The study's tables: accuracies by condition and arm, and claims with their verdicts."""
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
 from .arms import FAMILY, FROZEN, SETTINGS, TUNED, UPDATING, UPDATING_MOMENTA
 from .conditions import CONDITIONS
 from .judging import Judgment, judge
 from .rules import RULES
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SHORT = {"test_accuracy": "short", "converged_accuracy": "converged", "refitted_accuracy": "refitted"}
 
@@ -20,8 +17,6 @@ def judgments(arms: "pd.DataFrame") -> list[Judgment]:
 
 def accuracies(arms: "pd.DataFrame", measure: str) -> "pd.DataFrame":
     """Percent right on test images by one measure: a row for each condition, a column for each frozen arm."""
-    import pandas as pd
-
     shown, rows = [name for name in (*FROZEN, *UPDATING_MOMENTA) if (arms.setting == name).any()], []
     for name in CONDITIONS:
         part = arms[(arms.condition == name) & arms.family.isin((FAMILY, UPDATING))]
@@ -37,8 +32,6 @@ def accuracies(arms: "pd.DataFrame", measure: str) -> "pd.DataFrame":
 
 def tuned(arms: "pd.DataFrame") -> "pd.DataFrame":
     """Percent right on test images where the network trains: a row for each condition and arm."""
-    import pandas as pd
-
     rows = []
     for name, condition in CONDITIONS.items():
         part = arms[(arms.condition == name) & arms.family.isin({*TUNED})]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tfbn.datasets import Images, load, load_folder, shifts, stamps
 from tfbn.models import build, pretrained
@@ -64,8 +65,6 @@ def folder_of_photographs(photographs: str) -> Path:
 
 def images_of(condition: Condition, images: Images, indices: np.ndarray, seed: int) -> np.ndarray:
     """Images as the network takes them: resized, shifted, in its range of values."""
-    import tensorflow as tf
-
     chosen = images.images[indices]
     if chosen.shape[1] != condition.size:
         chosen = tf.image.resize(chosen, (condition.size, condition.size), antialias=True).numpy()

@@ -7,7 +7,9 @@ in rows of their own, one for each momentum, so that one training serves the arm
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 import tfbn
 from tfbn.datasets import Images
@@ -50,8 +52,6 @@ class _Training:
     def __init__(
         self, condition: Condition, seed: int, tuning: Tuning, rate: float, x: Any, y: Any, classes: int
     ):
-        import keras
-
         self.condition, self.tuning, self.x, self.y = condition, tuning, x, y
         self.base = tfbn.convert(targets.network(condition, seed), fused=None)
         self.norms = [site.layer for site in batch_normalizations(self.base)]
@@ -112,9 +112,6 @@ class _Training:
             tfbn.freeze(self.base, paths, training=training, trainable=True)
 
     def _fit(self, start: int, stop: int, after_step: Callable[[], None] | None = None) -> None:
-        import keras
-        import tensorflow as tf
-
         order = np.concatenate([self.batches[step % len(self.batches)] for step in range(start, stop)])
         x, y = tf.constant(self.x), tf.constant(self.y)
         data = tf.data.Dataset.from_tensor_slices(order).batch(self.condition.batch)

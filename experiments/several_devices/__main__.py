@@ -8,10 +8,9 @@ two cores, which serve as the two devices.
 """
 
 import dataclasses
-import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, grid
+from ..lab.experiment import Cell, grid, in_folder
 from ..lab.options import option
 from ..training.options import TransferConfig
 
@@ -41,16 +40,11 @@ def cells(config: Config) -> list[Cell]:
     return grid({f"batch {size}": {"batch_size": size} for size in config.sizes}, config.arms, config.seeds)
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="several_devices",
+EXPERIMENT = in_folder(
+    __package__,
     question="On several devices, are BatchNorm's statistics those of the joint batch?",
     config_class=Config,
-    check=later(".runs", "check"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".summary", "summarize"),
     arms=WAYS,
     metrics=("log_variance_ratio", "test_accuracy"),
 )

@@ -32,11 +32,12 @@ def check(config: "Config") -> None:
 
 
 def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
-    """Trains on one device and on several; returns how far their statistics and outputs are apart."""
+    """Trains on one device and on several; returns the distances of their statistics and outputs."""
     strategy = devices.mirrored(config.replicas)
     config = dataclasses.replace(config, batch_size=cell["batch_size"])
     split = transfer.prepared_split(config, config.shift, cell.seed)
-    # Mixed beforehand: a strategy that divides batches shuffles otherwise. All batches are full.
+    # Shuffled beforehand, since a strategy that divides batches shuffles differently. All batches
+    # are full.
     order = np.random.default_rng(cell.seed).permutation(len(split.train_x))
     order = order[: len(order) // config.batch_size * config.batch_size]
 

@@ -1,7 +1,9 @@
-"""How far statistics on several devices are from those of one."""
+"""The summary: how far statistics on several devices are from those of one."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..lab import plots
 from ..lab.differences import paired
@@ -9,10 +11,7 @@ from ..lab.experiment import Summary
 from ..lab.intervals import mean_and_sd
 from ..lab.verdicts import judged_facts
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-ROUNDING = 1e-3  # sd, and nats: what float32 sums in another order may come to
+ROUNDING = 1e-3  # sd, and nats: the rounding of float32 sums in another order
 SHOWN = {
     "mean_shift": "moving mean, sd",
     "log_variance_ratio": "moving variance, nats per channel",
@@ -21,7 +20,7 @@ SHOWN = {
 }
 
 
-def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
     """The `Summary` of `several_devices`."""
     results = results.assign(distance=results[["mean_shift", "log_variance_ratio"]].max(axis=1))
     agrees = {
@@ -63,9 +62,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     )
 
 
-def _table(results: "pd.DataFrame") -> "pd.DataFrame":
-    import pandas as pd
-
+def _table(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (condition, arm), part in results.groupby(["condition", "arm"], sort=False):
         cells = {label: f"{part[name].mean():.2g}" for name, label in SHOWN.items()}
@@ -77,7 +74,7 @@ def _table(results: "pd.DataFrame") -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def _findings(config: Any, results: "pd.DataFrame") -> list[str]:
+def _findings(config: Any, results: pd.DataFrame) -> list[str]:
     found = []
     for arm in config.arms:
         part = results[results.arm == arm]

@@ -4,17 +4,16 @@
 
 Every combination of the grid's values is run as the experiment would be alone, with
 --set=epochs=5 for options that all share, in one work folder with one table and one report.
-How long it takes depends on the grid: --dry_run tells, once some runs are stored.
+The time depends on the grid: --dry_run estimates it once some runs are stored.
 """
 
 import dataclasses
-import functools
 from pathlib import Path
 
 from tfbn.utils.validation import InputError, fail
 
 from ..lab import binary, catalog, grids, options
-from ..lab.experiment import Cell, Experiment, Later, RunConfig, no_parts
+from ..lab.experiment import Cell, RunConfig, in_folder
 from ..lab.options import option
 
 POINT, WITHIN = "point", "condition of the experiment"  # parameters of a cell
@@ -32,13 +31,14 @@ class Config(RunConfig):
 
     def points(self) -> dict[str, RunConfig]:
         """The experiment's config at every point, by the point's label."""
-        shared = catalog.load(self.experiment).config_class(seeds=self.seeds)
+        shared = catalog.load_experiment(self.experiment).config_class(seeds=self.seeds)
         return dict(grids.points(grids.with_options(shared, self.set), self.grid))
 
 
 def check(config: Config) -> None:
-    if config.experiment == "sweep" or catalog.load(config.experiment).parts is not no_parts:
-        raise fail("experiment", "to be another one, with runs of its own", config.experiment)
+    if config.experiment == "sweep":
+        raise fail("experiment", "to be another one", config.experiment)
+    experiment = catalog.load_experiment(config.experiment)
     if not config.grid:
         raise InputError("Expected `grid` to name at least one option and its values. Received: grid=()")
     own = {"audit", *(field.name for field in dataclasses.fields(RunConfig))}
@@ -50,15 +50,13 @@ def check(config: Config) -> None:
             f"Expected {', '.join(sorted(named & own))} as a flag of the sweep itself. "
             f"Received: grid={config.grid}, set={config.set}"
         )
-
-    experiment = catalog.load(config.experiment)
     for point in config.points().values():
         options.check(point)
         experiment.check(point)
 
 
 def cells(config: Config) -> list[Cell]:
-    experiment = catalog.load(config.experiment)
+    experiment = catalog.load_experiment(config.experiment)
     return [
         Cell(
             f"{label},{cell.condition}",
@@ -75,19 +73,16 @@ def run(config: Config, cell: Cell, folder: Path) -> dict[str, float]:
     """Does the run as the experiment would at its point of the grid."""
     own = tuple((name, value) for name, value in cell.parameters if name not in (POINT, WITHIN))
     inner = Cell(cell[WITHIN], cell.arm, cell.seed, own)
-    return catalog.load(config.experiment).run(config.points()[cell[POINT]], inner, folder)
+    return catalog.load_experiment(config.experiment).run(config.points()[cell[POINT]], inner, folder)
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="sweep",
+EXPERIMENT = in_folder(
+    __package__,
     question="How does an experiment's answer change over a grid of its options?",
     config_class=Config,
     check=check,
     cells=cells,
     run=run,
-    summarize=later(".summary", "summarize"),
 )
 
 if __name__ == "__main__":

@@ -1,21 +1,20 @@
 """One table and one plot of a grid of options, for each of an experiment's main measurements."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..lab import catalog, plots, sentences
 from ..lab.differences import paired
 from ..lab.experiment import Summary
 from ..lab.intervals import mean_and_sd
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
     """The `Summary` of a sweep."""
     arms = list(dict.fromkeys(results.arm))
-    metrics = list(catalog.load(config.experiment).metrics) or _measurements(results)
+    metrics = list(catalog.load_experiment(config.experiment).metrics) or _measurements(results)
     return Summary(
         findings=[finding for metric in metrics for finding in _findings(results, metric, arms)],
         tables=[(f"{metric}: mean ± sd over seeds", _table(results, metric, arms)) for metric in metrics],
@@ -27,15 +26,13 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     )
 
 
-def _measurements(results: "pd.DataFrame") -> list[str]:
+def _measurements(results: pd.DataFrame) -> list[str]:
     known = ("condition", "arm", "seed", "seconds")
     return [name for name in results.select_dtypes("number").columns if name not in known][:3]
 
 
-def _table(results: "pd.DataFrame", metric: str, arms: list[str]) -> "pd.DataFrame":
+def _table(results: pd.DataFrame, metric: str, arms: list[str]) -> pd.DataFrame:
     """One row a point of the grid, one column an arm."""
-    import pandas as pd
-
     rows = []
     for condition, part in results.groupby("condition", sort=False):
         by_arm = {arm: values[metric] for arm, values in part.groupby("arm")}
@@ -44,7 +41,7 @@ def _table(results: "pd.DataFrame", metric: str, arms: list[str]) -> "pd.DataFra
     return pd.DataFrame(rows)
 
 
-def _findings(results: "pd.DataFrame", metric: str, arms: list[str]) -> list[str]:
+def _findings(results: pd.DataFrame, metric: str, arms: list[str]) -> list[str]:
     """For each arm but the first: at how many points it differs from the first, and where most."""
     first, found = arms[0], []
     for arm in arms[1:]:
@@ -66,7 +63,7 @@ def _findings(results: "pd.DataFrame", metric: str, arms: list[str]) -> list[str
     return found
 
 
-def _plot(results: "pd.DataFrame", metric: str) -> Any:
+def _plot(results: pd.DataFrame, metric: str) -> Any:
     """Points of the grid from top to bottom, a marker for each arm."""
     wide = results.pivot(index=["condition", "seed"], columns="arm", values=metric).reset_index()
     points = list(dict.fromkeys(results.condition))

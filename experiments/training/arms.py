@@ -17,7 +17,7 @@ class Arm:
         recalibrate: Whether the moving statistics are set to the target's
             population statistics once, before the training (AdaBN).
         affine: Whether gamma and beta train, though the rest of the layer's stage is frozen.
-        pretrained: Whether the weights are loaded; else they are as they are initialized.
+        pretrained: Whether pretrained weights are loaded; otherwise the weights stay random.
     """
 
     name: str
@@ -48,7 +48,7 @@ ALL_TRAINED = Arm("all_trained", "everything trained (stock Keras)", trainable=T
 
 ARMS = {arm.name: arm for arm in (*FROZEN, ALL_TRAINED)}
 
-# What gamma and beta alone are worth.
+# How far gamma and beta alone get.
 _HELD, _UPDATED = {"training": False}, {"training": True}
 AFFINE = {
     arm.name: arm

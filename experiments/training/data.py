@@ -12,7 +12,7 @@ from tfbn.utils.validation import InputError
 
 from .pools import Pool, Source, pool
 
-# Of a TFDS data set, where no numbers are given; of a folder, all images are used.
+# Defaults for a TFDS data set; of a folder, all images are used.
 USUAL = {"train_images": 300, "test_images": 1000}
 TRAIN_SHARE = 0.7  # of each class of a folder that has no splits of its own
 
@@ -48,12 +48,12 @@ def target_split(source: Source, train_images: int, test_images: int, shift: str
     """Images drawn by `seed`, to train and to test on, both shifted.
 
     Args:
-        source: Where they come from. Where it has splits of its own, images to train on
-            come from its training images, and those to test on from its test images, or
-            else its validation images.
-        train_images: How many to train on. 0: of a folder's own split all, or 70 % of each
-            class; of a TFDS data set 300.
-        test_images: How many to test on. 0: of a folder all others, of a TFDS data set 1000.
+        source: Where they come from. If it has splits, images to train on come from its training
+            images, and images to test on from its test images, or its validation images if there
+            are none.
+        train_images: How many to train on. 0: all of a folder's own split, or 70 % of each class;
+            300 of a TFDS data set.
+        test_images: How many to test on. 0: all others of a folder, 1000 of a TFDS data set.
         shift: See `tfbn.datasets.shifts`.
         seed: Decides the draw.
 
@@ -94,7 +94,7 @@ def check_source(source: Source, test_images: int) -> int:
 
 @functools.lru_cache(maxsize=1)
 def _drawn(source: Source, train_images: int, test_images: int, seed: int) -> tuple[Any, ...]:
-    """Images and labels of both parts. Kept, since all arms of a seed ask for the same."""
+    """Images and labels of both parts; cached, since all arms of a seed share them."""
     found = pool(source)
     train, test = positions(source, found, train_images, test_images, seed)
     parts = *found.get(train), *found.get(test)
@@ -107,7 +107,7 @@ def _drawn(source: Source, train_images: int, test_images: int, seed: int) -> tu
 def count(source: Source, train_images: int, test_images: int) -> int:
     """How many images there will be to train on; see `target_split` for the arguments.
 
-    Reads no image. Files that cannot be read count.
+    Reads no image, so unreadable files count too.
     """
     if not source.folder:
         return train_images or USUAL["train_images"]
@@ -154,7 +154,7 @@ def positions(
 
 
 def stratified(labels: np.ndarray, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A share of each class, and the others; a class of two or more has some in both.
+    """A share of each class, and the rest; a class of two or more is in both.
 
     Example:
 

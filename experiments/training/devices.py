@@ -1,13 +1,16 @@
-"""Several devices in one process, also where there is one processor only."""
+"""Several devices in one process, even on a machine with one processor."""
 
 import functools
 from typing import Any
 
+import tensorflow as tf
+
+from tfbn.graph.traversal import batch_normalizations
 from tfbn.utils.validation import InputError, fail
 
 
 def check(config: Any) -> None:
-    """Raises `InputError` for devices that cannot be had, or batches that they cannot share.
+    """Raises `InputError` for devices that are not available, or batches that they cannot share.
 
     Args:
         config: With `strategy`, `replicas`, `batch_size`, `images_to_train_on`, and those of any experiment.
@@ -25,7 +28,7 @@ def check(config: Any) -> None:
 
 
 def check_workers(config: Any) -> None:
-    """Raises `InputError` if runs would be in this process, which has its devices already."""
+    """Raises `InputError` if runs would happen in this process, whose devices are already set up."""
     if config.workers == 0 and not config.scheduler:
         raise InputError("Expected `workers` to be at least 1 for several devices. Received: workers=0")
 
@@ -35,27 +38,21 @@ def strategy(config: Any) -> Any:
 
     To be called before TensorFlow is used in this process, which makes its devices then.
     """
-    import tensorflow as tf
-
     return tf.distribute.get_strategy() if config.strategy == "none" else mirrored(config.replicas)
 
 
 def synchronize(model: Any, synchronized: bool) -> None:
     """Whether every BatchNormalization's moments are those of the joint batch, or of each device's part."""
-    from tfbn.graph.traversal import batch_normalizations
-
     for named in batch_normalizations(model):
         named.layer.synchronized = synchronized
 
 
 def logical(count: int) -> list[str]:
-    """Names of `count` devices: the GPUs if there are enough, else the processor cut into as many.
+    """Names of `count` devices: the GPUs if there are enough, otherwise as many parts of the processor.
 
     Raises:
-        InputError: TensorFlow is at work in this process already, with fewer devices.
+        InputError: TensorFlow already runs in this process, with fewer devices.
     """
-    import tensorflow as tf
-
     gpus = tf.config.list_physical_devices("GPU")
     if len(gpus) >= count:
         return [f"GPU:{i}" for i in range(count)]
@@ -76,6 +73,4 @@ def logical(count: int) -> list[str]:
 @functools.lru_cache(maxsize=1)
 def mirrored(count: int) -> Any:
     """A `tf.distribute.MirroredStrategy` over `count` devices, see `logical`; one for each process."""
-    import tensorflow as tf
-
     return tf.distribute.MirroredStrategy(logical(count))

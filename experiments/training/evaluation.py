@@ -1,7 +1,13 @@
-"""How good a trained model is, in both modes, and what its BatchNorm did."""
+"""Evaluates a trained model in both modes, and measures what its BatchNorm did."""
 
 from pathlib import Path
 from typing import Any
+
+import keras
+
+import tfbn
+from tfbn.callbacks import read_drift
+from tfbn.graph.traversal import batch_normalizations
 
 from . import training
 from .data import Split
@@ -18,13 +24,9 @@ def accuracies(model: Any, split: Split, batch_size: int, fit_by_batch: bool) ->
     Args:
         model: With a layer named "head" at its end.
         split: The images.
-        batch_size: Images a batch; what batch statistics are of.
+        batch_size: Images in a batch, over which batch statistics are taken.
         fit_by_batch: Whether `fit` normalizes by the batch.
     """
-    import keras
-
-    import tfbn
-
     both = keras.Model(model.input, [model.get_layer(HEAD).input, model.output])
 
     def outputs(x: Any) -> Any:
@@ -55,8 +57,6 @@ def converged_head(train_x: Any, train_y: Any, test_x: Any, test_y: Any) -> floa
 
 def statistics_and_affine(model: Any) -> dict[str, list[Any]]:
     """Copies of every BatchNorm's moving statistics, and of its gamma and beta."""
-    from tfbn.graph.traversal import batch_normalizations
-
     layers = [named.layer for named in batch_normalizations(model)]
     return {
         "statistics": [v.numpy().copy() for bn in layers for v in bn.non_trainable_weights[-2:]],
@@ -65,7 +65,7 @@ def statistics_and_affine(model: Any) -> dict[str, list[Any]]:
 
 
 def moved(before: dict[str, list[Any]], after: dict[str, list[Any]]) -> dict[str, float]:
-    """The largest absolute change of each kind: exactly 0 if not one bit moved."""
+    """The largest absolute change of each kind: exactly 0 if not a single bit changed."""
     return {
         f"{kind}_moved": max(float(abs(b - a).max()) for b, a in zip(before[kind], after[kind], strict=True))
         for kind in before
@@ -74,8 +74,6 @@ def moved(before: dict[str, list[Any]], after: dict[str, list[Any]]) -> dict[str
 
 def last_drift(folder: Path) -> dict[str, float]:
     """The largest drift over layers at the end of a run, and the largest mismatch then."""
-    from tfbn.callbacks import read_drift
-
     drift = read_drift(folder)
     last = drift[drift.step == drift.step.max()]
     return {

@@ -1,4 +1,4 @@
-"""The network of a transfer-learning run: one of ours, one with ImageNet's weights, or a file."""
+"""The network of a transfer-learning run: one of tfbn's, one with ImageNet's weights, or a file."""
 
 import fnmatch
 import functools
@@ -7,6 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
+
+import tfbn
+from tfbn.choosing.backbone import backbone
+from tfbn.models import files, pixel_range
+from tfbn.models.efficientnet_lite import SIZES
+from tfbn.models.weights import find_weights, packaged
 from tfbn.utils.validation import fail
 
 FILES = (".keras", ".h5")
@@ -18,16 +25,12 @@ def is_file(model: str) -> bool:
 
 
 def is_application(model: str) -> bool:
-    """Whether `--model` is one of `tfbn.models.pretrained`; our lower-case names are not."""
-    import keras
-
-    from tfbn.models.efficientnet_lite import SIZES
-
+    """Whether `--model` is one of `tfbn.models.pretrained`; tfbn's lower-case names are not."""
     return model in SIZES or (hasattr(keras.applications, model) and model[:1].isupper())
 
 
 def input_shape(config: Any) -> tuple[int, int, int]:
-    """Height, width and channels of the images: those of the file, or as the options say."""
+    """Height, width and channels of the images: those of the file, or those of the options."""
     if is_file(config.model):
         height, width, channels = _file_shape(config.model)
         if not config.image_size and not height and not width:
@@ -45,13 +48,11 @@ def input_shape(config: Any) -> tuple[int, int, int]:
 
 
 def weights_of(config: Any, seed: int) -> str | None:
-    """The weights of a seed: a name with a `*` goes through the packaged networks it fits.
+    """The weights of a seed: a name with a `*` cycles through the packaged networks that match.
 
     Raises:
         InputError: It fits none, or there is no such file; the network comes with its own.
     """
-    from tfbn.models.weights import find_weights, packaged
-
     if is_file(config.model) and config.weights != "auto":
         raise fail("weights", f"to be auto, since {config.model} has its own", config.weights)
     if config.weights == "none" or is_file(config.model):
@@ -80,12 +81,8 @@ def build(config: Any, weights: str | Path | None) -> Any:
         weights: A name that `weights_of` gave, or a file.
 
     Raises:
-        InputError: There is no such network, or the weights do not fit or cannot be had.
+        InputError: There is no such network, or the weights do not fit or are not available.
     """
-    import tfbn
-    from tfbn.choosing.backbone import backbone
-    from tfbn.models import files
-
     shape = input_shape(config)
     if is_file(config.model):
         base = backbone(files.load(config.model))
@@ -121,8 +118,6 @@ def preprocessing(config: Any) -> Callable[[Any], Any]:
     Raises:
         InputError: See `pixels_fed`.
     """
-    import tfbn
-
     if is_application(config.model):
         preprocess = tfbn.models.preprocess_input(config.model)
         return lambda images: preprocess(images * 255.0)
@@ -133,7 +128,7 @@ def pixels_fed(config: Any) -> str:
     """The range of pixels that the network is fed, and why.
 
     Raises:
-        InputError: A file does not tell its range, and `pixels` is auto.
+        InputError: `pixels` is auto, and the file's layers do not show its range.
     """
     if is_application(config.model):
         return f"what preprocess_input of {config.model} makes of 0..255"
@@ -142,8 +137,6 @@ def pixels_fed(config: Any) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _range(model: str, pixels: str) -> Any:
-    from tfbn.models import files, pixel_range
-
     if not is_file(model) and pixels == "auto":
         return pixel_range.PixelRange("unit", "as our networks are trained")
     return pixel_range.given_or_found(pixels, files.load(model) if is_file(model) else None, model)
@@ -151,8 +144,6 @@ def _range(model: str, pixels: str) -> Any:
 
 @functools.lru_cache(maxsize=1)
 def _file_shape(path: str) -> tuple[int | None, int | None, int]:
-    from tfbn.models import files
-
     shape: Any = getattr(files.load(path), "input_shape", ())
     if len(shape) != 4:
         raise fail("model", "to take images, (batch, height, width, channels)", shape)

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .data import Split
     from .pools import Source
 
+SHIFTS = "Shifts of the target, as contrast=0.3, noise=0.3, blur=1.5, inversion or none."
+
 
 @dataclasses.dataclass(frozen=True)
 class TransferConfig(RunConfig):
@@ -17,7 +19,7 @@ class TransferConfig(RunConfig):
 
     model: str = option(
         "resnet8",
-        "resnet8 and others of ours, EfficientNetLite0, a keras.applications name, or a .keras or .h5 file.",
+        "resnet8 or another of tfbn, EfficientNetLite0, a keras.applications name, or a .keras or .h5 file.",
     )
     weights: str = option(
         "auto", "auto (packaged, else ImageNet), a packaged name or pattern, a file, or none."
@@ -43,9 +45,9 @@ class TransferConfig(RunConfig):
         choices=("auto", "unit", "byte", "symmetric"),
     )
     train_images: int = option(
-        0, "Target images to train on; 0: 300, or of a folder its own split or 70 % of each class.", low=0
+        0, "Target images to train on; 0: 300, or a folder's own split or 70 % of each class.", low=0
     )
-    test_images: int = option(0, "Target images to test on; 0: 1000, or of a folder all others.", low=0)
+    test_images: int = option(0, "Target images to test on; 0: 1000, or all others of a folder.", low=0)
     skip_unreadable: bool = option(False, "Go on without the files of a folder that cannot be read.")
     epochs: int = option(15, "Epochs of the short budget.", low=1)
     batch_size: int = option(32, "Images in a batch.", low=1)
@@ -63,14 +65,14 @@ class TransferConfig(RunConfig):
 
     @property
     def images_to_train_on(self) -> int:
-        """How many there are, as the options and the target have it."""
+        """The number of training images, from the options and the target."""
         from .data import count
 
         return count(self.target, self.train_images, self.test_images)
 
     @property
     def source(self) -> "Source | None":
-        """What is pretrained on first; None: the network has its weights."""
+        """The data set to pretrain on; None: the network has pretrained weights."""
         from . import networks
         from .pools import Source
 
@@ -123,7 +125,7 @@ class ScratchConfig(RunConfig):
         """The images of a seed, the same for all arms.
 
         Raises:
-            InputError: They cannot be had.
+            InputError: They are not available.
         """
         from .data import target_split
 

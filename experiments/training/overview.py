@@ -1,9 +1,10 @@
-"""What a run is fed, said before it starts: images, their classes and sizes, the range of pixels."""
+"""An overview before a run starts: images, their classes and sizes, the range of pixels."""
 
 import functools
 from typing import Any
 
 from tfbn.datasets.pictures import classes_of, sizes_of
+from tfbn.models.first_layer import mismatch_in_first_layer
 
 from . import networks
 from .data import positions
@@ -19,10 +20,10 @@ def say(*texts: str) -> None:
 
 
 def of_pixels(config: Any) -> str:
-    """The range of pixels that a network that is not ours is fed; "" for ours.
+    """The range of pixels that is fed to a network from elsewhere; "" for tfbn's own.
 
     Raises:
-        InputError: A file does not tell its range, and none is given.
+        InputError: No range is given, and the file's layers do not show it.
     """
     if networks.is_file(config.model) or networks.is_application(config.model):
         return f"Pixels fed to {config.model}: {networks.pixels_fed(config)}"
@@ -30,7 +31,7 @@ def of_pixels(config: Any) -> str:
 
 
 def of_images(config: Any) -> str:
-    """What a folder holds and how it is divided; reads the first bytes of some files."""
+    """What a folder contains and how it is divided; reads the first bytes of some files."""
     if not config.data_dir:
         return ""
     source = config.target
@@ -44,14 +45,12 @@ def of_images(config: Any) -> str:
     ]
     if len(found.splits) > 2:
         lines.append("Not used: the images in the validation folder, since there is a test folder")
-    lines += [f"Passed over: {'; '.join(inside.ignored)}"] if inside.ignored else []
+    lines += [f"Skipped: {'; '.join(inside.ignored)}"] if inside.ignored else []
     return "\n".join(lines)
 
 
 def of_first_layer(config: Any, network: Any, images: Any) -> str:
-    """A warning if the first BatchNormalization sees something enormously different from its statistics."""
-    from tfbn.models.first_layer import mismatch_in_first_layer
-
+    """A warning if the inputs of the first BatchNormalization are very far from its statistics."""
     found = mismatch_in_first_layer(network, images[:LOOKED_AT])
     if not found:
         return ""

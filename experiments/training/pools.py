@@ -1,4 +1,4 @@
-"""Where a run's images come from: all of them in memory, or only those that are drawn."""
+"""The images that runs draw from: all of them in memory, or only those that are drawn."""
 
 import dataclasses
 import functools
@@ -17,9 +17,9 @@ from tfbn.utils.validation import InputError
 POOL = 20_000
 # Bytes. A source that is smaller in the run's form is read once and kept.
 KEPT = 2**28
-# Bytes. Drawn images that are more are read batch by batch, whenever they are needed.
+# Bytes. Larger draws are streamed from disk, batch by batch.
 IN_MEMORY = 2**29
-# The digits of UCI's are small; so they get about the border that those of MNIST have.
+# UCI's digits fill their images; this gives them about the border that MNIST's have.
 BORDERS = {"uci_digits": 4}
 
 
@@ -33,7 +33,7 @@ class Source:
         shape: Height, width and channels.
         border: Empty pixels around each image; -1 for the data set's usual.
         download: Whether TFDS may fetch.
-        skip_unreadable: Whether to go on without files that cannot be read.
+        skip_unreadable: Whether to skip files that cannot be read.
     """
 
     dataset: str
@@ -50,7 +50,7 @@ class Source:
 
     @property
     def form(self) -> Form:
-        """What is made of each image.
+        """The form of each image.
 
         Raises:
             InputError: It cannot be made of any.

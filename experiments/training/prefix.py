@@ -1,4 +1,4 @@
-"""Training without a network's frozen start, where its outputs never change."""
+"""Trains only the rest of a network where the outputs of its frozen start never change."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from .data import Split
 
 
 def shortened(model: Any, split: Split) -> tuple[Any, np.ndarray]:
-    """What there is to train, and what it trains on.
+    """The part of a model to train, and its inputs.
 
     Args:
         model: Compiled.

@@ -1,9 +1,11 @@
-"""Training a network from scratch on a source, for others to start from."""
+"""Pretrains a network from scratch on a source."""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import keras
 
 from tfbn.utils.files import written_whole
 
@@ -22,8 +24,6 @@ def train(base: Any, split: Split, *, epochs: int, batch_size: int, learning_rat
         learning_rate: Adam's, at its peak; it falls to zero along a cosine.
         seed: Decides the head and the order of the batches.
     """
-    import keras
-
     initial = keras.initializers.GlorotUniform(seed=seed)
     head = keras.layers.Dense(split.classes, kernel_initializer=initial, name="source_head")
     model = keras.Model(base.input, head(base.output))
@@ -47,7 +47,7 @@ def save(base: Any, path: Path) -> None:
 
 @contextlib.contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Keeps a second process from writing the same file at the same time; dies with its owner."""
+    """Prevents a second process from writing the same file at the same time; ends with its owner."""
     import fcntl
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,10 @@
-"""One built and traced model for several runs, each with fresh weights: tracing costs as much as 20 steps."""
+"""Reuses a built and traced model for several runs with fresh weights: tracing costs as much as 20 steps."""
 
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
+
+from ..lab.experiment import Cell, Named, grid
 
 T = TypeVar("T")
 
@@ -11,10 +13,10 @@ _kept: dict[Hashable, Any] = {}
 
 
 def model_for(key: Hashable, build: Callable[[], Any]) -> Any:
-    """What `build` gives, or a model of that key that it gave before, with the new one's weights and seeds.
+    """The model from `build`, or an earlier one with the same key, reset to the new weights and seeds.
 
-    Only the last two models are kept in a process, so runs of one key should follow each
-    other, or take turns with those of another one (see `taking_turns`).
+    Only the last two models are kept in a process, so runs with the same key should be
+    consecutive, or alternate with those of another key (see `taking_turns`).
 
     Args:
         key: Everything that the graph and the optimizer's settings depend on.
@@ -32,7 +34,7 @@ def model_for(key: Hashable, build: Callable[[], Any]) -> Any:
 
 
 def taking_turns(groups: Iterable[Sequence[T]]) -> list[T]:
-    """The members of groups, two groups at a time: one of each in turn.
+    """The members of groups, two groups at a time, alternating.
 
     Of two workers that take runs in this order, each tends to stay with one group, so that
     what is traced for a group is traced by one of them.
@@ -48,13 +50,26 @@ def taking_turns(groups: Iterable[Sequence[T]]) -> list[T]:
     return [member for turn in turns for member in turn if member is not None]
 
 
+def arm_by_arm(conditions: Named, arms: Iterable[str], seeds: int) -> list[Cell]:
+    """Every arm under every condition with every seed, the runs of one arm after each other.
+
+    Two arms at a time, see `taking_turns`.
+
+    Example:
+
+    >>> [cell.arm for cell in arm_by_arm(["none"], ["a", "b", "c"], seeds=2)]
+    ['a', 'b', 'a', 'b', 'c', 'c']
+    """
+    return taking_turns(grid(conditions, [arm], seeds) for arm in arms)
+
+
 def state_of(model: Any) -> list[Any]:
     """Copies of the weights, and of the seeds of Dropout and its like."""
     return [variable.numpy() for variable in _state(model)]
 
 
 def restart(model: Any, state: list[Any]) -> None:
-    """Sets a compiled model as `state_of` found one of its form, the optimizer as before the first step."""
+    """Resets a compiled model to a state from `state_of`, and its optimizer to before the first step."""
     for variable, value in zip(_state(model), state, strict=True):
         variable.assign(value)
     optimizer = model.optimizer

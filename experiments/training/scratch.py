@@ -4,6 +4,9 @@ import functools
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
+
+import tfbn
 
 from . import reuse
 
@@ -12,7 +15,7 @@ ROWS = 500  # images at a time where the size does not matter
 
 def accuracy(model: Any, x: np.ndarray, y: np.ndarray) -> float:
     """The share of images classified correctly in inference mode."""
-    # Called as it is: tracing a deep network takes longer than running it a few times.
+    # Called eagerly: tracing a deep network takes longer than running it a few times.
     starts = range(0, len(x), ROWS)
     return _share(np.concatenate([np.asarray(model(x[i : i + ROWS], training=False)) for i in starts]), y)
 
@@ -26,11 +29,7 @@ def accuracy_by_batch(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int)
 
 @functools.lru_cache(maxsize=reuse.KEPT)
 def _traced_by_batch(model: Any) -> Any:
-    """The model by batch statistics, traced once: batches of one mean very many calls."""
-    import tensorflow as tf
-
-    import tfbn
-
+    """The model with batch statistics, traced once, since batches of one image mean many calls."""
     signature = tf.TensorSpec((None, *model.input_shape[1:]))
     with tfbn.batch_statistics(model):
         run = tf.function(lambda x: model(x, training=False), autograph=False)

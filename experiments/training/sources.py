@@ -1,4 +1,4 @@
-"""Who makes the claims that experiments put to the test, in their own words."""
+"""The sources of the claims that experiments test, with quotes."""
 
 from ..lab.verdicts import Citation
 

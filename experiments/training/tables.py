@@ -1,20 +1,19 @@
 """Tables that the experiments on frozen layers share: accuracy, behavior, limits."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..lab.differences import paired, points
 from ..lab.intervals import Interval, mean_and_sd
 from .arms import ARMS
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 REFERENCE = "inference"
 SHORT, CONVERGED = "test_accuracy", "converged_accuracy"
 
 
-def with_percentages(results: "pd.DataFrame") -> "pd.DataFrame":
+def with_percentages(results: pd.DataFrame) -> pd.DataFrame:
     """Accuracies in percent, and the gap between what `fit` reports and what `predict` gives."""
     results = results.copy()
     accuracies = [name for name in results.columns if "accuracy" in name]
@@ -23,16 +22,14 @@ def with_percentages(results: "pd.DataFrame") -> "pd.DataFrame":
     return results
 
 
-def gap(part: "pd.DataFrame") -> Interval:
+def gap(part: pd.DataFrame) -> Interval:
     """Accuracy in `fit` minus in inference mode, on the same training images."""
     runs = part.set_index("seed")
     return points(runs.fit_accuracy, runs.train_accuracy)
 
 
-def arms_table(arms: list[str], results: "pd.DataFrame") -> "pd.DataFrame":
+def arms_table(arms: list[str], results: pd.DataFrame) -> pd.DataFrame:
     """What each arm does with the pretrained layers, and whether they ran in every step to do it."""
-    import pandas as pd
-
     once = results.groupby("arm").frozen_part_computed_once.min()
     ran = ["once, before training (tfbn.cache_features)" if once[arm] else "in every step" for arm in arms]
     says = [ARMS[arm].says for arm in arms]
@@ -40,10 +37,9 @@ def arms_table(arms: list[str], results: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def accuracy_table(
-    results: "pd.DataFrame", shift: str, arms: list[str], reference: str = REFERENCE
-) -> "pd.DataFrame":
+    results: pd.DataFrame, shift: str, arms: list[str], reference: str = REFERENCE
+) -> pd.DataFrame:
     """One row per arm: mean and sd at both budgets, and the paired difference to the reference."""
-    import pandas as pd
 
     def row(arm: str) -> dict[str, str]:
         part = of_arm(results, shift, arm)
@@ -59,9 +55,8 @@ def accuracy_table(
     return pd.DataFrame([row(arm) for arm in arms])
 
 
-def behavior_table(results: "pd.DataFrame", shift: str, arms: list[str]) -> "pd.DataFrame":
+def behavior_table(results: pd.DataFrame, shift: str, arms: list[str]) -> pd.DataFrame:
     """One row per arm: fit against inference on the same images, drift, mismatch, time."""
-    import pandas as pd
 
     def row(arm: str) -> dict[str, str]:
         part = of_arm(results, shift, arm)
@@ -94,11 +89,11 @@ def limits(config: Any) -> list[str]:
     ]
 
 
-def of_arm(results: "pd.DataFrame", shift: str, arm: str) -> "pd.DataFrame":
+def of_arm(results: pd.DataFrame, shift: str, arm: str) -> pd.DataFrame:
     """The rows of one arm under one condition."""
     return results[(results.condition == shift) & (results.arm == arm)]
 
 
-def _moved(change: "pd.Series") -> str:
+def _moved(change: pd.Series) -> str:
     moved = int((change > 0).sum())
     return {0: "unmoved", len(change): "moved"}.get(moved, f"moved in {moved}/{len(change)}")

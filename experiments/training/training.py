@@ -4,15 +4,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from tfbn.datasets import Stream
 
 
 def compiled(model: Any, optimizer: Any) -> Any:
     """The model, compiled to classify from logits; `model` itself."""
-    import keras
-
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
     return model
@@ -43,7 +43,7 @@ def fit(
         y: Labels.
         batch_size: Examples in a batch.
         seed: Decides the order.
-        epochs: Passes through the data; with `steps`, rounds of this many steps.
+        epochs: Passes over the data; with `steps`, rounds of this many steps.
         steps: Steps in an epoch, with batches that are all full, as many passes as that
             takes. So runs of different batch sizes can be compared at the same number of steps.
         callbacks: Keras callbacks.
@@ -52,8 +52,6 @@ def fit(
     Returns:
         The history: a list of values, one an epoch, for each metric.
     """
-    import tensorflow as tf
-
     streamed = isinstance(x, Stream)
     data = tf.data.Dataset.range(len(x)) if streamed else tf.data.Dataset.from_tensor_slices((x, y))
     data = data.shuffle(len(x), seed=seed) if shuffle else data
@@ -81,28 +79,24 @@ def accuracy(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> float
 
 
 def batches(x: Any, batch_size: int, name: str = "data") -> dict[str, Any]:
-    """Arguments by which `tfbn.recalibrate` and its like read images, an array or a stream."""
+    """Arguments for `tfbn.recalibrate` and similar functions to read images, an array or a stream."""
     if isinstance(x, Stream):
         return {name: _plain(x.dataset(batch_size))}
     return {name: x, "batch_size": batch_size}
 
 
 def _in_batches(x: Any, batch_size: int, y: np.ndarray | None = None) -> Any:
-    import tensorflow as tf
-
     if isinstance(x, Stream):
         return x.dataset(batch_size, labels=y)
     return tf.data.Dataset.from_tensor_slices(x if y is None else (x, y)).batch(batch_size)
 
 
 def _plain(data: Any) -> Any:
-    """Data read by one thread, without tf.data's tuner: these are in memory.
+    """Data read by one thread, without tf.data's autotuner, since they are in memory.
 
-    Workers do not fight for cores then. And the tuner has a thread, whose end an iterator
-    waits for when it is freed: seconds at times, a fifth of the main job.
+    So workers do not compete for cores. The autotuner has a thread that an iterator waits for
+    when it is freed: sometimes for seconds, a fifth of the main job.
     """
-    import tensorflow as tf
-
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1
     options.autotune.enabled = False

@@ -6,10 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import keras
+
+import tfbn
+from tfbn.datasets import shifts
 from tfbn.layers.modes import resolve
 from tfbn.utils.validation import named_as
 
-from . import devices, networks, overview, pretraining, reuse, training
+from . import devices, networks, overview, prefix, pretraining, reuse, training
 from . import evaluation as evaluation
 from .arms import ARMS, Arm
 from .data import Split, source_split, target_split
@@ -23,9 +27,6 @@ FOR_TENSORBOARD += ["mean_shift", "mismatch"]
 
 def check(config: Any) -> None:
     """Raises `InputError` if the network, the weights, the data or a shift is not available."""
-    import tfbn
-    from tfbn.datasets import shifts
-
     for shift in config.shifts:
         shifts.parse(shift)
     network = networks.build(config, None)
@@ -50,25 +51,19 @@ def check(config: Any) -> None:
 
 
 def check_arm(config: ArmConfig) -> None:
-    """As `check`, and raises `InputError` if the options ask for devices that cannot be had."""
+    """As `check`, and raises `InputError` if the devices are not available."""
     devices.check(config)
     check(config)
 
 
 def run_arm(config: ArmConfig, arm: Arm, shift: str, seed: int, folder: Path) -> dict[str, float]:
-    """Trains and judges one arm; returns its measurements.
+    """Trains and evaluates one arm; returns its measurements.
 
     Accuracies are shares of images, "batch" ones with every BatchNorm normalizing by
     the batch, the others in inference mode. Drift and mismatch are the largest over
     layers, see `tfbn.drift`. Where the arm allows it, the outputs of the frozen layers are
     computed once and only the rest is fitted; the measurements say so.
     """
-    import keras
-
-    import tfbn
-
-    from . import prefix
-
     strategy = devices.strategy(config)
     keras.utils.set_random_seed(seed)
     split = prepared_split(config, shift, seed)
@@ -106,11 +101,7 @@ def prepared_split(config: TransferConfig, shift: str, seed: int) -> Split:
 
 
 def build(config: TransferConfig, arm: Arm, seed: int, classes: int, folder: Path) -> Any:
-    """The pretrained network set as the arm says, with a new head that all arms share."""
-    import keras
-
-    import tfbn
-
+    """The pretrained network with the arm's settings, and a new head that all arms share."""
     base = _network(config, arm, seed, folder)
     for named in tfbn.traversal.batch_normalizations(base):
         named.layer.momentum = config.momentum if arm.momentum is None else arm.momentum
@@ -127,9 +118,7 @@ def build(config: TransferConfig, arm: Arm, seed: int, classes: int, folder: Pat
 
 
 def _network(config: TransferConfig, arm: Arm, seed: int, folder: Path) -> Any:
-    """The network with its pretrained weights, or as it is initialized."""
-    import keras
-
+    """The network with its pretrained weights, or with random ones."""
     if arm.pretrained:
         weights = source_weights(config, seed, folder) or networks.weights_of(config, seed)
         return networks.build(config, weights)
@@ -138,14 +127,12 @@ def _network(config: TransferConfig, arm: Arm, seed: int, folder: Path) -> Any:
 
 
 def source_weights(config: TransferConfig, seed: int, folder: Path) -> Path | None:
-    """The weights that pretraining on the source gives, trained once for each seed.
+    """The weights from pretraining on the source, trained once for each seed.
 
     They are kept in the work folder, which is some levels above a run's own.
     """
     if config.source is None:
         return None
-    import keras
-
     path = folder.parents[3] / "source" / f"{Path(config.model).stem}_{seed}.weights.h5"
     with pretraining.one_at_a_time(path):
         if not path.exists():
@@ -163,8 +150,6 @@ def source_weights(config: TransferConfig, seed: int, folder: Path) -> Path | No
 
 def audit(config: Any) -> str:
     """What every BatchNorm of the network will do, arm by arm."""
-    import tfbn
-
     texts = []
     for name in config.arms:
         model = build(config, ARMS[name], 0, 2, Path(config.work_dir or "runs/audit/runs/none/none/0"))

@@ -1,1 +1,1 @@
-"""What of a pretrained network should train: everything, its last layers, or only a new layer on top?"""
+"""Which part of a pretrained network should train: everything, its last layers, or a new layer on top?"""

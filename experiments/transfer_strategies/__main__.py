@@ -1,4 +1,4 @@
-"""What of a pretrained network should train: everything, its last layers, or only a new layer on top?
+"""Which part of a pretrained network should train: everything, its last layers, or only a new layer on top?
 
 Each strategy, and a network from scratch, is crossed with what BatchNorm does:
 all of it in inference mode (training=False), or all of it normalizing by the batch and
@@ -9,11 +9,10 @@ on two cores.
 """
 
 import dataclasses
-import functools
 from typing import Any
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, grid
+from ..lab.experiment import Cell, grid, in_folder
 from ..lab.options import option
 from ..training.options import TransferConfig
 from .arms import ARMS, CROSSED
@@ -41,7 +40,7 @@ class Config(TransferConfig):
         return (self.shift,)
 
     def alone(self, images: int, strategy: str) -> Any:
-        """The options of one run, as of any other transfer of learning."""
+        """The options of one run, as any other transfer-learning run takes them."""
         tuned = strategy in ("everything", "last")
         rate = self.tuning_rate if tuned else self.learning_rate
         return dataclasses.replace(self, train_images=images, learning_rate=rate)  # type: ignore[arg-type]
@@ -52,16 +51,11 @@ def cells(config: Config) -> list[Cell]:
     return grid(conditions, {arm: CROSSED[arm] for arm in config.arms}, config.seeds)
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="transfer_strategies",
-    question="What of a pretrained network should train: everything, its last layers, or only a new layer?",
+EXPERIMENT = in_folder(
+    __package__,
+    question="Which part of a pretrained network should train: everything, its last layers, or a new layer?",
     config_class=Config,
-    check=later(".runs", "check"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".summary", "summarize"),
     arms={name: arm.says for name, arm in ARMS.items()},
     metrics=("test_accuracy", "fit_seconds"),
     tables=("curve",),

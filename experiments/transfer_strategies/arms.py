@@ -1,4 +1,4 @@
-"""What of a pretrained network trains, crossed with what its BatchNorm does."""
+"""The part of a pretrained network that trains, crossed with the mode of its BatchNorm."""
 
 from ..training.arms import Arm
 

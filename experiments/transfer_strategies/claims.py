@@ -1,4 +1,4 @@
-"""What the comparison of strategies says of claims that guides and courses make."""
+"""Claims of guides and courses about strategies, and the rules that decide them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ class Changes:
     def by_images(
         self, arm: str, reference: str, images: list[int] | None = None, metric: str = "test_accuracy"
     ) -> dict[str, Interval]:
-        """The difference at each number of images; none if one of the arms did not run."""
+        """The difference at each number of images; empty if one of the arms did not run."""
         if not {arm, reference} <= self.ran:
             return {}
         images = self.images if images is None else images

@@ -1,14 +1,13 @@
-"""Accuracy over the time of a training, measured as it goes on."""
+"""Accuracy over the time of a training, measured after every epoch."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
+import pandas as pd
 
 from ..training import reuse, training
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def fit_and_measure(
@@ -21,7 +20,7 @@ def fit_and_measure(
     epochs: int,
     steps: int,
     spent: float = 0.0,
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """Fits a compiled model and tests it in inference mode after every epoch.
 
     Args:
@@ -38,9 +37,6 @@ def fit_and_measure(
         One row an epoch: `step`; `seconds` (since the start, tracing and tests not counted);
         `fit_accuracy` (of the epoch, as `fit` reports it) and `test_accuracy`, shares.
     """
-    import keras
-    import pandas as pd
-
     _trace(model, train, test, batch_size)
     rows: list[dict[str, float]] = []
     tests = 0.0
@@ -73,7 +69,7 @@ def fit_and_measure(
 
 
 def _trace(model: Any, train: tuple[Any, Any], test: tuple[Any, Any], batch_size: int) -> None:
-    """Does a step and a test, so that both are traced, and puts the model back."""
+    """Runs a step and a test, so that both are traced, and resets the model."""
     if model.train_function is not None:
         return
     state = reuse.state_of(model)

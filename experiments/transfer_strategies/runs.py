@@ -52,7 +52,7 @@ def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
 
 
 def _converged(config: "Config", model: Any, split: Split, features: Split | None) -> float:
-    """Test accuracy of a new layer trained to convergence, on features that are there already or not."""
+    """Test accuracy of a new layer trained to convergence, on cached features if there are any."""
     if features is not None:
         parts = features.train_x, features.train_y, features.test_x, features.test_y
         return evaluation.converged_head(*parts)

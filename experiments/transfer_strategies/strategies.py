@@ -1,10 +1,11 @@
-"""What of a pretrained network trains, crossed with what its BatchNorm does."""
+"""Builds the network of each strategy, and caches features where that is possible."""
 
 import dataclasses
 import time
 from pathlib import Path
 from typing import Any
 
+import tfbn
 from tfbn.utils.validation import fail
 
 from ..training import networks, training, transfer
@@ -14,13 +15,11 @@ from .arms import strategy_of
 
 
 def first_layers(config: Any) -> tuple[str, ...]:
-    """What the strategy `last` freezes: as the options say, or all stages but the last.
+    """The layers that the strategy `last` freezes: as given, or all stages but the last.
 
     Raises:
-        InputError: The options do not say, and the network's stages are not known.
+        InputError: None are given, and the network's stages are not known.
     """
-    import tfbn
-
     if config.frozen:
         return config.frozen
     if networks.is_file(config.model) or networks.is_application(config.model):
@@ -30,7 +29,7 @@ def first_layers(config: Any) -> tuple[str, ...]:
 
 
 def build(config: Any, arm: Arm, seed: int, classes: int, folder: Path) -> Any:
-    """The compiled network with a new layer on top, set as the arm says.
+    """The compiled network with a new layer on top and the arm's settings.
 
     Args:
         config: The options of one run; `frozen` is what the strategy `last` freezes.
@@ -39,8 +38,6 @@ def build(config: Any, arm: Arm, seed: int, classes: int, folder: Path) -> Any:
         classes: How many.
         folder: The run's own.
     """
-    import tfbn
-
     strategy = strategy_of(arm.name)
     frozen = first_layers(config) if strategy == "last" else ()
     model = transfer.build(dataclasses.replace(config, frozen=frozen), arm, seed, classes, folder)
@@ -50,17 +47,15 @@ def build(config: Any, arm: Arm, seed: int, classes: int, folder: Path) -> Any:
 
 
 def can_cache(arm: Arm) -> bool:
-    """Whether frozen layers give the same outputs all through the training."""
+    """Whether the outputs of the frozen layers stay the same throughout the training."""
     return strategy_of(arm.name) in ("last", "head") and arm.training is False
 
 
 def cached(model: Any, split: Split) -> tuple[Any, Split, float]:
-    """The part of the model that trains, the images as the frozen part gives them, and its seconds.
+    """The part of the model that trains, the features of the frozen part, and the seconds for these.
 
     The seconds are those of a pass over the training images, without tracing.
     """
-    import tfbn
-
     features = tfbn.cache_features(model, split.train_x, split.train_y, batch_size=100, verbose=False)
     train_x, train_y = next(features.data.batch(features.examples).as_numpy_iterator())
     test_x = training.predict(features.prefix, split.test_x, 100)

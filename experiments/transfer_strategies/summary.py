@@ -1,7 +1,9 @@
-"""What the comparison of strategies says."""
+"""The summary: the strategies compared."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..lab import sentences
 from ..lab.curves import curves
@@ -11,14 +13,9 @@ from . import strategies
 from .arms import ARMS, MODES, STRATEGIES
 from .claims import Changes, claims
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
     """The `Summary` of `transfer_strategies`; accuracies in percent, differences in points."""
-    import pandas as pd
-
     results, curve = labeled(results), labeled(pd.read_parquet(folder / "curve.parquet"))
     changes = Changes(results)
     largest = max(changes.images)
@@ -35,22 +32,20 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     )
 
 
-def labeled(table: "pd.DataFrame") -> "pd.DataFrame":
+def labeled(table: pd.DataFrame) -> pd.DataFrame:
     """With the title of each row's panel, accuracies in percent."""
     table = table.assign(panel=table["mode"].map(lambda mode: f"BatchNorm with training={MODES[mode]}"))
     accuracies = [name for name in table.columns if "accuracy" in name]
     return table.assign(**{name: 100 * table[name] for name in accuracies})
 
 
-def _accuracy_table(results: "pd.DataFrame") -> "pd.DataFrame":
+def _accuracy_table(results: pd.DataFrame) -> pd.DataFrame:
     by_arm = results.groupby(["arm", "images"], sort=False).test_accuracy.apply(mean_and_sd)
     table = by_arm.unstack().reindex(columns=sorted(set(results.images)))
     return table.reindex(dict.fromkeys(results.arm)).rename(columns="{} images".format).reset_index()
 
 
-def _mode_table(changes: Changes) -> "pd.DataFrame":
-    import pandas as pd
-
+def _mode_table(changes: Changes) -> pd.DataFrame:
     rows = [(strategy, changes.of_mode(strategy)) for strategy in STRATEGIES]
     return pd.DataFrame(
         [
@@ -61,10 +56,8 @@ def _mode_table(changes: Changes) -> "pd.DataFrame":
     )
 
 
-def _time_table(results: "pd.DataFrame") -> "pd.DataFrame":
-    import pandas as pd
-
-    def row(arm: str, part: "pd.DataFrame") -> dict[str, str]:
+def _time_table(results: pd.DataFrame) -> pd.DataFrame:
+    def row(arm: str, part: pd.DataFrame) -> dict[str, str]:
         converged = part.get("converged_accuracy")
         has_one = converged is not None and converged.notna().all()
         return {
@@ -98,7 +91,7 @@ def _findings(changes: Changes) -> list[str]:
     ]
 
 
-def _figures(results: "pd.DataFrame", curve: "pd.DataFrame", largest: int) -> list[tuple[str, str, Any]]:
+def _figures(results: pd.DataFrame, curve: pd.DataFrame, largest: int) -> list[tuple[str, str, Any]]:
     lines, up = list(STRATEGIES), "test accuracy in inference mode, %"
     band = "Means over seeds; bands from the lowest to the highest seed."
     at_largest = curve[curve.images == largest].copy()

@@ -4,15 +4,14 @@ A fresh BatchNorm in inference mode subtracts 0 and divides by sqrt(1 + epsilon)
 the scale of the signal at every BatchNorm of deep untrained networks, plain and residual,
 in inference mode and normalized by the batch. Then: accuracy in both modes after
 1, 2, 4, ... training steps, for several momenta, while the weights train, and once more
-with the trained weights held and the statistics reset to (0, 1), beside the closed
+with the trained weights held and the statistics reset to (0, 1), next to the closed
 form 1 - momentum^steps. The default runs offline in about three minutes on two cores.
 """
 
 import dataclasses
-import functools
 
 from ..lab import binary
-from ..lab.experiment import Cell, Experiment, Later, grid
+from ..lab.experiment import Cell, grid, in_folder
 from ..lab.options import option
 from ..training.options import ScratchConfig
 from .arms import TRAINED, UNTRAINED
@@ -23,7 +22,7 @@ class Config(ScratchConfig):
     """Options of the experiment."""
 
     networks: tuple = option(
-        ("plain20", "plain56", "resnet20", "resnet56", "resnet110"), "Untrained networks to look through."
+        ("plain20", "plain56", "resnet20", "resnet56", "resnet110"), "Untrained networks to measure."
     )
     trained: str = option("resnet8", "The network to train.")
     momenta: tuple = option((0.9, 0.99, 0.999), "BatchNorm's momenta to train with.", low=0.0, high=1.0)
@@ -40,16 +39,11 @@ def cells(config: Config) -> list[Cell]:
     return deep + grid((TRAINED,), momenta, config.seeds)
 
 
-later = functools.partial(Later, __package__)
-
-EXPERIMENT = Experiment(
-    name="untrained_inference",
+EXPERIMENT = in_folder(
+    __package__,
     question="What does a BatchNorm that never trained do in inference mode, and how soon is it usable?",
     config_class=Config,
-    check=later(".runs", "check"),
     cells=cells,
-    run=later(".runs", "run"),
-    summarize=later(".summary", "summarize"),
     arms={
         "<network>": "untrained; the signal at every BatchNorm, in inference mode and by the batch",
         "momentum_<m>": "trained with that momentum; accuracy in both modes after 0, 1, 2, 4, ... steps",

@@ -1,15 +1,14 @@
 """Plots of the signal in untrained networks, and of moving statistics that warm up."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..lab.curves import curves
 from .tables import MODES, momentum_of
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def figures(scales: "pd.DataFrame", steps: "pd.DataFrame") -> list[tuple[str, str, Any]]:
+def figures(scales: pd.DataFrame, steps: pd.DataFrame) -> list[tuple[str, str, Any]]:
     """Title, caption and figure of each plot."""
     by_mode = scales.assign(network=scales.arm.astype(str), arm=scales["mode"])
     return [
@@ -35,10 +34,8 @@ def figures(scales: "pd.DataFrame", steps: "pd.DataFrame") -> list[tuple[str, st
     ]  # fmt: skip
 
 
-def _accuracy_curves(steps: "pd.DataFrame") -> Any:
-    """A panel for each momentum, a line for each mode."""
-    import pandas as pd
-
+def _accuracy_curves(steps: pd.DataFrame) -> Any:
+    """One panel for each momentum, one line for each mode."""
     by_mode = [
         steps.assign(panel=steps.arm.astype(str), arm=label, accuracy=steps[f"accuracy_{mode}"])
         for mode, label in MODES.items()
@@ -47,10 +44,8 @@ def _accuracy_curves(steps: "pd.DataFrame") -> Any:
     return curves(table, "step", "accuracy", labels, list(MODES.values()), panel="panel", log_x=True)
 
 
-def _way(steps: "pd.DataFrame") -> Any:
+def _way(steps: pd.DataFrame) -> Any:
     """A line for each momentum, with the closed form for comparison."""
-    import pandas as pd
-
     arms, at = list(dict.fromkeys(steps.arm)), sorted(set(steps.step))
     forms = {
         f"1 - {momentum_of(arm):g}^steps": pd.Series([1 - momentum_of(arm) ** k for k in at], at)

@@ -1,4 +1,4 @@
-"""One untrained network looked through, or one training watched."""
+"""Measures one untrained network, or the modes during one training."""
 
 import functools
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+import pandas as pd
 
 import tfbn
 
@@ -35,8 +36,6 @@ def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
 
 def look_through(config: "Config", cell: Cell, split: Split, folder: Path) -> dict[str, float]:
     """The signal at every BatchNorm of an untrained network, in both modes."""
-    import pandas as pd
-
     keras.utils.set_random_seed(cell.seed)
     model = tfbn.models.build(cell.arm, classes=split.classes, **config.network)
     x = split.train_x[: config.batch_size]
@@ -57,8 +56,6 @@ def _built(config: "Config", momentum: float, classes: int) -> Any:
 
 def train(config: "Config", momentum: float, seed: int, split: Split, folder: Path) -> dict[str, float]:
     """Both modes' accuracy while the weights train, then while only the statistics move."""
-    import pandas as pd
-
     keras.utils.set_random_seed(seed)
     watched_fit = functools.partial(
         warm_up.watched_fit, split=split, batch_size=config.batch_size, seed=seed, steps=config.steps

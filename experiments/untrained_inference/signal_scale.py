@@ -1,15 +1,17 @@
-"""The scale of what flows through a network's BatchNormalization layers."""
+"""The scale of the inputs and outputs of a network's BatchNormalization layers."""
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
+import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
+import tfbn
+from tfbn.graph.call_hooks import replaced
 
 
-def through_batch_normalizations(model: Any, x: np.ndarray, by_batch: bool) -> "pd.DataFrame":
+def through_batch_normalizations(model: Any, x: np.ndarray, by_batch: bool) -> pd.DataFrame:
     """Runs the model once, in inference mode or normalized by the batch; nothing in it changes.
 
     Args:
@@ -22,12 +24,6 @@ def through_batch_normalizations(model: Any, x: np.ndarray, by_batch: bool) -> "
         `layer`, root mean squares `rms_in` and `rms_out`, and `identity_error`: how far the
         output is from `x / sqrt(1 + epsilon)`, largest deviation over `rms_in`.
     """
-    import keras
-    import pandas as pd
-
-    import tfbn
-    from tfbn.graph.call_hooks import replaced
-
     rows: list[dict[str, Any]] = []
 
     def see(layer: Any, call: Any, inputs: Any, training: bool | None, mask: Any) -> Any:

@@ -1,7 +1,9 @@
-"""What BatchNorm does in inference mode before it has trained, and how soon it is usable."""
+"""The summary: BatchNorm in inference mode before training, and when it becomes usable."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ..lab.experiment import Summary
 from ..lab.intervals import Interval
@@ -9,18 +11,13 @@ from ..lab.verdicts import Claim, judged, judged_facts
 from .figures import figures
 from .tables import MODES, gap, gap_table, momentum_of, scale_table, steps_text, usable_table
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 EXACT = 1e-5  # of the input's root mean square: equal to float32 rounding
 EVEN = 4.0  # a signal is of even scale if its largest over its least scale is at most this
-NEAR = 0.1  # of the way: the noise of batches makes the moving statistics miss the closed form
+NEAR = 0.1  # of the distance: batch noise makes the moving statistics miss the closed form
 
 
-def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
+def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
     """The `Summary` of `untrained_inference`; accuracies in percent, differences in points."""
-    import pandas as pd
-
     scales = pd.read_parquet(folder / "scales.parquet")
     steps = pd.read_parquet(folder / "steps.parquet")
     accuracies = ["accuracy_inference", "accuracy_batch"]
@@ -49,7 +46,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     )
 
 
-def findings(config: Any, deep: "pd.DataFrame", trained: "pd.DataFrame", steps: "pd.DataFrame") -> list[str]:
+def findings(config: Any, deep: pd.DataFrame, trained: pd.DataFrame, steps: pd.DataFrame) -> list[str]:
     """Sentences that follow from the numbers."""
     lines = []
     for mode, label in MODES.items():
@@ -68,8 +65,8 @@ def findings(config: Any, deep: "pd.DataFrame", trained: "pd.DataFrame", steps: 
     return lines
 
 
-def claims(config: Any, deep: "pd.DataFrame", trained: "pd.DataFrame", steps: "pd.DataFrame") -> list[Claim]:
-    """What the runs say. The bounds `EXACT`, `EVEN` and `NEAR` and the margin are fixed beforehand."""
+def claims(config: Any, deep: pd.DataFrame, trained: pd.DataFrame, steps: pd.DataFrame) -> list[Claim]:
+    """The claims. The bounds `EXACT`, `EVEN` and `NEAR` and the margin are fixed beforehand."""
     error = deep.groupby("arm", sort=False).identity_error.max()
     spread = {mode: deep.groupby("arm", sort=False)[f"spread_{mode}"].mean() for mode in MODES}
     even = {
@@ -108,5 +105,5 @@ def claims(config: Any, deep: "pd.DataFrame", trained: "pd.DataFrame", steps: "p
     ]
 
 
-def _gap(steps: "pd.DataFrame", arm: str, step: int) -> Interval:
+def _gap(steps: pd.DataFrame, arm: str, step: int) -> Interval:
     return gap(steps[(steps.arm == arm) & (steps.step == step)])

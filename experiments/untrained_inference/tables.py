@@ -1,23 +1,19 @@
-"""Tables of what BatchNorm does before it has trained, and while it warms up."""
+"""Tables of BatchNorm before and during training."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..lab.differences import points
 from ..lab.intervals import Interval
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 MODES = {"inference": "inference mode", "batch": "normalized by the batch"}
 
 
-def scale_table(deep: "pd.DataFrame", scales: "pd.DataFrame") -> "pd.DataFrame":
+def scale_table(deep: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
     """One row a network: scale at the first and last layer in both modes, and the closed form's check."""
-    import pandas as pd
-
     rows = []
     for network in dict.fromkeys(deep.arm):
         of_network, row = scales[scales.arm == network], {"network": network}
@@ -32,10 +28,8 @@ def scale_table(deep: "pd.DataFrame", scales: "pd.DataFrame") -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
-def usable_table(config: Any, trained: "pd.DataFrame") -> "pd.DataFrame":
+def usable_table(config: Any, trained: pd.DataFrame) -> pd.DataFrame:
     """One row per momentum: steps until usable in both phases, with the closed form for comparison."""
-    import pandas as pd
-
     rows = []
     for arm in dict.fromkeys(trained.arm):
         part, momentum = trained[trained.arm == arm], momentum_of(arm)
@@ -53,7 +47,7 @@ def usable_table(config: Any, trained: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def steps_until(momentum: float, left: float) -> float:
-    """Steps until `left` of the way is left: `log(left) / log(momentum)`; endless at momentum 1.
+    """Steps until a share of the distance is left: `log(left) / log(momentum)`; infinite at momentum 1.
 
     >>> round(steps_until(0.9, 0.05))
     28
@@ -63,16 +57,14 @@ def steps_until(momentum: float, left: float) -> float:
     return math.log(left) / math.log(momentum)
 
 
-def gap(part: "pd.DataFrame") -> Interval:
+def gap(part: pd.DataFrame) -> Interval:
     """Test accuracy in inference mode minus normalized by the batch, of one arm at one step."""
     runs = part.set_index("seed")
     return points(runs.accuracy_inference, runs.accuracy_batch)
 
 
-def gap_table(steps: "pd.DataFrame") -> "pd.DataFrame":
+def gap_table(steps: pd.DataFrame) -> pd.DataFrame:
     """One row a phase and look: the gap between the modes for each momentum, with its interval."""
-    import pandas as pd
-
     rows = []
     for phase, step in dict.fromkeys(zip(steps.phase, steps.step, strict=True)):
         part = steps[(steps.phase == phase) & (steps.step == step)]
@@ -86,8 +78,8 @@ def momentum_of(arm: str) -> float:
     return float(arm.removeprefix("momentum_"))
 
 
-def steps_text(usable: "pd.Series", steps: int) -> str:
-    """The median over seeds with the range; seeds that never were count as later than the end."""
+def steps_text(usable: pd.Series, steps: int) -> str:
+    """The median over seeds with the range; seeds that never get there count as later than the end."""
     values = np.sort(usable.fillna(np.inf))
     low, middle, high = (
         f"{v:g}" if np.isfinite(v) else f"> {steps}" for v in (values[0], np.median(values), values[-1])

@@ -1,8 +1,10 @@
 """How soon the moving statistics of a network are good enough for inference mode."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
+import pandas as pd
 
 from tfbn import statistics
 from tfbn.graph.traversal import built_batch_normalizations
@@ -10,12 +12,9 @@ from tfbn.graph.traversal import built_batch_normalizations
 from ..training import scratch, training
 from ..training.data import Split
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 def looks(steps: int) -> list[int]:
-    """The steps to look after: 0, the powers of two, and the last.
+    """The steps to measure after: 0, the powers of two, and the last.
 
     >>> looks(6)
     [0, 1, 2, 4, 6]
@@ -25,8 +24,8 @@ def looks(steps: int) -> list[int]:
 
 def watched_fit(
     model: Any, split: Split, *, batch_size: int, seed: int, steps: int, population: Any = None
-) -> "pd.DataFrame":
-    """Trains and looks at both modes again and again.
+) -> pd.DataFrame:
+    """Trains and measures both modes at the steps of `looks`.
 
     Args:
         model: Compiled.
@@ -34,17 +33,14 @@ def watched_fit(
         batch_size: Images in a batch.
         seed: Decides the order.
         steps: Training steps.
-        population: The statistics that the moving ones are on their way to, by layer, as
-            `tfbn.population_statistics` gives them; None if the weights train, so that
-            there are none to speak of.
+        population: The statistics that the moving ones approach, by layer, as
+            `tfbn.population_statistics` gives them; None if the weights train, so that there is
+            no fixed target.
 
     Returns:
         One row for each of `looks(steps)`: `step`, `accuracy_inference`, `accuracy_batch`
         (shares of the test images), `gone` (see `way_gone`).
     """
-    import keras
-    import pandas as pd
-
     rows: list[dict[str, float]] = []
     at, images = set(looks(steps)), (split.test_x, split.test_y)
 
@@ -67,14 +63,14 @@ def watched_fit(
 
 
 def start_statistics(model: Any) -> None:
-    """Puts every moving statistic back to where a fresh layer has it: mean 0, variance 1."""
+    """Resets every moving statistic to that of a fresh layer: mean 0, variance 1."""
     for named in built_batch_normalizations(model):
         named.layer.moving_mean.assign(np.zeros(named.layer.moving_mean.shape, "float32"))
         named.layer.moving_variance.assign(np.ones(named.layer.moving_variance.shape, "float32"))
 
 
 def way_gone(model: Any, population: "dict[str, statistics.Moments]") -> float:
-    """The share of the way from (0, 1) to the population that the moving statistics have gone.
+    """The share of the distance from (0, 1) to the population that the moving statistics have covered.
 
     The projection on the way, `(now - start) . (end - start) / |end - start|^2`, mean over the
     layers' means and variances.
@@ -95,7 +91,7 @@ def way_gone(model: Any, population: "dict[str, statistics.Moments]") -> float:
     return float(np.mean(shares))
 
 
-def usable_from(table: "pd.DataFrame", margin: float) -> float:
+def usable_from(table: pd.DataFrame, margin: float) -> float:
     """The first look from which on inference mode is within `margin` of the batch's accuracy.
 
     Args:

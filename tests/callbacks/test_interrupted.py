@@ -4,16 +4,17 @@ import copy
 import gc
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
 import pytest
 
-from tfbn.callbacks import DriftRecorder, read_drift
+from tests.waiting import until
+from tfbn.callbacks import DriftRecorder, read_drift, recording
 
 STEPS = 4  # per epoch
 
@@ -82,33 +83,47 @@ def test_it_can_be_read_while_fit_runs(data, tmp_path):
     assert seen == list(range(1, 2 * STEPS + 1))
 
 
+def test_what_is_on_disk_amid_training_can_be_read(data, tmp_path, monkeypatch):
+    """As a killed process leaves it: nothing is flushed or closed any more."""
+    monkeypatch.setattr(recording, "FLUSH_SECONDS", -1.0)  # time passes between any two batches
+    log, left = tmp_path / "log", tmp_path / "left"
+
+    def copy_folder(batch, logs):
+        if batch == 2 and not left.exists():
+            shutil.copytree(log, left)
+
+    look = keras.callbacks.LambdaCallback(on_train_batch_end=copy_folder)
+    fit(data, [DriftRecorder(log), look])
+    found, whole = read_drift(left), read_drift(log)
+    assert found["step"].tolist() == [0, 1, 2]  # the rows of a step are written as the next batch begins
+    assert found["mean_shift"].tolist() == whole["mean_shift"].tolist()[:3]
+
+
+@pytest.mark.long
 def test_a_killed_process_leaves_what_was_on_disk(tmp_path):
     program = f"""
-import keras, numpy as np, time
+import keras, numpy as np
 from tfbn.callbacks import DriftRecorder
 norm = keras.layers.BatchNormalization(name="norm")
 model = keras.Sequential([keras.Input((3,)), norm, keras.layers.Dense(1)])
 model.compile("sgd", "mse")
-slow = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(0.05))
 x = np.random.default_rng(0).normal(5, 2, (800, 3)).astype("float32")
-model.fit(x, x[:, :1], batch_size=1, epochs=99, verbose=0, callbacks=[DriftRecorder({str(tmp_path)!r}), slow])
+model.fit(x, x[:, :1], batch_size=1, epochs=9999, verbose=0, callbacks=[DriftRecorder({str(tmp_path)!r})])
 """
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+
+    def recorded():
+        assert process.poll() is None
+        return list(tmp_path.glob("drift.*")) and read_drift(tmp_path)["step"].max() > 20
+
     try:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not (list(tmp_path.glob("drift.*")) and _last(tmp_path) > 20):
-            assert process.poll() is None
-            time.sleep(0.2)
+        until(recorded, seconds=120)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     steps = read_drift(tmp_path)["step"].tolist()
     assert len(steps) > 20
     assert steps == list(range(len(steps)))
-
-
-def _last(folder):
-    return read_drift(folder)["step"].max()
 
 
 def test_a_training_that_is_restored_continues_its_log(data, tmp_path):

@@ -94,7 +94,7 @@ def test_recalibrate_is_the_librarys(world, capsys):
     said(capsys, "recalibrate", "mine.keras", "--data_dir=pets", "-o", "new.keras", "--share=0.5")
     expected, found = load("mine.keras"), load("new.keras")
     images = tfbn.datasets.load_folder
-    with pytest.warns(UserWarning, match="Passed over"):
+    with pytest.warns(UserWarning, match="Skipped"):
         x = images(world / "pets", image_size=8).images * 255
     tfbn.recalibrate(expected, x, batch_size=32, share=0.5, verbose=False)
     for name in ("moving_mean", "moving_variance"):

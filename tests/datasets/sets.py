@@ -1,12 +1,14 @@
 """Small TFDS data sets that are not embedded: each stands for a kind that users bring."""
 
-import time
+import fcntl
 import uuid
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from tests.waiting import until
 from tfbn.datasets import builder
 
 COLORS = np.random.default_rng(0).integers(0, 256, (6, 5, 7, 3), dtype=np.uint8)
@@ -71,21 +73,34 @@ class TestsFarAway(TestsColors):
 
 
 class TestsSlow(TestsColors):
-    """Takes its time, and leaves a mark beside its folder whenever it is prepared."""
+    """Is ready once two callers have asked for the lock; leaves a mark beside its folder when prepared."""
 
     def _split_generators(self, dl_manager):
         return {"train": self._generate_examples()}
 
     def examples(self):
-        (Path(self.data_dir_root).parent / f"prepares-{uuid.uuid4()}").touch()
-        time.sleep(0.3)
+        folder = Path(self.data_dir_root).parent
+        (folder / f"prepares-{uuid.uuid4()}").touch()
+        until(lambda: len(list(folder.glob("asks-*"))) >= 2)
         return super().examples()
 
 
-def prepared_by_two(folder):
-    """How many examples a builder then knows of; starts when there are two callers."""
-    (folder / f"ready-{uuid.uuid4()}").touch()
-    deadline = time.monotonic() + 120
-    while len(list(folder.glob("ready-*"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
+def marks_who_asks(folder):
+    """From now on each who asks for a lock in this process leaves a mark in a folder first."""
+    lock = fcntl.flock
+
+    def marked(*arguments):
+        (folder / f"asks-{uuid.uuid4()}").touch()
+        lock(*arguments)
+
+    return mock.patch.object(fcntl, "flock", marked)
+
+
+def prepared(folder):
+    """How many examples a builder then knows of."""
     return builder("tests_slow", folder / "data", download=True).info.splits["train"].num_examples
+
+
+def prepared_in_a_process(folder):
+    with marks_who_asks(folder):
+        return prepared(folder)

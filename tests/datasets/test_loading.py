@@ -178,13 +178,13 @@ def test_preparing_is_quiet_on_standard_output(tmp_path, capsys):
 
 def in_threads(folder):
     """As with processes, each has a builder and an open file of its own, but there is nothing to start."""
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        return list(pool.map(sets.prepared_by_two, [folder] * 2))
+    with sets.marks_who_asks(folder), concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return list(pool.map(sets.prepared, [folder] * 2))
 
 
 def in_processes(folder):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        return pool.map(sets.prepared_by_two, [folder] * 2, chunksize=1)
+        return pool.map(sets.prepared_in_a_process, [folder] * 2, chunksize=1)
 
 
 @pytest.mark.parametrize("ran", [in_threads, pytest.param(in_processes, marks=pytest.mark.long)])

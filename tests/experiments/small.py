@@ -1,7 +1,7 @@
 """An experiment without TensorFlow, and the main job made small."""
 
 import dataclasses
-import time
+from pathlib import Path
 
 import numpy as np
 
@@ -9,13 +9,14 @@ from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
 from experiments.lab import binary
 from experiments.lab.experiment import Cell, Experiment, RunConfig, Summary
 from experiments.lab.options import option
+from tests.waiting import until
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(RunConfig):
     arms: tuple = option(("a", "b"), "Arms.", choices=("a", "b", "fails"))
     size: int = option(3, "Numbers to draw.", low=1)
-    pause: float = option(0.0, "Seconds that a run takes longer.", low=0.0)
+    gate: str = option("", "A file that runs of every seed but the first wait for.")
 
 
 def cells(config):
@@ -26,7 +27,8 @@ def run(config, cell, folder):
     (folder / "log.txt").write_text(cell.folder)
     if cell.arm == "fails":
         raise RuntimeError("this arm fails")
-    time.sleep(config.pause)
+    if config.gate and cell.seed:
+        until(Path(config.gate).exists)
     rng = np.random.default_rng(cell.seed)
     return {"value": float(rng.normal(size=config.size).mean()) + (cell.arm == "b")}
 
@@ -40,7 +42,16 @@ def check(config):
     pass
 
 
-EXPERIMENT = Experiment("small", "Is b greater than a?", Config, check, cells, run, summarize)
+EXPERIMENT = Experiment(
+    name="small",
+    question="Is b greater than a?",
+    config_class=Config,
+    check=check,
+    cells=cells,
+    run=run,
+    summarize=summarize,
+    uses_tensorflow=False,
+)
 
 TINY = frozen_batchnorm.Config(
     seeds=2,

@@ -143,7 +143,7 @@ def test_the_overview_says_what_is_fed(source, tmp_path, capsys):
     assert "34 in 4 classes (cat 20, dog 10, eel 3, fox 1)" in said
     assert "8 x 8; fed as 8 x 8 x 3" in said
     assert "24 to train on, 10 to test on" in said
-    assert "Passed over: gnu: empty" in said
+    assert "Skipped: gnu: empty" in said
     assert "Warning: the first BatchNormalization" in said
     x = np.float32([0.0, 1.0]).reshape(2, 1, 1, 1)
     assert networks.preprocessing(config)(x).ravel().tolist() == [0, 255]

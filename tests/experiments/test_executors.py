@@ -1,18 +1,20 @@
 """The same results on every executor, also when workers are killed."""
 
 import dataclasses
+import multiprocessing
 import os
 import signal
-import time
+import sys
 
 import pandas as pd
 import pytest
 
 from experiments.lab import runner
-from experiments.lab.experiment import Experiment
 from experiments.lab.options import option
+from experiments.lab.workers import prepare_worker
 from tests.experiments import small
 from tests.experiments.test_runner import run, snapshot
+from tests.waiting import until
 from tfbn.utils.validation import InputError
 
 
@@ -33,9 +35,7 @@ def run_or_die(config, cell, folder):
     return small.run(config, cell, folder)
 
 
-MORTAL = Experiment(
-    "mortal", "Does it survive?", Config, small.check, small.cells, run_or_die, small.summarize
-)
+MORTAL = dataclasses.replace(small.EXPERIMENT, name="mortal", config_class=Config, run=run_or_die)
 PLACES = {"workers": {"workers": 2}, "return": {"workers": 1, "results": "return"}}
 CLUSTER = {"dask": {"scheduler": "local:2"}, "dask, return": {"scheduler": "local:2", "results": "return"}}
 
@@ -83,38 +83,51 @@ def test_schedulers_that_cannot_serve(scheduler, message, tmp_path, monkeypatch)
         run(small.Config(seeds=1, scheduler=scheduler), tmp_path / "work")
 
 
-def test_workers_end_with_their_parent(tmp_path):
-    import multiprocessing
+def look_around(config, cell, folder):
+    """What a worker has loaded, and how many threads TensorFlow has in it."""
+    tensorflow = sys.modules.get("tensorflow")
+    threads = tensorflow.config.threading.get_intra_op_parallelism_threads() if tensorflow else 0
+    return {"value": float(tensorflow is not None), "threads": float(threads)}
 
-    from experiments.lab.workers import prepare_worker
 
+@pytest.mark.parametrize("uses_tensorflow", [True, False])
+def test_workers_load_tensorflow_only_for_an_experiment_that_uses_it(uses_tensorflow, tmp_path):
+    experiment = dataclasses.replace(small.EXPERIMENT, run=look_around, uses_tensorflow=uses_tensorflow)
+    results = runner.run(experiment, small.Config(seeds=1, arms=("a",), workers=1), tmp_path)
+    assert results[["value", "threads"]].iloc[0].tolist() == [float(uses_tensorflow)] * 2
+
+
+def test_workers_end_with_their_parent():
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe()
-    parent = context.Process(target=_parent_of_a_worker, args=(sender, prepare_worker))
+    parent = context.Process(target=_parent_of_a_worker, args=(sender,))
     parent.start()
     worker = receiver.recv()
-    os.kill(worker, 0)  # it lives
+    assert _lives(worker)
     parent.kill()
     parent.join()
-    for _ in range(100):
-        try:
-            os.kill(worker, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    os.kill(worker, signal.SIGKILL)
-    pytest.fail("the worker outlived its parent")
+    try:
+        until(lambda: not _lives(worker), seconds=20)
+    finally:
+        if _lives(worker):
+            os.kill(worker, signal.SIGKILL)
 
 
-def _parent_of_a_worker(sender, prepare):
-    import multiprocessing
+def _lives(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
-    worker = multiprocessing.get_context("spawn").Process(target=_sleep, args=(prepare, sender))
+
+def _parent_of_a_worker(sender):
+    worker = multiprocessing.get_context("spawn").Process(target=_wait_forever, args=(sender,))
     worker.start()
     worker.join()
 
 
-def _sleep(prepare, sender):
-    prepare()
+def _wait_forever(sender):
+    prepare_worker(with_tensorflow=False)
     sender.send(os.getpid())
-    time.sleep(600)
+    signal.pause()

@@ -48,7 +48,7 @@ def batch(rng):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_twins_differ_in_the_bias_alone_and_it_is_far_from_zero(order):
+def test_the_pair_differs_in_the_bias_alone_and_it_is_far_from_zero(order):
     pair = identical_networks.identical_networks("resnet8", 3, "float64", order=order, **SHAPE)
     assert len(pair.biased) == 7
     other = {v.path: np.array(v) for v in pair.with_bias.weights}

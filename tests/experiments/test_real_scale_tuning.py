@@ -7,22 +7,16 @@ import numpy as np
 import pytest
 
 import tfbn
-from experiments.real_scale import arms, conditions, draws, frozen, heads, statistics, targets, tuning
-from tfbn.datasets import Images
+from experiments.real_scale import arms, draws, frozen, heads, statistics, targets, tuning
+from tests.experiments import blobs
 from tfbn.graph.traversal import batch_normalizations
 
-SIZES = {"train": 21, "validation": 12, "test": 15, "size": 28, "batch": 8, "steps": 9, "most_seeds": 3}
-TINY = conditions.Condition("toy", "", "resnet8", "uci_digits", **SIZES)
+TINY = blobs.condition(steps=9)
 
 
 @pytest.fixture(scope="module")
 def digits():
-    rng = np.random.default_rng(0)
-    labels = np.arange(90) % 3
-    images = rng.uniform(0, 0.4, (90, 28, 28, 1)).astype("float32")
-    for image, label in zip(images, labels, strict=True):
-        image[5 * label + 4 : 5 * label + 12, 8:20] += 0.6
-    return Images(images, labels.astype("int64"), ("a", "b", "c"))
+    return blobs.images()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -70,7 +69,7 @@ def disturbed(command, victims, kills, rng, pause):
 
     Args:
         command: Arguments of `start`.
-        victims: `main_pid -> pids` of the processes that may be killed beside the main one.
+        victims: `main_pid -> pids` of the other processes that may be killed.
         kills: How many processes to kill in all.
         rng: Decides whom and when.
         pause: Least and greatest seconds between kills.
@@ -82,7 +81,8 @@ def disturbed(command, victims, kills, rng, pause):
     for _ in range(10 * kills + 10):
         main = start(*command)
         while main.poll() is None and done < kills:
-            time.sleep(rng.uniform(*pause))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                main.wait(timeout=rng.uniform(*pause))
             candidates = [main.pid] if rng.random() < 0.3 else victims(main.pid)
             if candidates and main.poll() is None:
                 done += _kill(rng.choice(candidates))

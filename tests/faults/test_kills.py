@@ -1,13 +1,17 @@
-"""A study that is killed again and again ends as one that is not."""
+"""A study whose processes are killed ends as one that nothing disturbed."""
 
+import os
+import signal
+import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from experiments.lab import runner
+from tests.experiments import small
 from tests.faults.harness import (
     ROOT,
     Reader,
@@ -19,6 +23,7 @@ from tests.faults.harness import (
     start,
     tables_of_runs,
 )
+from tests.waiting import until
 
 
 def run_undisturbed(module, *arguments):
@@ -33,10 +38,7 @@ def check_equal(disturbed_folder, undisturbed_folder, runs):
     pd.testing.assert_frame_equal(results, measured(undisturbed_folder))
     assert tables_of_runs(disturbed_folder) == tables_of_runs(undisturbed_folder)
     # A worker of a cluster may be at a run that another one has stored; it clears up when it ends.
-    deadline = time.monotonic() + 60
-    while leftovers(disturbed_folder) and time.monotonic() < deadline:
-        time.sleep(1)
-    assert not leftovers(disturbed_folder)
+    until(lambda: not leftovers(disturbed_folder))
 
 
 def workers_of(pid):
@@ -51,19 +53,42 @@ def workers_of(pid):
     return [child for child in children(pid) if is_worker(child)]
 
 
-def test_worker_processes_and_the_main_one_are_killed(tmp_path):
-    flags = ["--seeds=3", "--workers=2", "--pause=0.5"]
-    module = "tests.experiments.small"
-    run_undisturbed(module, *flags, f"--work_dir={tmp_path / 'calm'}")
-    reader = Reader(tmp_path / "rough")
+def test_a_worker_and_then_the_main_process_are_killed(tmp_path):
+    """Both while two runs are under way and others are stored; then the same command ends the study."""
+    runner.run(small.EXPERIMENT, small.Config(seeds=3, workers=0), tmp_path / "calm")
+    rough, gate = tmp_path / "rough", tmp_path / "gate"
+    command = ("tests.experiments.small", "--seeds=3", "--workers=2", f"--gate={gate}", f"--work_dir={rough}")
+    reader = Reader(rough)
     reader.start()
-    command = (module, *flags, f"--work_dir={tmp_path / 'rough'}")
-    disturbed(command, workers_of, kills=2, rng=generator(1), pause=(4, 6))
+    main = start(*command)
+    workers, begun = at_work(main, rough)
+    os.kill(workers[0], signal.SIGKILL)
+    workers, _ = at_work(main, rough, before=begun)
+    os.kill(main.pid, signal.SIGKILL)
+    main.communicate(timeout=60)
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    stored = {path: path.stat().st_mtime_ns for path in rough.glob("runs/*/*/*/result.json")}
+    gate.touch()
+    run_undisturbed(*command)
     reader.stopped.set()
     reader.join()
     assert reader.polls > 20
     assert not reader.broken
-    check_equal(tmp_path / "rough", tmp_path / "calm", runs=6)
+    check_equal(rough, tmp_path / "calm", runs=6)
+    assert stored
+    assert all(path.stat().st_mtime_ns == when for path, when in stored.items())
+
+
+def at_work(main, folder, before=()):
+    """Waits until two workers are at runs and another run is stored; these workers and the runs' folders."""
+
+    def busy():
+        assert main.poll() is None, main.communicate()[0]
+        begun = set(folder.glob("runs/*/*/*.unfinished")).difference(before)
+        workers, stored = workers_of(main.pid), any(folder.glob("runs/*/*/*/result.json"))
+        return (workers, begun) if stored and len(begun) == len(workers) == 2 else None
+
+    return until(busy)
 
 
 @pytest.fixture
@@ -76,14 +101,18 @@ def cluster(tmp_path):
     worker += ["--nworkers", "3", "--no-dashboard", "--local-directory", str(tmp_path / "dask")]
     log = (tmp_path / "dask.log").open("w")
     processes = [subprocess.Popen(scheduler, cwd=ROOT, stdout=log, stderr=log)]
-    time.sleep(4)
+    until(lambda: _listens(18786))
     processes.append(subprocess.Popen(worker, cwd=ROOT, stdout=log, stderr=log))
-    time.sleep(8)
-    assert len(workers_of(processes[1].pid)) == 3
+    until(lambda: len(workers_of(processes[1].pid)) == 3)
     yield address, lambda main: workers_of(processes[1].pid)
     for process in reversed(processes):
         process.terminate()
         process.wait(timeout=60)
+
+
+def _listens(port):
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.long

@@ -30,8 +30,8 @@ def test_deep_network_builds_under_a_low_limit():
 
 @pytest.mark.usefixtures("_low_limit")
 def test_deep_network_is_saved_loaded_and_cloned(tmp_path, rng):
-    model = models.plain_cifar(242, width=1, input_shape=(8, 8, 1), normalization=None)
-    for layer in model.layers[:-1]:  # the identity, so that something is left after 241 layers
+    model = models.plain_cifar(182, width=1, input_shape=(8, 8, 1), normalization=None)
+    for layer in model.layers[:-1]:  # the identity, so that something is left after 181 layers
         if layer.weights:
             kernel = np.zeros(layer.kernel.shape)
             kernel[1, 1] = np.eye(*kernel.shape[2:])
@@ -46,7 +46,7 @@ def test_deep_network_is_saved_loaded_and_cloned(tmp_path, rng):
     assert (np.asarray(loaded(x)) == expected).all()
     assert len(clone.layers) == len(model.layers)
     again = models.plain_cifar(
-        242, width=1, input_shape=(8, 8, 1), normalization=None, weights=tmp_path / "deep.keras"
+        182, width=1, input_shape=(8, 8, 1), normalization=None, weights=tmp_path / "deep.keras"
     )
     assert (np.asarray(again(x)) == expected).all()
 

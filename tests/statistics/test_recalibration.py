@@ -274,7 +274,7 @@ def test_a_set_that_is_masked_as_a_whole(rng):
     inputs = keras.Input((4, 2))
     model = keras.Model(inputs, STOCK(name="bn")(layers.Masking(0.0)(inputs)))
     before = state(model)
-    with pytest.raises(ValueError, match=r"to leave something unmasked. Received: none in layer 'bn'"):
+    with pytest.raises(ValueError, match=r"to have unmasked positions. Received: none for layer 'bn'"):
         recalibrate(model, np.zeros((3, 4, 2), "float32"), verbose=False)
     assert all(np.array_equal(a, b) for a, b in zip(before, state(model), strict=True))
 

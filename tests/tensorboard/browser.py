@@ -4,13 +4,14 @@ import contextlib
 import json
 import os
 import shutil
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.waiting import until
 
 FLAGS = (
     "headless=new",
@@ -82,8 +83,8 @@ class Page:
         """Waits until the view is drawn."""
         self.wait(lambda: self.all("main[aria-busy='false']"))
 
-    def wait(self, condition):
-        return WebDriverWait(self.driver, SECONDS, poll_frequency=0.1).until(lambda _: condition())
+    def wait(self, condition, seconds=SECONDS):
+        return WebDriverWait(self.driver, seconds, poll_frequency=0.1).until(lambda _: condition())
 
     def all(self, css):
         return self.driver.find_elements(By.CSS_SELECTOR, css)
@@ -93,12 +94,12 @@ class Page:
 
     def until_listed(self, runs):
         """TensorBoard reads the logs in the background: opens the tab until this many runs are listed."""
-        for _ in range(60):
+
+        def listed():
             self.open()
-            if self.imported("data.js", "return (await module.ask('runs')).runs.length") == runs:
-                return
-            time.sleep(0.3)
-        raise AssertionError("TensorBoard did not read the logs")
+            return self.imported("data.js", "return (await module.ask('runs')).runs.length") == runs
+
+        until(listed, every=0.3)
 
     def imported(self, module, body, **given):
         """What an async function gives that has one of the page's modules as `module`."""

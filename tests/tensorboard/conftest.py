@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response
 
 import tfbn
 from tests.tensorboard.logs import HOSTILE_RUN, Written
+from tests.waiting import until
 from tfbn.tensorboard_plugin.plugin import BatchNormPlugin
 
 
@@ -101,7 +102,7 @@ def ask(request, written):
     if request.param == "fast":
         _wait_for_fast()
     asking = Asking(PROVIDERS[request.param](written.folder))
-    _until(lambda: len(asking("runs")["runs"]) == 2)
+    until(lambda: len(asking("runs")["runs"]) == 2)  # the fast loader reads in the background
     return asking
 
 
@@ -110,13 +111,3 @@ def _wait_for_fast():
         server_ingester.get_server_binary()
     except server_ingester.NoDataServerError as error:
         pytest.skip(str(error))
-
-
-def _until(condition, seconds=20):
-    """The fast loader reads in the background."""
-    import time
-
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)

@@ -1,20 +1,22 @@
 """The tab in a real browser, over a real TensorBoard, over logs of a real run."""
 
+import contextlib
 import csv
 import re
 import shutil
-import time
 
 import keras
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 import tfbn
 from tests.tensorboard import browser
 from tests.tensorboard.logs import HOSTILE_RUN, LAYERS, Written, reference
+from tests.waiting import until
 from tfbn.summary import tags
 from tfbn.summary.event_file import EventFile
 from tfbn.summary.plugin_values import json_value, summary
@@ -233,11 +235,8 @@ def test_exports(page, logs, drift):
 
 
 def _downloaded(path):
-    for _ in range(100):
-        if path.exists() and path.stat().st_size:
-            return path
-        time.sleep(0.1)
-    raise AssertionError(f"no {path.name}")
+    until(lambda: path.exists() and path.stat().st_size)
+    return path
 
 
 def test_a_run_that_grows_is_followed(page, logs, rng):
@@ -248,19 +247,24 @@ def test_a_run_that_grows_is_followed(page, logs, rng):
     for steps in ([0, 1, 2], [3, 4]):
         log.rows(np.array(steps), rng.uniform(size=(len(steps), len(LAYERS), 5)))
         log.flush()
-        page.wait(lambda last=steps[-1]: _steps_after_reload(page, "growing") == last + 1)
+        page.wait(lambda last=steps[-1]: _has_steps_after_reload(page, "growing", last + 1))
     log.close()
     shutil.rmtree(logs / "runs" / "growing")
 
 
-def _steps_after_reload(page, run):
-    """How many steps a run has after TensorBoard's reload button was pressed."""
+def _has_steps_after_reload(page, run, steps):
+    """Presses TensorBoard's reload button; whether the run then has this many steps, within a second."""
     page.driver.switch_to.default_content()
     page.one(".reload-button").click()
-    time.sleep(0.3)
     page.enter()
-    maps = page.all(f"figure[data-group='{run}'] canvas.heat")
-    return int(maps[0].get_attribute("data-steps")) if maps else 0
+
+    def shown():
+        maps = page.all(f"figure[data-group='{run}'] canvas.heat")
+        return maps and int(maps[0].get_attribute("data-steps")) == steps
+
+    with contextlib.suppress(TimeoutException, StaleElementReferenceException):
+        return page.wait(shown, seconds=1)
+    return False
 
 
 def test_dark_and_light(page):

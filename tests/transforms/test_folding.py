@@ -1,14 +1,12 @@
 """Folded models against float64 arithmetic and against the model itself; what stays, and why."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfbn
+from tests.without_tfbn import without_tfbn
 from tfbn.transforms.folding import fold, plan
 
 STOCK, OURS = keras.layers.BatchNormalization, tfbn.layers.BatchNormalization
@@ -421,30 +419,18 @@ def test_other_bad_input():
         fold(model)
 
 
-WITHOUT_TFBN = """
-import sys
-sys.modules["tfbn"] = None  # any import of it fails
-import keras, numpy as np, tensorflow as tf
-folder = sys.argv[1]
-x, expected = np.load(f"{folder}/x.npy"), np.load(f"{folder}/expected.npy")
-loaded = keras.models.load_model(f"{folder}/folded.keras")
-exported = tf.saved_model.load(f"{folder}/exported")
-for outputs in (loaded.predict(x, verbose=0), exported.serve(tf.constant(x))):
-    np.testing.assert_allclose(outputs["head"], expected, rtol=1e-4, atol=1e-5)
-"""
-
-
 def test_it_saves_exports_and_loads_where_tfbn_is_not_installed(rng, tmp_path):
     model = scramble(branching(), rng)
     x = rng.normal(size=(3, 8, 8, 3)).astype("float32")
+    expected = model.predict(x, verbose=0)["head"]
     folded = fold(model, verbose=False)
     folded.save(tmp_path / "folded.keras")
     folded.export(tmp_path / "exported", verbose=False)
-    np.save(tmp_path / "x.npy", x)
-    np.save(tmp_path / "expected.npy", model.predict(x, verbose=0)["head"])
-    command = [sys.executable, "-c", WITHOUT_TFBN, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    with without_tfbn():
+        loaded = keras.models.load_model(tmp_path / "folded.keras")
+        exported = tf.saved_model.load(tmp_path / "exported")
+        for outputs in (loaded.predict(x, verbose=0), exported.serve(tf.constant(x))):
+            np.testing.assert_allclose(outputs["head"], expected, rtol=1e-4, atol=1e-5)
 
 
 def check_application(name, rng, size, **arguments):

@@ -1,4 +1,4 @@
-"""What an audit says for a batch size and a number of steps: where the statistics will be, what to try."""
+"""Advice of an audit for a batch size and a number of steps: how far statistics will move, what to try."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,8 +19,8 @@ MANY = 8 * FEW  # values per channel; the batch's mean is then off by a tenth of
 def advice(facts: Sequence[Facts], rows: Sequence["Row"], steps: int | None) -> Iterator[str]:
     """One sentence each for a model's BatchNormalization.
 
-    After `k` updates with momentum `m`, a moving statistic has gone `1 - m**k` of the way
-    from where it started to what the batches have.
+    After `k` updates with momentum `m`, a moving statistic has gone `1 - m**k` of the way from
+    its start to the batches' value.
 
     Args:
         facts: Of each BatchNormalization.

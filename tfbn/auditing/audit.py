@@ -1,4 +1,4 @@
-"""What every BatchNormalization of a model will do in `fit` and in `evaluate`, before it does it."""
+"""Shows what every BatchNormalization of a model will do in `fit` and in `evaluate`, in advance."""
 
 import dataclasses
 import re
@@ -20,12 +20,12 @@ _RANDOM += ("GaussianNoise", "GaussianDropout", "AlphaDropout")
 
 
 def audit(model: Any, batch_size: int | None = None, steps: int | None = None) -> Audit:
-    """Says what every BatchNormalization of a model will do, and what to look at.
+    """Shows what every BatchNormalization of a model will do, with warnings.
 
-    The model runs on symbolic inputs as `fit` and `evaluate` would run it, and each
-    layer is watched. So the answer is what the installed Keras really does, with flags
-    at call sites and in subclassed models' code, for stock, converted and tfbn layers.
-    Nothing changes.
+    The model runs on symbolic inputs as `fit` and `evaluate` would run it, and the calls of each
+    layer are recorded. So the answer is what the installed Keras really does, with flags at call
+    sites and in the code of subclassed models, for stock, converted and tfbn layers. Nothing
+    changes.
 
     Warned about: a `training=` at a call site that this Keras overrides, or that leaks;
     batch statistics in `evaluate`; flags changed since the train step was traced;
@@ -102,7 +102,7 @@ def _calls(
 
 
 def _reason(error: Exception) -> str:
-    """The line of an error that tells most: Keras puts one of its own and colors before it."""
+    """The most informative line of an error: Keras puts a line of its own, with colors, before it."""
     text = str(error).rpartition("Error encountered:")[2]  # what Keras puts before says less
     lines = [re.sub(r"\x1b\[\d+m", "", line).strip() for line in text.splitlines()]
     telling = [line for line in lines if line and not line.startswith("Exception encountered")]
@@ -110,7 +110,7 @@ def _reason(error: Exception) -> str:
 
 
 def _mode(layer: Any, calls: list[Call], trained: set[int], default: bool) -> modes.Mode:
-    """What the layer does in its first call; without a call, what its flags say."""
+    """The mode of the layer's first call; without a call, the mode that its flags give."""
     training_call = bool(calls[0].training) if calls else default
     mode = modes.of_layer(layer, training_call)
     trains = default and any(id(v) in trained for v in (layer.gamma, layer.beta) if v is not None)

@@ -1,4 +1,4 @@
-"""What an audit warns about: one small function for each rule."""
+"""The rules of an audit: one small function for each warning."""
 
 import dataclasses
 import math
@@ -26,12 +26,12 @@ FEW = 16  # values per channel; the batch's mean is then off by a quarter of a s
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What the rules about one layer look at.
+    """The facts about one layer that the rules read.
 
     Attributes:
         layer: The layer.
         around: The containers that hold it.
-        before: What the model's graph calls just before it, if there is a graph.
+        before: The layer that the model's graph calls just before it, if there is a graph.
         fit: The calls that it gets in `fit`.
         evaluate: The calls that it gets in `evaluate`.
         batch_size: If it is known.
@@ -99,7 +99,7 @@ def model_warnings(model: Any, watched: list[Facts]) -> Iterator[str]:
 
 
 def _call_site(facts: Facts) -> Iterator[str]:
-    """A `training=` at the call site of the layer or of a container, and what becomes of it."""
+    """A `training=` at the call site of the layer or of a container, and its effect."""
     for flag in facts.flags:
         got = {bool(call.training) for call in facts.fit}
         if got == {not flag}:
@@ -134,7 +134,7 @@ def _dead_channels(facts: Facts) -> Iterator[str]:
 
 
 def _beyond_use(facts: Facts) -> Iterator[str]:
-    """Values with which the layer cannot give finite numbers: which, and in which channels."""
+    """Values with which the layer's outputs are not finite: which, and in which channels."""
     layer = facts.layer
     for name in ("moving_mean", "moving_variance", "gamma", "beta"):
         variable = getattr(layer, name, None)
@@ -186,7 +186,7 @@ def _few_values(facts: Facts) -> Iterator[str]:
 
 
 def _own_steps(model: Any) -> Iterator[str]:
-    """Code of the model's own that decides how `fit` calls it, which nothing but `fit` runs."""
+    """A `train_step` or `predict_step` of the model's own, which only `fit` and `predict` run."""
     steps = [name for name in _STEPS_OF_FIT if isinstance(model, keras.Model) and has_own(model, name)]
     if steps:
         yield (
@@ -207,7 +207,7 @@ def _leak(model: Any, watched: list[Facts]) -> Iterator[str]:
         for facts in watched
         if any(not call.training for call in facts.fit)
         and not facts.flags
-        # Code of its own may pass what it likes.
+        # The code of a subclass may pass anything.
         and all(graph(layer) is not None for layer in (model, *facts.around))
     ]
     if leaked:
@@ -226,7 +226,7 @@ def _lost_in_saving(model: Any, watched: list[Facts]) -> Iterator[str]:
 
 
 def _averaged_weights(model: Any) -> Iterator[str]:
-    """Weights that `use_ema` puts in at the end of `fit` have statistics that were taken for others."""
+    """The averaged weights that `use_ema` assigns at the end of `fit` need statistics of their own."""
     optimizer = getattr(model, "optimizer", None)
     inside = getattr(optimizer, "inner_optimizer", optimizer)
     if getattr(inside, "use_ema", False):

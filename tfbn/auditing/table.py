@@ -1,4 +1,4 @@
-"""What an audit found, as rows and as text."""
+"""The result of an audit, as rows and as text."""
 
 import collections
 import dataclasses
@@ -7,12 +7,13 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from tfbn.layers import modes
+from tfbn.utils.text_tables import text_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HEADINGS = ("layer", "class", "channels", "fit: normalizes by", "statistics", "gamma, beta", "evaluate")
-FOLD_ABOVE = 60  # rows; longer tables show neighbors that are alike as one
+FOLD_ABOVE = 60  # rows; longer tables merge neighbors that are alike
 WIDTH = 110
 
 
@@ -22,7 +23,7 @@ class Row:
 
     Attributes:
         path: Its path, see `tfbn.traversal.NamedLayer`.
-        kind: `"tfbn"`, `"stock"`, or the name of a class that others derived.
+        kind: `"tfbn"`, `"stock"`, or the name of another subclass.
         channels: How many.
         fit: What it does in `fit`.
         evaluate: What it does in `evaluate` and `predict`.
@@ -93,26 +94,14 @@ class Audit:
 
 def _render(audit: Audit) -> str:
     """The table, a line that sums it up, and the warnings, as plain text."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(width=WIDTH, highlight=False, color_system=None, force_jupyter=False)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right" if heading == "channels" else "left", overflow="fold")
     groups = _groups(audit.rows) if len(audit.rows) > FOLD_ABOVE else [[row] for row in audit.rows]
-    for group in groups:
-        table.add_row(*_cells(group))
-    with console.capture() as captured:
-        console.print(table)
-    lines = [line.rstrip() for line in captured.get().splitlines()]
+    table = text_table(HEADINGS, map(_cells, groups), right=["channels"], width=WIDTH)
     advice = [textwrap.fill(text, WIDTH, subsequent_indent="  ") for text in audit.advice]
-    return "\n".join([*lines, "", textwrap.fill(_sum(audit), WIDTH), *_warnings(audit), *advice])
+    return "\n".join([table, "", textwrap.fill(_sum(audit), WIDTH), *_warnings(audit), *advice])
 
 
 def _groups(rows: tuple[Row, ...]) -> list[list[Row]]:
-    """Runs of neighbors that do the same."""
+    """Groups of neighbors with the same behavior."""
     keyed = itertools.groupby(rows, key=lambda row: (row.kind, row.fit, row.evaluate))
     return [list(group) for _, group in keyed]
 
@@ -122,7 +111,7 @@ def _cells(group: list[Row]) -> list[str]:
     name = row.path if len(group) == 1 else f"{row.path} ... {group[-1].path} ({len(group)} layers)"
     channels = sorted({each.channels for each in group})
     return [
-        name.replace("[", "\\["),
+        name,
         row.kind,
         str(channels[0]) if len(channels) == 1 else f"{channels[0]}-{channels[-1]}",
         row.fit.normalizes_by,

@@ -1,4 +1,4 @@
-"""Fashion-MNIST from Debian's package `dataset-fashion-mnist`, for machines without a network."""
+"""Fashion-MNIST from Debian's package `dataset-fashion-mnist`, for offline use."""
 
 import gzip
 import struct
@@ -39,7 +39,7 @@ def read_idx(path: Path) -> np.ndarray:
         path: As `train-images-idx3-ubyte.gz`.
 
     Returns:
-        uint8, of the shape that the file says.
+        uint8, with the shape that the file states.
 
     Raises:
         InputError: Not such a file, or a damaged one.

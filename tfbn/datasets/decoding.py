@@ -14,7 +14,7 @@ _DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 class UnreadableError(Exception):
-    """A file that is no image, or half of one."""
+    """A file that is not an image, or a truncated one."""
 
 
 def check_pillow() -> None:
@@ -29,8 +29,8 @@ def decoded(file: str | os.PathLike, least: int = 0) -> np.ndarray:
     """The pixels of an image file, upright, in color, on white where it is transparent.
 
     Args:
-        file: A file of any kind that Pillow reads. Of an animation the first frame counts.
-            What a camera says of its orientation is heeded.
+        file: A file of any kind that Pillow reads. Of an animation, the first frame is used. The
+            camera's orientation is applied.
         least: The height and width that are needed at least; a JPEG much larger than
             that is decoded at a fraction of its size, which is much faster.
 
@@ -59,7 +59,7 @@ def decoded(file: str | os.PathLike, least: int = 0) -> np.ndarray:
 
 
 def size_of(file: str | os.PathLike) -> tuple[int, int] | None:
-    """Height and width as the file's first bytes say; None if they are no image's.
+    """Height and width from the file's first bytes; None if it is not an image.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The images of a folder of class folders: as arrays, or read whenever they are needed."""
+"""The images of a folder of class folders, as arrays or streamed from disk."""
 
 import concurrent.futures
 import os
@@ -14,7 +14,7 @@ from tfbn.datasets.listing import list_folder
 from tfbn.utils.validation import InputError, fail
 
 _THREADS = 2  # Pillow decodes without Python's lock
-_NAMED = 50  # so many unreadable files are named, the others counted
+_NAMED = 50  # unreadable files to name; the others are counted
 
 
 def load_folder(
@@ -29,13 +29,13 @@ def load_folder(
 ) -> Images:
     """Images of a folder that has one folder for each class.
 
-    The class folders may lie in folders named train, val and test, see
-    `tfbn.datasets.list_folder`. Where an image is transparent, a white background shows; a
-    photograph is turned as its camera says.
+    The class folders may be inside folders named train, val and test, see
+    `tfbn.datasets.list_folder`. Transparent parts become white, and photographs are rotated
+    according to the camera's orientation.
 
     Args:
         folder: `folder/<class>/<anything>`, or `folder/<split>/<class>/<anything>`, with
-            the suffix .png, .jpg, .jpeg, .bmp, .gif (of which the first frame counts),
+            the suffix .png, .jpg, .jpeg, .bmp, .gif (the first frame),
             .webp, .tif or .tiff, also in folders further down.
         image_size: Height and width in pixels, the border included.
         border: Empty pixels on each side.
@@ -64,13 +64,13 @@ def load_folder(
     form = Form(image_size, border, channels or 3, limit)
     listing = list_folder(folder)
     if listing.ignored:
-        warnings.warn(f"Passed over in {folder}: {'; '.join(listing.ignored)}", stacklevel=2)
+        warnings.warn(f"Skipped in {folder}: {'; '.join(listing.ignored)}", stacklevel=2)
     rows = np.arange(len(listing.files))
     if split is not None:
         if split not in listing.splits:
             raise fail("split", f"to be one of {sorted(listing.splits) or 'no splits'} of {folder}", split)
         rows = listing.splits[split]
-    # Mixed, so that a limit draws over all classes.
+    # Shuffled, so that a limit draws from all classes.
     rows = rows[np.random.default_rng(0).permutation(len(rows))][:limit]
     images, kept = read([listing.files[row] for row in rows], form, skip_unreadable)
     return Images(images, listing.labels[rows][kept], listing.class_names)
@@ -81,15 +81,15 @@ def read(files: Sequence[str], form: Form, skip_unreadable: bool = False) -> tup
 
     Args:
         files: The files.
-        form: What is made of each; its `image_size` is needed.
-        skip_unreadable: Whether to go on without those that cannot be read.
+        form: The form of each image; its `image_size` is required.
+        skip_unreadable: Whether to skip files that cannot be read.
 
     Returns:
         `(images, kept)`: float32 in [0, 1], shape `(m, height, width, channels)`, and the
         positions of the `m` files that could be read, int64.
 
     Raises:
-        InputError: Files that cannot be read, all of them named; or none can.
+        InputError: Some files cannot be read (all of them are named), or none can.
     """
     check_pillow()
     size = form.image_size or 0
@@ -121,7 +121,7 @@ def recognized(files: Sequence[str], skip_unreadable: bool = False) -> np.ndarra
 
 
 def _kept(files: Sequence[str], failed: Sequence[bool], skip_unreadable: bool) -> np.ndarray:
-    """The positions of those that did not fail; raises or warns for the others."""
+    """The positions of the files that were read; raises or warns for the others."""
     bad = [file for file, is_bad in zip(files, failed, strict=True) if is_bad]
     if bad and not (skip_unreadable and len(bad) < len(files)):
         raise _unreadable(bad, len(files))
@@ -131,15 +131,15 @@ def _kept(files: Sequence[str], failed: Sequence[bool], skip_unreadable: bool) -
 
 
 class Stream:
-    """Images that are read from their files whenever they are needed, as an array is sliced.
+    """Images that are read from disk as they are needed, with the interface of an array.
 
-    For sets that do not fit into memory: only what is asked for is held.
+    For data sets that do not fit into memory.
 
     Args:
         files: The files.
         form: What is made of each; its `image_size` is needed.
-        change: What is done to a batch of images in [0, 1], with the positions of its
-            images, as to shift or to preprocess them.
+        change: A function of a batch of images in [0, 1] and their positions, such as a shift or
+            preprocessing.
 
     Example:
 

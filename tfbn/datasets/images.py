@@ -31,7 +31,7 @@ class Images:
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """What is made of each image.
+    """The form that every image gets.
 
     Attributes:
         image_size: Height and width in pixels, the border included; None: as stored.
@@ -71,7 +71,7 @@ class Form:
     def of(self, image: Any) -> Any:
         """One image as float32 in this form; integers, as 0..255, become 0..1.
 
-        Made smaller, it is smoothed first (no aliasing).
+        Downsizing smooths first, against aliasing.
         """
         import tensorflow as tf
 
@@ -99,7 +99,7 @@ def collected(pairs: Any, form: Form, class_names: tuple[str, ...]) -> Images:
 
     Args:
         pairs: Images, see `Form.of`, and labels as integers.
-        form: What is made of the images.
+        form: The form of the images.
         class_names: The name of each class, by label.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a folder of photographs holds, before any photograph is read."""
+"""What a folder of photographs contains, without reading any photograph."""
 
 import collections
 import dataclasses
@@ -15,7 +15,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 SPLITS = dict.fromkeys(("train", "training"), "train")
 SPLITS |= dict.fromkeys(("val", "valid", "validation"), "validation")
 SPLITS |= dict.fromkeys(("test", "testing"), "test")
-# Folders and files that systems leave behind, never photographs of a user.
+# Folders and files that operating systems leave behind, never a user's photographs.
 _LEFT_BEHIND = {"__macosx", "$recycle.bin", "system volume information", "@eadir"}
 _FILES_LEFT_BEHIND = {"thumbs.db", "desktop.ini", "icon\r"}
 
@@ -27,8 +27,8 @@ class Listing:
     Attributes:
         folder: The folder that was given.
         class_names: The names of the classes that have images.
-        files: Paths of the images, sorted by split, class and name. Text, since
-            100,000 of it take a tenth of the memory of `Path` objects.
+        files: Paths of the images, sorted by split, class and name. Strings, since 100,000 of
+            them take a tenth of the memory of `Path` objects.
         labels: int64, shape `(n,)`: the class of each file.
         splits: The positions of each split's files: `"train"`, `"validation"`, `"test"`.
             Empty where the folder has class folders only.
@@ -60,11 +60,10 @@ class Listing:
 def list_folder(folder: str | os.PathLike) -> Listing:
     """Lists the images of a folder that has one folder for each class.
 
-    The class folders may lie one level down, in folders named train, val (valid,
-    validation) and test: these are the splits. A folder that holds one folder only, as an
-    unpacked archive does, stands for that one. Empty folders, what systems leave behind
-    (`__MACOSX`, names that begin with a dot) and files of other kinds are passed over;
-    `Listing.ignored` names them.
+    The class folders may be one level down, in folders named train, val (valid, validation) and
+    test: these are the splits. If the folder contains only one folder, as an unpacked archive
+    does, that one is used. Empty folders, system files (`__MACOSX`, names that begin with a dot)
+    and files of other kinds are skipped; `Listing.ignored` names them.
 
     Args:
         folder: `folder/<class>/<anything>` or `folder/<split>/<class>/<anything>`, with
@@ -114,7 +113,7 @@ def list_folder(folder: str | os.PathLike) -> Listing:
 
 
 def _inside_the_only_one(folder: Path) -> Path:
-    """The folder itself, or, while it holds nothing but one folder of folders, that one."""
+    """The folder itself, or the folder of folders inside it if there is nothing else."""
     inside = _folders(folder, [])
     if len(inside) != 1 or inside[0].name.lower() in SPLITS or not _folders(inside[0], []):
         return folder
@@ -124,7 +123,7 @@ def _inside_the_only_one(folder: Path) -> Path:
 
 
 def _folders(folder: Path, notes: list[str]) -> list[Path]:
-    """The folders in a folder that are meant, in alphabetical order."""
+    """The folders in a folder without system folders, in alphabetical order."""
     found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     left = [path.name for path in found if path.name.lower() in _LEFT_BEHIND]
     notes += [f"{name}: left behind by a system" for name in left]
@@ -166,7 +165,7 @@ def _is_image(path: Path) -> bool:
 
 
 def _images(place: Path, top: Path, notes: list[str]) -> list[str]:
-    """The images of a class folder; what else there is goes to the notes."""
+    """The images of a class folder; everything else goes to the notes."""
     files = list(_walk(place))
     suffixes = [Path(path).suffix.lower() for path in files]
     images = [path for path, suffix in zip(files, suffixes, strict=True) if suffix in SUFFIXES]

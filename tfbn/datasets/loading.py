@@ -1,4 +1,4 @@
-"""Any data set of TFDS as arrays; the embedded ones are prepared where they are not."""
+"""Any TFDS data set as arrays; the embedded ones are prepared on first use."""
 
 import contextlib
 import os
@@ -12,9 +12,9 @@ from tfbn.datasets.images import Form, Images, at_positions, check_positions, co
 from tfbn.utils.extras import check_installed
 from tfbn.utils.validation import InputError, fail, near_names
 
-# Their data come inside packages, so that they can be prepared without a network.
+# Their data come inside packages, so that they can be prepared offline.
 EMBEDDED = ("mnist5k", "uci_digits")
-# Names of TFDS's -> our own data set of the same images, from files that a package of the system installs.
+# Name in TFDS -> a data set of the same images here, from files of a system package.
 _INSTALLED = {"fashion_mnist": "debian_fashion_mnist"}
 _OFFLINE = (*EMBEDDED, *_INSTALLED.values())
 
@@ -23,8 +23,8 @@ def builder(name: str, data_dir: str | os.PathLike | None = None, download: bool
     """A TFDS builder whose data are on this machine.
 
     Embedded data sets are prepared if they are not, and so is Fashion-MNIST if Debian's
-    package `dataset-fashion-mnist` is installed. Others must have been prepared before,
-    unless `download` allows it: asking a network that is not there can take minutes.
+    package `dataset-fashion-mnist` is installed. Others must have been prepared before, unless
+    `download` allows it, since a request without a network can take minutes.
 
     Args:
         name: Any TFDS name, as `"mnist5k"`, `"cifar10"` or `"imagenet_v2/topimages"`.
@@ -136,7 +136,7 @@ def _prepare(found: Any) -> None:
 
     folder = Path(found.data_dir_root)
     embedded = found.name in _OFFLINE
-    quiet = contextlib.redirect_stdout(io.StringIO())  # TFDS would speak of a download
+    quiet = contextlib.redirect_stdout(io.StringIO())  # TFDS would announce a download
     with _one_at_a_time(folder, found.name), quiet if embedded else contextlib.nullcontext():
         try:
             found.download_and_prepare()
@@ -149,7 +149,7 @@ def _prepare(found: Any) -> None:
 
 @contextlib.contextmanager
 def _one_at_a_time(folder: Path, name: str) -> Iterator[None]:
-    """Keeps a second process from preparing the same data set at the same time."""
+    """Prevents a second process from preparing the same data set at the same time."""
     import fcntl
 
     try:

@@ -1,4 +1,4 @@
-"""The images of a folder as a network takes them, with a summary of what they are."""
+"""The images of a folder as a network takes them, with a summary."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ from tfbn.datasets.images import Form
 from tfbn.datasets.listing import Listing, list_folder
 from tfbn.utils.validation import check_at_least
 
-IN_MEMORY = 2**29  # bytes of float32; more are read whenever they are needed
+IN_MEMORY = 2**29  # bytes of float32; more are streamed from disk
 _MOST_CLASSES = 12  # more are counted
 _MOST_SIZES = 500  # files whose size is looked up
 
@@ -36,7 +36,7 @@ class Pictures:
     fed: str
 
     def summary(self) -> str:
-        """Classes, counts, sizes, the range fed, and what was passed over."""
+        """Classes, counts, sizes, the range of pixels, and the skipped files."""
         total, used = len(self.listing.files), len(self.labels)
         drawn = "" if used == total else f", {used:,} of them used"
         lines = [
@@ -47,7 +47,7 @@ class Pictures:
         if self.listing.splits:
             each = ", ".join(f"{name} {len(rows):,}" for name, rows in self.listing.splits.items())
             lines.append(f"Splits: {each}; the training images are used")
-        lines += [f"Passed over: {'; '.join(self.listing.ignored)}"] if self.listing.ignored else []
+        lines += [f"Skipped: {'; '.join(self.listing.ignored)}"] if self.listing.ignored else []
         return "\n".join(lines)
 
 
@@ -60,18 +60,18 @@ def pictures(
     seed: int = 0,
     skip_unreadable: bool = False,
 ) -> Pictures:
-    """Draws images from a folder; of one that has splits, from the training images.
+    """Draws images from a folder; if it has splits, from the training images.
 
-    Only what is drawn is read, once; what does not fit into memory is streamed.
+    Only these are read, once; what does not fit into memory is streamed.
 
     Args:
         folder: See `tfbn.datasets.list_folder`.
         shape: Height, width and channels of the images.
         change: The range of pixels: `change.of(images)` from images in [0, 1] to what the
             network takes; prints as text.
-        most: At most so many, drawn over all classes.
+        most: The largest number of images, drawn from all classes.
         seed: Decides the draw.
-        skip_unreadable: Whether to go on without files that cannot be read.
+        skip_unreadable: Whether to skip files that cannot be read.
 
     Raises:
         InputError: No such images, or files that cannot be read: all of them are named.

@@ -1,8 +1,8 @@
 """Shifts of a target domain: named, seeded changes of images with values in [0, 1].
 
 A shift is written as text: `"none"`, `"contrast=0.3"`, `"noise=0.3"`, `"inversion"`,
-`"blur=1.5"`, or several in order, `"contrast=0.3+noise=0.1"`. To add one, write a
-function and enter it into `SHIFTS`.
+`"blur=1.5"`, or several in order, `"contrast=0.3+noise=0.1"`. To add one, write a function and
+add it to `SHIFTS`.
 """
 
 import dataclasses
@@ -60,7 +60,7 @@ def blur(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.nd
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A shift that can be asked for by name.
+    """A shift that has a name.
 
     Attributes:
         transform: `(images, strength, rng) -> images`, on `(n, height, width, channels)`.
@@ -120,7 +120,7 @@ class Shift:
 
 
 def parse(text: str) -> Shift:
-    """The shift that a text names.
+    """Parses the text of a shift.
 
     Args:
         text: See the module.

@@ -13,7 +13,7 @@ from tfbn.utils.validation import fail
 
 FOLDER = Path("/usr/share/tuxpaint/stamps")
 PACKAGE = "tuxpaint-stamps-default"
-# Class -> where its pictures lie, also in folders further down.
+# Class -> the folders of its pictures, including those below.
 CLASSES = {
     "birds": "animals/birds",
     "fish": "animals/fish",
@@ -58,7 +58,7 @@ def photographs(stamps: str | os.PathLike = FOLDER) -> dict[str, list[Path]]:
 def unpack(folder: str | os.PathLike, stamps: str | os.PathLike = FOLDER) -> Path:
     """Copies the photographs into a folder of class folders, for `load_folder` and `--data_dir`.
 
-    Their background is transparent, for which `load_folder` puts white.
+    Their background is transparent, which `load_folder` makes white.
 
     Args:
         folder: The folder to be made; what it holds already stays.

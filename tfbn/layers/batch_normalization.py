@@ -145,7 +145,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return self.mode, self.momentum
 
     def train(self, mode: bool = True) -> "BatchNormalization":
-        """PyTorch's `Module.train`: has no say here, since Keras passes `training` in calls."""
+        """PyTorch's `Module.train`: has no effect here, since Keras passes `training` in calls."""
         return self
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -167,7 +167,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         obstacle = fused_ops.obstacle(self, inputs, mask)
         if self.fused and obstacle:
             raise ValueError(
-                f"Expected inputs and settings that the fused operation serves, since "
+                f"Expected inputs and settings that the fused operation supports, since "
                 f"fused=True; it cannot be used: {obstacle}. "
                 f"Received: name={self.name!r}, inputs.shape={tuple(inputs.shape)}"
             )
@@ -180,7 +180,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         moving = ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance)
         updates = mode.updates and self.momentum < 1
         if updates:
-            # Also where the outputs are not used: no other operation has the moments sooner.
+            # Even where its outputs are not used: no other operation gives the moments sooner.
             outputs, *updated = fused_ops.normalize_by_batch_and_update(
                 inputs, *affine, *moving, self.epsilon, self.momentum
             )
@@ -205,7 +205,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         # Copies, since on PyTorch an update changes the very tensors that the gradient needs later.
         statistics = (self.moving_mean, self.moving_variance)
         moving = tuple(ops.copy(ops.cast(statistic, dtype)) for statistic in statistics)
-        # In inference, the batch's own moments: the correction is one of training.
+        # In inference, the batch's plain moments: renorm corrects in training only.
         renorm = training and getattr(self, "renorm", False)
         if mode.normalizes_by == "batch" and renorm:
             mean, variance, gamma, beta = keras_internals.renorm_transforms(

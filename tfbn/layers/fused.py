@@ -122,8 +122,8 @@ def normalize_by_moving(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any,
 def normalize_by_held(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float) -> Any:
     """As `normalize_by_moving`, for gamma and beta that do not train.
 
-    The operation's own gradient computes theirs along with that of x, which costs as much
-    again. Here they are apart, and a traced step leaves out what is not needed.
+    The operation's own gradient also computes the gradients of gamma and beta, which doubles the
+    cost. Here they are separate, so a traced step leaves out what it does not need.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""What residual and plain networks are made of: blocks of convolution, BatchNormalization and ReLU."""
+"""Building blocks of residual and plain networks: convolution, BatchNormalization and ReLU."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -14,13 +14,13 @@ ORDERS = ("conv-bn-relu", "conv-relu-bn", "bn-relu-conv")
 
 @dataclasses.dataclass(frozen=True)
 class BatchNormSettings:
-    """The settings of every BatchNormalization layer of a network: the one place where they live.
+    """The settings of every BatchNormalization layer of a network.
 
     Attributes:
         momentum: Weight of the old value in the moving average. 0.9 as in the papers'
             code (Keras's own default is 0.99, which lags on a short run).
-        epsilon: Added to the variance. The papers' code has 1e-5; 1.001e-5 is the
-            least that the fused operation takes, and what `keras.applications` has.
+        epsilon: Added to the variance. The papers' code has 1e-5; 1.001e-5 is the least that the
+            fused operation accepts, and the value in `keras.applications`.
         fused: As in `tfbn.layers.BatchNormalization`.
 
     Example:
@@ -53,15 +53,15 @@ class Conv:
 
 @dataclasses.dataclass(frozen=True)
 class Wiring:
-    """How convolution, BatchNormalization and activation follow one another.
+    """The order of convolution, BatchNormalization and activation.
 
     Attributes:
         order: One of `ORDERS`.
         normalization: The settings of BatchNormalization, or None for a network
             without it.
         use_bias: Whether convolutions have a bias. None: only where it has an effect.
-            A BatchNormalization that comes straight after a convolution subtracts the
-            bias again; one after the ReLU (`"conv-relu-bn"`) does not.
+            A BatchNormalization right after a convolution subtracts the bias again; one after the
+            ReLU (`"conv-relu-bn"`) does not.
 
     Example:
 
@@ -147,7 +147,7 @@ def padded_identity(x: Any, entrance: Any, filters: int, stride: int, wiring: Wi
 
 
 def projection(x: Any, entrance: Any, filters: int, stride: int, wiring: Wiring, name: str) -> Any:
-    """The shortcut that is the identity where shapes agree, and a 1x1 convolution where not (option B).
+    """The shortcut that is the identity where shapes agree, and a 1x1 convolution elsewhere (option B).
 
     In the pre-activation order it starts after the first BatchNormalization and ReLU,
     and has no BatchNormalization of its own.
@@ -161,10 +161,10 @@ def projection(x: Any, entrance: Any, filters: int, stride: int, wiring: Wiring,
 def block(x: Any, convs: Sequence[Conv], wiring: Wiring, name: str, shortcut: Shortcut | None = None) -> Any:
     """One block: the convolutions with their BatchNormalizations and ReLUs, and the shortcut around them.
 
-    `y = ReLU(shortcut(x) + branch(x))` in the order "conv-bn-relu"; in the other two
-    orders `y = shortcut(x) + branch(x)`: nothing stands on the way from block to block.
-    Main branch and shortcut agree in shape for every input size, since a convolution
-    with "same" padding and stride s gives ceil(size / s), as taking every s-th pixel does.
+    `y = ReLU(shortcut(x) + branch(x))` in the order "conv-bn-relu"; in the other two orders
+    `y = shortcut(x) + branch(x)`: the path from block to block is the identity. Main branch and
+    shortcut agree in shape for every input size, since a convolution with "same" padding and
+    stride s gives ceil(size / s), as taking every s-th pixel does.
 
     Args:
         x: Symbolic tensor of shape `(batch, height, width, channels)`.

@@ -18,8 +18,8 @@ def resnet_cifar(depth: int = 20, **arguments: Any) -> keras.Model:
     convolutions with `width`, `2 * width` and `4 * width` filters, the second and third
     at half the resolution of the one before; global average pooling; a dense layer:
     `6n + 2` layers with weights. The shortcuts have no parameters: every second pixel,
-    new channels filled with zeros (option A of the paper). Padding is "same", also where
-    the stride is 2.
+    new channels filled with zeros (option A of the paper). Padding is "same", even where the
+    stride is 2.
 
     ResNet-20 has 0.27M parameters, -56 0.85M, -110 1.7M, -1202 19.4M, and -8 75k.
 

@@ -12,7 +12,7 @@ from tfbn.utils.validation import check_at_least, check_choice, fail
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """What tells one network of the family from another.
+    """What distinguishes the networks of the family.
 
     Attributes:
         width: Factor of the filters.
@@ -185,7 +185,7 @@ def _relu(x: Any, name: str) -> Any:
 
 
 def _rounded(filters: float) -> int:
-    """The nearest multiple of 8, and the next one where that takes away more than a tenth."""
+    """The nearest multiple of 8, or the next larger one if that would lose more than a tenth."""
     rounded = max(8, int(filters + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * filters else rounded + 8
 

@@ -1,9 +1,9 @@
-"""What a model file of others would do when it is loaded, looked at before anything of it runs.
+"""Checks what a model file would do when it is loaded, before any of it runs.
 
 Keras's safe mode is not the same in every version: up to 3.12 it is ignored for `.h5`, and up to
-3.8 a config may name any function of any module. So the config is read as data here, and a file
-that holds code, or that names what is neither Keras's nor registered, is refused. So is one that
-unpacks to many times its size.
+3.8 a config may name any function of any module. So the config is read as data here. A file is
+refused if it holds code, names anything that is neither Keras's nor registered, or unpacks to
+many times its size.
 """
 
 import io
@@ -19,7 +19,7 @@ import keras
 from tfbn.utils.validation import InputError, fail
 
 PACKAGES = ("keras", "keras_hub", "tfbn")
-# Weights of a trained network hardly compress; more than this, and some for small files, is a bomb.
+# Trained weights hardly compress; a larger ratio, with an allowance for small files, is a bomb.
 RATIO, ALLOWANCE = 20, 2**24
 
 
@@ -33,7 +33,7 @@ def check_file(path: str | Path) -> None:
         InputError: The file has a `Lambda` layer or serialized code; it names an object that is
             neither of Keras, KerasHub or tfbn nor registered in this process
             (`keras.saving.register_keras_serializable`); it unpacks to more than 20 times its
-            size; it is no model file.
+            size; it is not a model file.
 
     Example:
 
@@ -70,7 +70,7 @@ def _config_of_hdf5(path: Path, limit: int) -> Any:
 
 
 def _unpacked(file: h5py.File) -> int:
-    """Bytes of all its arrays, also of those that have a shape and no data."""
+    """Bytes of all its arrays, including those with a shape but no data."""
     sizes: list[int] = []
 
     def add(name: str, item: Any) -> None:

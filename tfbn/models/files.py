@@ -1,4 +1,4 @@
-"""Model files of a user, loaded without running code of theirs."""
+"""Loads a user's model files without running code in them."""
 
 from pathlib import Path
 from typing import Any

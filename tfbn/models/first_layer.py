@@ -1,4 +1,4 @@
-"""What the first BatchNormalization of a network sees, against what it was trained on."""
+"""Compares what the first BatchNormalization of a network sees with what it was trained on."""
 
 from typing import Any
 
@@ -8,24 +8,24 @@ import numpy as np
 from tfbn.graph.data_flow import graph
 from tfbn.transforms import frozen_prefix
 
-# Beyond these, the median channel sees something else altogether.
+# Beyond these, the median channel sees something entirely different.
 _TIMES = 30.0  # the variance
 _DEVIATIONS = 5.0  # the mean
 
 
 def mismatch_in_first_layer(model: Any, images: Any) -> str | None:
-    """Says so if the first BatchNormalization sees something enormously different from its statistics.
+    """A sentence if the inputs of the first BatchNormalization are very far from its statistics.
 
     A wrong range of pixels does that: fed 0..1 where it was trained on 0..255, the layer
     sees 1/65,025 of the variance.
 
     Args:
         model: A Functional or Sequential model.
-        images: A batch of what it will be fed, a few dozen are enough.
+        images: A batch of its future inputs; a few dozen are enough.
 
     Returns:
-        One sentence, or None: nothing enormous, statistics that were never trained, or a
-        first layer that this cannot see.
+        The sentence, or None if they are close, the statistics were never trained, or the first
+        layer cannot be found.
 
     Example:
 

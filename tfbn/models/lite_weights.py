@@ -11,7 +11,7 @@ from tfbn.models import torch_file
 from tfbn.models.efficientnet_lite import blocks
 from tfbn.utils.validation import InputError, fail
 
-# Parts of the checkpoint's names, and how its axes are to be put for Keras.
+# Parts of the checkpoint's names, and the order of its axes in Keras.
 _STATISTICS = ("weight", "bias", "running_mean", "running_var")  # gamma, beta, moving mean and variance
 _CONV, _DEPTHWISE, _DENSE = (2, 3, 1, 0), (2, 3, 0, 1), (1, 0)
 
@@ -44,7 +44,7 @@ def find(name: str) -> Path:
     found = sorted(file for folder in folders for file in Path(folder, "models").glob("*.pth"))
     if not found:
         raise InputError(
-            f"Expected `weights` to lie in the package {package(name)} (install it again). "
+            f"Expected `weights` to be in the package {package(name)} (install it again). "
             f"Received: weights='imagenet', no .pth in {folders[0]}"
         )
     (path, *_) = found
@@ -64,7 +64,7 @@ def load(model: Any, name: str) -> None:
         name: As `"EfficientNetLite0"`.
 
     Raises:
-        InputError: The weights cannot be had, or do not fit; nothing was changed then.
+        InputError: The weights are not available, or do not fit; the network is unchanged then.
     """
     path = find(name)
     tensors = torch_file.read(path)
@@ -91,7 +91,7 @@ def _misfit(path: Path, layer: str) -> InputError:
 
 
 def _values(tensors: dict[str, np.ndarray], prefix: str, axes: tuple[int, ...] | None) -> list[np.ndarray]:
-    """A layer's weights in Keras's order; a BatchNormalization has no axes to be moved."""
+    """A layer's weights in Keras's order; a BatchNormalization has no axes to transpose."""
     if axes is None:
         return [tensors[f"{prefix}.{part}"] for part in _STATISTICS]
     kernel = tensors[f"{prefix}.weight"].transpose(axes)

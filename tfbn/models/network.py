@@ -16,7 +16,7 @@ from tfbn.utils.validation import fail
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """What tells one network from another.
+    """What distinguishes one network from another.
 
     Attributes:
         name: The network's name, as `"resnet20"`.

@@ -1,4 +1,4 @@
-"""Which range of pixels a network was made for, as its first layers say."""
+"""The range of pixels that a network expects, as its first layers show."""
 
 import dataclasses
 import math
@@ -16,16 +16,16 @@ RANGES = {"unit": (0.0, 1.0), "byte": (0.0, 255.0), "symmetric": (-1.0, 1.0)}
 # Layers with weights that only scale what comes in; others end the search.
 _SCALING = (keras.layers.Normalization, keras.layers.BatchNormalization)
 _SAME = 0.02  # relative: an untrained BatchNormalization divides by sqrt(1 + epsilon)
-_CLEAR = 0.5  # by so much the best range must be better than the next
+_CLEAR = 0.5  # how much better the best range must be than the next
 
 
 @dataclasses.dataclass(frozen=True)
 class PixelRange:
-    """A range of pixels, and where it is known from.
+    """A range of pixels, and how it is known.
 
     Attributes:
         name: `"unit"` (0..1), `"byte"` (0..255) or `"symmetric"` (-1..1).
-        known_from: What says so, as `"its layer Rescaling"`.
+        known_from: The source, such as `"its layer Rescaling"`.
         converter: What a model's own preprocessor does to images with values 0..255; None
             where the model has none.
 
@@ -56,19 +56,18 @@ class PixelRange:
 
 
 def pixel_range(model: Any) -> PixelRange | None:
-    """The range of pixels that a model takes, if it says so itself.
+    """The range of pixels that a model expects, if its layers show it.
 
     What comes before the first layer that mixes pixels (Rescaling, Normalization,
     BatchNormalization, `preprocess_input` in the graph, also in a nested model) is run on
-    black and on white of each range. The range for which the outcome lies around zero and
-    is a few units wide is the one that was meant. A model with a `preprocessor` of its own,
-    as KerasHub's, takes 0..255.
+    black and on white of each range. The model expects the range whose result is centered at zero
+    and a few units wide. A model with its own `preprocessor`, such as KerasHub's, takes 0..255.
 
     Args:
         model: A Functional or Sequential model that takes images.
 
     Returns:
-        The `PixelRange`, or None: the model begins with layers that do not tell.
+        The `PixelRange`, or None if the first layers do not show it.
 
     Example:
 
@@ -100,7 +99,7 @@ def pixel_range(model: Any) -> PixelRange | None:
 
 
 def given_or_found(pixels: str, model: Any, what: str) -> PixelRange:
-    """The range that was given, or that the model says.
+    """The range that was given, or the one that the model's layers show.
 
     Args:
         pixels: `"auto"` or a name in `RANGES`.
@@ -108,7 +107,7 @@ def given_or_found(pixels: str, model: Any, what: str) -> PixelRange:
         what: The model's name for the message.
 
     Raises:
-        InputError: It is `"auto"` and the model does not say.
+        InputError: It is `"auto"`, and the model's layers do not show it.
 
     Example:
 
@@ -143,7 +142,7 @@ def _start(model: Any) -> tuple[Any, list[str]]:
 
 
 def _ends(start: Any, low: float, high: float) -> tuple[float, float] | None:
-    """What black and white become in the middle of an image, over all channels."""
+    """The values of black and white in the middle of an image, over all channels."""
     if len(start.inputs) != 1 or len(start.inputs[0].shape) != 4:
         return None
     _, height, width, channels = start.inputs[0].shape

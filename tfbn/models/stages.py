@@ -1,4 +1,4 @@
-"""The stages of a network that was built here, and flags for some of them."""
+"""The stages of a network from `tfbn.models`, and flags for some of them."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -1,8 +1,8 @@
-"""Tensors of a PyTorch checkpoint in the format of before 1.6, read with NumPy; PyTorch is not needed.
+"""Reads PyTorch checkpoints in the format before 1.6 with NumPy; PyTorch is not needed.
 
-Such a file is a row of pickles (magic number, protocol, machine, tensors by name, keys of
-the storages) and then the storages: a length in eight bytes and the values. A pickle can
-name any function to be called. The reader here knows two, and refuses a file with others.
+Such a file is a sequence of pickles (magic number, protocol, machine, tensors by name, keys of
+the storages), followed by the storages: a length in eight bytes, then the values. A pickle can
+call any function. This reader allows two and refuses a file with others.
 """
 
 import collections
@@ -28,7 +28,7 @@ DTYPES: dict[str, np.dtype] = {
 
 @dataclasses.dataclass
 class _Storage:
-    """The values that tensors are views of; the file has them at its end."""
+    """The values that tensors are views of, stored at the end of the file."""
 
     dtype: np.dtype
     length: int
@@ -92,7 +92,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint by name. No code of the file's runs.
+    """The tensors of a checkpoint by name. No code in the file runs.
 
     Args:
         path: A file that `torch.save` wrote of a state dict before PyTorch 1.6.

@@ -93,7 +93,7 @@ def load(model: keras.Model, body: keras.Model, path: Path) -> None:
         ValueError: The file cannot be read, or the body does not fit.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras warns of what the errors below say, or the docs
+        warnings.simplefilter("ignore")  # Keras's warnings repeat the errors below, or the docs
         try:
             body.load_weights(str(path))
         except Exception as error:

@@ -67,7 +67,8 @@ class Probe:
         self._layers = [named.layer for named in named_layers]
         self._uses: list[int] = []
         self.outputs: Any = None
-        # Eagerly where a layer runs inside an inner graph, out of which no tensor gets.
+        # Eagerly where a layer runs inside an inner graph, since its tensors cannot leave that
+        # graph.
         self._run = EagerIfNeeded(model, traced_once(model, self._batch_statistics), self._batch_statistics)
         self.look_at(inputs)
 

@@ -1,4 +1,4 @@
-"""Population statistics of several sets, and the outputs by batch statistics, in one pass over each."""
+"""Population statistics of several data sets, and the model's outputs, in one pass over each."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,8 +22,8 @@ class _WithOutputs(Observer):
 def measure_parts(model: Any, parts: Iterable[Any]) -> list[tuple[np.ndarray, dict[str, Moments]]]:
     """What `tfbn.population_statistics` gives for each of several sets, and the model's outputs.
 
-    Everything normalizes by the batch meanwhile, in inference mode else; the model is
-    traced once for all sets, and nothing in it changes.
+    Every BatchNormalization normalizes by the batch; everything else runs in inference mode. The
+    model is traced once for all sets, and nothing in it changes.
 
     Args:
         model: A built model with one output.

@@ -1,4 +1,4 @@
-"""The statistics of what reaches each BatchNormalization layer, over a data set."""
+"""Statistics of the inputs of each BatchNormalization layer, over a data set."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -24,11 +24,11 @@ Method = Literal["batch", "exact"]
 
 @dataclasses.dataclass(frozen=True)
 class PopulationStatistics:
-    """The populations of a model's layers.
+    """Statistics of the inputs of a model's BatchNormalization layers, over a data set.
 
     Attributes:
-        samples: The number of samples they come from.
-        batches: The number of batches that those came in.
+        samples: The number of samples.
+        batches: The number of batches.
         statistics: The `tfbn.statistics.Moments` of the inputs of each layer that was
             called, by the layer's path. Their count is the number of positions N*H*W,
             over all uses of a shared layer.
@@ -63,7 +63,7 @@ def measure_population(
     method: Method = "batch",
     verbose: bool = False,
 ) -> PopulationStatistics:
-    """The populations of the inputs of every BatchNormalization layer; nothing is changed.
+    """Statistics of the inputs of every BatchNormalization layer; nothing is changed.
 
     Args, estimators and errors: see `tfbn.statistics.recalibration.recalibrate`.
 
@@ -92,7 +92,7 @@ def measure_population(
             if population is None:
                 path = named_layers[index].path
                 raise ValueError(
-                    f"Expected `data` to leave something unmasked. Received: none in layer {path!r}"
+                    f"Expected `data` to have unmasked positions. Received: none for layer {path!r}"
                 )
             populations[index] = population
             observer.hold(index, population)
@@ -124,7 +124,7 @@ def _one_pass(
 
 
 def _readable(batches: Batches) -> Iterator[Any]:
-    """The batches, checked; errors raised while reading the data set are reported as such."""
+    """The batches, checked; an error while reading the data set says at which batch it occurred."""
     count = 0
     iterator = iter(batches)
     while True:
@@ -182,7 +182,8 @@ class Observer(keras.Model):
         self.means = [self.add_weight(shape=layer.moving_mean.shape, **held) for layer in layers]
         self.variances = [self.add_weight(shape=layer.moving_mean.shape, **held) for layer in layers]
         self.built = True
-        # Eagerly where a layer runs inside an inner graph, out of which no tensor gets.
+        # Eagerly where a layer runs inside an inner graph, since its tensors cannot leave that
+        # graph.
         self.observe = EagerIfNeeded(model, predictor(self), self._call_eagerly)
 
     def _substitutable(self) -> list[Any]:

@@ -24,7 +24,7 @@ def recalibrate(
     share: float = 1.0,
     verbose: bool = True,
 ) -> PopulationStatistics:
-    """Sets every moving mean and variance to the population's over a data set.
+    """Sets every moving mean and variance to the statistics of its layer's inputs over a data set.
 
     The batches' moments are pooled with their true sizes `n_i` (positions N*H*W, the
     ragged last batch included) by the law of total variance, in float64:
@@ -32,24 +32,23 @@ def recalibrate(
     - `mean = sum(n_i * mean_i) / n`
     - `variance = sum(n_i * (variance_i + (mean_i - mean)**2)) / n`, with `n = sum(n_i)`
 
-    so the moving variance is the biased one, as training would have it. What is pooled
-    are the moments of each layer's *inputs*, and those depend on how the layers before
-    it normalize meanwhile:
+    so the moving variance is the biased one, as in training. The moments are those of each
+    layer's *inputs*, which depend on how the layers before it normalize:
 
     - `method="batch"` (PreciseBN, AdaBN): every BatchNormalization layer normalizes by
-      the batch. One pass. The first layer's statistics are those of the whole set to
-      rounding; later ones are the average over what batches of this size give.
-    - `method="exact"`: layer after layer in the order of their calls, those before
-      already by their population statistics. The result is what the inputs' moments
-      in `predict` over this very data will be. As many passes as there are layers.
+      the batch. One pass. The first layer's statistics are those of the whole set, up to
+      rounding; later layers get the average over batches of this size.
+    - `method="exact"`: one layer after another in the order of their calls, each with the layers
+      before it already recalibrated. The result equals the moments of the inputs in `predict`
+      over the same data. Takes as many passes as there are layers.
 
     Everything else is in inference mode (no dropout). All layers take part, whatever
     their flags and `trainable` say. A shared layer's uses are pooled (with "exact", it
     normalizes by the batch while it is observed). Masked positions do not count. The
-    moving stddev and the renorm statistics of a renorm layer are set to match. Weights,
-    optimizer state and all other layers stay untouched, and nothing is assigned before
-    the last batch was read: if the data fail, the model is as it was, bit for bit.
-    1,000 to 10,000 samples are enough (Wu and Johnson, 2021).
+    moving stddev and the renorm statistics of a renorm layer are set to match. Weights, optimizer
+    state and all other layers stay untouched, and nothing is assigned before the last batch was
+    read: if reading the data fails, the model is unchanged, bit for bit. 1,000 to 10,000 samples
+    are enough (Wu and Johnson, 2021).
 
     Args:
         model: Any built Keras model or layer: functional, sequential, nested, subclassed.

@@ -19,10 +19,10 @@ _KNOWN_CALLS = (keras.layers.BatchNormalization.call, layers.BatchNormalization.
 
 
 def replaceable(model: Any) -> tuple[list[NamedLayer], list[NamedLayer]]:
-    """The BatchNormalization layers whose statistics can be substituted, and the others.
+    """The BatchNormalization layers whose statistics can be replaced, and the others.
 
-    The others are subclasses that bring their own `call`: what they compute is not
-    known here, so they run as they are.
+    The others are subclasses with a `call` of their own: what they compute is not known here,
+    so they run as they are.
 
     Args:
         model: Any built Keras model or layer.
@@ -62,7 +62,7 @@ def moments(layer: Any, inputs: Any, mask: Any = None) -> tuple[Any, Any, Any]:
         layer: A built BatchNormalization layer: its `axis` and `synchronized` count.
         inputs: Shape `(batch, ..., channels)`, or with the channels at the layer's axis.
         mask: Shape `(batch, ...)` without the channels; where it is False, the
-            position does not count. Of ragged inputs, the positions that are there count.
+            position does not count. Of ragged inputs, the positions that exist count.
 
     Returns:
         `(count, mean, variance)`: the number of positions N*H*W that count, an int32
@@ -130,17 +130,17 @@ def batch_statistics(model: Any) -> Iterator[None]:
     inside and outside the block is the mismatch between what a layer trained by batch
     statistics has learned on and what it will be used with.
 
-    Every BatchNormalization layer takes part, whatever its flags and `trainable` say;
-    of a renorm layer the plain batch statistics are used. Subclasses with a `call` of
-    their own run as they are. The functions that `predict` and `evaluate` of this
-    model, and of models inside it, have traced are dropped on entry and on exit.
+    Every BatchNormalization layer takes part, regardless of its flags and `trainable`; a renorm
+    layer uses the plain batch statistics. Subclasses with a `call` of their own run as they are.
+    The functions that `predict` and `evaluate` of this model, and of models inside it, have
+    traced are dropped on entry and on exit.
 
     Not reached: a `tf.function` of your own that was traced before the block, and
     `predict` of a model that *contains* this one and ran before (pass that model
     instead). A `tf.function` of your own traced inside keeps the batch statistics.
 
-    A model that is saved or cloned inside the block has nothing of it, and a warning says
-    so. To save batch statistics in inference, convert the model and set
+    A model that is saved or cloned inside the block does not keep this, and a warning says so. To
+    save batch statistics in inference, convert the model and set
     `batch_statistics_in_inference=True` on its layers.
 
     Args:

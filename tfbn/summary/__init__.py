@@ -1,7 +1,8 @@
 """Writing for TensorBoard: what `tfbn.DriftRecorder` writes, from a custom training loop.
 
 `writer` makes a `Writer` for one run: drift, mismatch, performance in both modes, channels.
-`hparams` and `text` write what a study knows of a run when it has ended, `findings` what went wrong.
+`hparams` and `text` write what a study knows about a run once it has ended, `findings` what went
+wrong.
 """
 
 from tfbn.summary.channels import channel_values

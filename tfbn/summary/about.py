@@ -1,4 +1,4 @@
-"""What a fit tells about itself: its layers in order, and their modes."""
+"""The description of a fit: its layers in order, and their modes."""
 
 from collections.abc import Mapping
 from typing import Any

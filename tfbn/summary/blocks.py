@@ -1,4 +1,4 @@
-"""Rows over steps, as blocks that TensorBoard loses none of."""
+"""Rows over steps, in blocks of which TensorBoard drops none."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ Add = Callable[[int, Any], None]
 
 
 class Blocks:
-    """Writes thinned rows of one shape in blocks; the row that came last is always there.
+    """Writes thinned rows of one shape in blocks; the latest row is always included.
 
     TensorBoard samples the points of a tag, so each block has a tag of its own. A block
     that is not full yet is written again, with more rows, at the next `flush`.
@@ -39,10 +39,10 @@ class Blocks:
         self._last: tuple[int, np.ndarray] | None = None  # came after the last row that was kept
 
     def append(self, row: int, step: int, values: np.ndarray, add: Add) -> None:
-        """Adds the row of this number.
+        """Adds a row.
 
         Args:
-            row: Its number, which the thinning goes by.
+            row: Its number, which decides whether the thinning keeps it.
             step: Its step.
             values: Shape `(layers, metrics)`; not to be changed afterwards.
             add: Takes a step and a `Summary`, as `EventFile.add` does.
@@ -57,7 +57,7 @@ class Blocks:
             self._number += 1
 
     def flush(self, add: Add) -> None:
-        """Writes the block that is not full, with the row that came last."""
+        """Writes the block that is not full, including the latest row."""
         steps, rows = list(self._steps), list(self._rows)
         if self._last is not None:
             steps.append(self._last[0])
@@ -69,7 +69,7 @@ class Blocks:
         add(steps[0], summary(tensor_value(f"{name}steps", np.array(steps, np.int64)), values))
 
     def end(self, add: Add) -> None:
-        """Keeps the row that came last and writes what is not written."""
+        """Keeps the latest row and writes what has not been written yet."""
         if self._last is not None:
             self._keep_last()
         self.flush(add)

@@ -1,4 +1,4 @@
-"""What each channel of each layer has, at a bounded number of steps."""
+"""The values of each channel of each layer, at a bounded number of steps."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -49,7 +49,7 @@ def _of_layer(layer: Any) -> np.ndarray:
 
 
 class ChannelSnapshots:
-    """Writes the reference once, and the channels now and then.
+    """Writes the reference once, and snapshots of the channels from time to time.
 
     Args:
         reference: What drift is measured from.

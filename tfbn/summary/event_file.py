@@ -1,8 +1,8 @@
 """A file of TensorBoard events.
 
-Source of the format: `tensorflow/core/util/event.proto` and `events_writer.cc`. A file is
-a sequence of TFRecords, so TensorFlow's record writer serves; the writer in the package
-`tensorboard` takes its checksums in Python, byte by byte, at several times the cost.
+Source of the format: `tensorflow/core/util/event.proto` and `events_writer.cc`. A file is a
+sequence of TFRecords, which TensorFlow's record writer writes; the writer in the package
+`tensorboard` computes its checksums in Python, byte by byte, at several times the cost.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ class EventFile:
     """Appends summaries to a new event file.
 
     Args:
-        folder: The log directory; it is made if missing.
+        folder: The log directory; it is created if missing.
         suffix: Ends the file's name, so that its writer can find it again.
 
     Example:
@@ -85,7 +85,7 @@ def _open(path: Path) -> Any:
 
 @contextlib.contextmanager
 def _os_errors(path: Path) -> Iterator[None]:
-    """What a disk does not let TensorFlow write is an `OSError`, as in Python's own files."""
+    """Turns TensorFlow's errors on writing into `OSError`, as for Python's own files."""
     from tensorflow.errors import OpError, ResourceExhaustedError
 
     try:
@@ -97,7 +97,7 @@ def _os_errors(path: Path) -> Iterator[None]:
 
 
 def _time_of_a_name(folder: str | os.PathLike) -> int:
-    """Seconds; later than those in the names that are there, also if the clock went back.
+    """Seconds; later than those in the existing names, even if the clock was set back.
 
     TensorBoard reads the files of a folder in the order of their names.
     """

@@ -17,7 +17,7 @@ SHARED = ("name", "measured", "expected", "cause", "remedy", "link")
 
 
 def findings(log_dir: str | os.PathLike, found: Iterable[Any]) -> None:
-    """Writes what was found wrong in a run; what an earlier call wrote is replaced.
+    """Writes the faults found in a run; replaces what an earlier call wrote.
 
     The BatchNorm tab marks each finding at its step, on the heat map and on the curves of its
     layer, and shows cause and remedy.
@@ -25,10 +25,11 @@ def findings(log_dir: str | os.PathLike, found: Iterable[Any]) -> None:
     Args:
         log_dir: The run's folder, the one that `tfbn.DriftRecorder` or `tfbn.summary.writer` writes to.
         found: All findings of the run until now, `Finding`s or those of `tfbn.Doctor`, at most 200;
-            empty removes the earlier ones. One that concerns several layers stands at each of them.
+            empty removes the earlier ones. One that concerns several layers appears at each of
+            them.
 
     Raises:
-        ValueError: An item is no finding, or there are more than 200.
+        ValueError: An item is not a finding, or there are more than 200.
 
     Example:
 

@@ -25,10 +25,10 @@ class Png:
 
 
 def heat_map(title: str, unit: str, steps: Sequence[int], layers: Sequence[str], values: np.ndarray) -> Png:
-    """Draws layers (downwards, in the model's order) by steps (to the right).
+    """Draws layers (from top to bottom, in the model's order) against steps (from left to right).
 
-    The scale is logarithmic where the values go over more than two orders of magnitude,
-    so that small drift is visible next to large drift; values that are 0 or not finite are gray.
+    The scale is logarithmic where the values span more than two orders of magnitude, so that
+    small drift is visible next to large drift; values that are 0 or not finite are gray.
 
     Args:
         title: What is shown.

@@ -33,7 +33,7 @@ def hparams(
             the tab offers them as a filter.
 
     Raises:
-        ValueError: `values` is empty, or one is neither text, number nor bool; a result is no
+        ValueError: `values` is empty, or one is neither text, number nor bool; a result is not a
             number; there are choices for something else.
 
     Example:

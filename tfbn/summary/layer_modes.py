@@ -11,8 +11,8 @@ from tfbn.layers.modes import Mode, of_layer
 def modes(model: Any) -> dict[str, Mode]:
     """The mode of every BatchNormalization layer in `fit`.
 
-    Where a layer has a `training` flag of its own, that decides; if one has not, the
-    model is audited (`tfbn.audit`), which sees flags at call sites too.
+    A layer's own `training` flag decides. If a layer has none, the model is audited
+    (`tfbn.audit`), which also sees flags at call sites.
 
     Args:
         model: A built Keras model or layer.

@@ -24,9 +24,9 @@ def writer(
         log_dir: The run's folder.
         model: A built Keras model with BatchNormalization layers, or, for any other
             framework, a snapshot of its statistics: `{path: tfbn.statistics.Statistics}` in
-            data-flow order. Drift is measured from what it is now.
+            data-flow order. Drift is measured from its present statistics.
         modes: What each layer does while training, `{path: tfbn.layers.modes.Mode}`. `None`: for
-            a model they are found out, as `tfbn.summary.modes` does; else not known.
+            a model, those of `tfbn.summary.modes`; otherwise not known.
         every: Steps between two calls of `drift`.
         steps: How many steps will be trained, if known; then the thinning is even.
 

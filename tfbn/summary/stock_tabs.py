@@ -21,8 +21,8 @@ OVER_LAYERS = ("kl", "mismatch")
 class Curves:
     """Thinned scalars of one series, with the rows kept for the heat maps.
 
-    Every metric of every layer would be hundreds of charts: there is `BY_LAYER` by layer, and
-    `OVER_LAYERS` over them.
+    Every metric of every layer would be hundreds of charts, so there are only those of `BY_LAYER`
+    for each layer and those of `OVER_LAYERS` over all layers.
 
     Args:
         series: `"drift"` or `"mismatch"`.
@@ -51,7 +51,7 @@ class Curves:
         return self._point
 
     def _numbers(self, values: np.ndarray) -> list[float]:
-        """What is written of a row, in the order of the tags."""
+        """The numbers of a row that are written, in the order of the tags."""
         over = _largest_and_median(values)
         parts = [
             part[:, i]
@@ -62,7 +62,7 @@ class Curves:
         return np.concatenate(parts).tolist()
 
     def _described(self) -> Any:
-        """A `Summary` of scalars, metric by metric, in each first the layers and then what is over them."""
+        """A `Summary` of scalars, metric by metric: first those of the layers, then those over all layers."""
         return summary(
             *(
                 scalar(tag, 0.0, f"Unit: {tags.UNITS[metric]}")

@@ -11,8 +11,8 @@ For the stock tabs, `<layer>` being a layer's path:
 | `bn_heat_map/<metric>` | images | layers by steps; only if asked for |
 | `bn_verdict` | text | what moved |
 
-For the BatchNorm tab, tensors of the plugin `tfbn`. TensorBoard keeps only a few points of
-each tag and always the last one, so what must not be lost has a tag of its own:
+For the BatchNorm tab, tensors of the plugin `tfbn`. TensorBoard keeps only a few points of each
+tag, always including the last one, so everything that must not be lost has a tag of its own:
 
 | tag | tensor |
 |---|---|
@@ -33,7 +33,7 @@ VERSION = 1
 SERIES = {"drift": drift.METRICS, "mismatch": mismatch.METRICS}
 FINDINGS = f"{PLUGIN}/findings"
 UNITS = drift.UNITS | mismatch.UNITS
-# Fewer than the points that TensorBoard keeps of a tag it knows nothing about.
+# Fewer than the points that TensorBoard keeps of a tag of an unknown kind.
 SNAPSHOTS_PER_TAG = 8
 # Where a measure of performance comes from.
 SOURCES = {

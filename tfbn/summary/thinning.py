@@ -1,8 +1,8 @@
-"""Which rows to keep, so that a long training takes no more room than a short one."""
+"""Decides which rows to keep, so that a long training takes no more space than a short one."""
 
 
 class Thinning:
-    """Keeps about `limit` rows, evenly spaced, of however many come.
+    """Keeps about `limit` rows, evenly spaced, regardless of how many there are.
 
     Args:
         limit: How many to keep of a training whose length is known.
@@ -29,10 +29,10 @@ class Thinning:
 
 
 def growing_stride(row: int, limit: int) -> int:
-    """Which rows to keep when nobody knows how many will come: fewer and fewer.
+    """The stride of the rows to keep when their number is not known in advance.
 
-    All of the first half of `limit`, then every second until `limit`, every fourth until
-    twice that, and so on: a quarter of `limit` more for each doubling.
+    All of the first half of `limit`, then every second row until `limit`, every fourth until
+    twice that, and so on: each doubling adds a quarter of `limit`.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What a recorded training did, in a few sentences made from its numbers."""
+"""What happened in a recorded training, in a few sentences made from its numbers."""
 
 from collections.abc import Mapping, Sequence
 

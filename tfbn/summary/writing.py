@@ -1,4 +1,4 @@
-"""Everything of one run that TensorBoard shows, written by one object."""
+"""Writes everything that TensorBoard shows of one run."""
 
 import math
 import numbers
@@ -27,10 +27,10 @@ FILE_SUFFIX = ".tfbn_drift"
 
 
 class Writer:
-    """What TensorBoard gets of one run; see `tfbn.summary.writer`.
+    """Writes one run for TensorBoard; see `tfbn.summary.writer`.
 
-    What it is given is thinned where there is much of it; memory and the size of the files
-    are bounded. Steps must not decrease. Call `begin` first; `writer` does.
+    Long runs are thinned, so that memory and the size of the files are bounded. Steps must not
+    decrease. Call `begin` first; `writer` does.
 
     Args:
         log_dir: The run's folder.
@@ -172,8 +172,8 @@ class Writer:
             step: The step.
             model: The model; or a snapshot of the same layers; or `{path: array}` with the
                 rows mean, variance, gamma, beta.
-            only_if_due: Leaves out what the thinning does not keep, without a look at the model.
-                Otherwise what came last is kept by `end`.
+            only_if_due: Leaves out what the thinning drops, without reading the model. Otherwise
+                `end` keeps the latest values.
         """
         count = self._count("channels")
         kept, drawn = self._channels.thinning.keeps(count), self._histograms.keeps(count)
@@ -189,10 +189,10 @@ class Writer:
             self._events.add(step, stock_tabs.histograms(values))
 
     def resume(self, rows: Iterable[tuple[int, np.ndarray, np.ndarray | None]], epochs: int) -> None:
-        """Goes on after the events in the folder; to be called before `begin`.
+        """Continues after the events in the folder; to be called before `begin`.
 
         Args:
-            rows: The rows that those events hold, as `rows` takes them one by one.
+            rows: The rows in those events, as `rows` takes them one by one.
             epochs: Epochs that are done.
         """
         self._fit = len(files(self._folder))
@@ -201,7 +201,7 @@ class Writer:
         self._remember(rows)
 
     def _remember(self, rows: Iterable[tuple[int, np.ndarray, np.ndarray | None]]) -> None:
-        """Brings back what earlier rows left in memory; writes nothing.
+        """Restores the state in memory from earlier rows; writes nothing.
 
         Args:
             rows: Step, values and mismatches of each, as `rows` takes them.
@@ -290,7 +290,7 @@ def clear(folder: str | os.PathLike) -> None:
 
 
 class _Nowhere:
-    """In place of an `EventFile`, to write nothing."""
+    """Stands in for an `EventFile` and writes nothing."""
 
     def add(self, step: int, summary: Any) -> None:
         pass

@@ -1,8 +1,8 @@
 """The tab BatchNorm in TensorBoard.
 
-TensorBoard finds it by its entry point; nothing is to be configured:
-`tensorboard --logdir runs`. It reads what `tfbn.DriftRecorder` and `tfbn.summary` write
-through TensorBoard's data provider, so it works wherever TensorBoard itself does.
+TensorBoard finds it through its entry point; it needs no configuration: `tensorboard --logdir
+runs`. It reads what `tfbn.DriftRecorder` and `tfbn.summary` write through TensorBoard's data
+provider, so it works wherever TensorBoard itself does.
 
 - `plugin.py`: the routes; `requests.py`: what a request asks for, and answers to it;
 - `reading.py`: a run's tensors put together;

@@ -1,4 +1,4 @@
-"""What was read last, kept in memory within a bound."""
+"""A bounded cache of what was read last."""
 
 import collections
 import threading
@@ -21,7 +21,7 @@ class RowsCache:
         self._lock = threading.Lock()
 
     def get(self, key: Any, state: Any) -> Any:
-        """The value kept under a key, or None if it was for another state."""
+        """The value of a key, or None if it belongs to another state."""
         with self._lock:
             known, value, _ = self._rows.get(key, (None, None, 0))
             if known != state:
@@ -30,7 +30,7 @@ class RowsCache:
             return value
 
     def put(self, key: Any, state: Any, value: Any, size: int) -> None:
-        """Keeps a value of so many bytes; drops what was not used for longest if there is too much."""
+        """Keeps a value of a given size in bytes; drops the least recently used ones if there is too much."""
         with self._lock:
             self._bytes += size - self._rows.pop(key, (None, None, 0))[2]
             self._rows[key] = (state, value, size)

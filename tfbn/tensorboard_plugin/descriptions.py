@@ -1,4 +1,4 @@
-"""What a run says about itself, checked before anything else is read of it."""
+"""The description of a run, checked before anything else of it is read."""
 
 import json
 import math

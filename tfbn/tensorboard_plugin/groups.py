@@ -1,4 +1,4 @@
-"""The runs of one group, as an arm's seeds, read together."""
+"""The runs of one group, such as the seeds of an arm, read together."""
 
 import dataclasses
 from collections.abc import Callable
@@ -18,12 +18,12 @@ MODE = ("normalizes_by", "updates", "trains")
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """The runs that could be read, with what was read of them.
+    """The runs that could be read, with their data.
 
     Attributes:
         names: Of the runs.
         layers: Of all of them, in the first one's order; a mode that differs between runs is None.
-        read: What was read of each run.
+        read: The data of each run.
         skipped: `{"name", "reason"}` of each run that could not be read.
     """
 

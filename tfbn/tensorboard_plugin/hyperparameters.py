@@ -1,4 +1,4 @@
-"""What TensorBoard's HParams tab knows of each run."""
+"""The hyperparameters of each run, from TensorBoard's HParams tab."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tfbn.tensorboard_plugin.reading import Reader
 
 
 def by_run(reader: Reader) -> dict[str, dict[str, str]]:
-    """Names and values as text of each run that has any; a run whose are damaged has none."""
+    """Names and values, as text, of each run that has any; damaged ones count as none."""
     contents = reader.plugin_contents(metadata.PLUGIN_NAME, metadata.SESSION_START_INFO_TAG)
     return {run: found for run, content in contents.items() if (found := _of_run(content))}
 
@@ -21,7 +21,7 @@ def _of_run(content: bytes) -> dict[str, str]:
     try:
         info = metadata.parse_session_start_info_plugin_data(content)
     except (DecodeError, hparams_error.HParamsError):
-        return {}  # another writer's or another version's: not what this tab is about
+        return {}  # of another writer or version: not the subject of this tab
     return {name: shortened(_text(value)) for name, value in sorted(info.hparams.items())}
 
 

@@ -1,4 +1,4 @@
-"""The seeds of a group on common steps, and what is over them."""
+"""The seeds of a group on common steps, with their mean and range."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ def pooled(
     first: int | None = None,
     last: int | None = None,
 ) -> Pooled:
-    """Puts runs on common steps: at each, a run has the row of its latest step until then.
+    """Brings runs to common steps: at each, a run has the row of its latest step so far.
 
     A run has no value before its first row or after its last one. Where all runs recorded the
     same steps, every value is one that was recorded at that step.

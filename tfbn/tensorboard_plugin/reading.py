@@ -1,4 +1,4 @@
-"""A run's tensors, read through TensorBoard's data provider and put together."""
+"""Reads a run's tensors through TensorBoard's data provider and assembles them."""
 
 from typing import Any
 
@@ -69,7 +69,7 @@ class Reader:
         return self.readable(run, lambda: self._described(run, listed, max(fits)))
 
     def readable(self, run: str, read: Any) -> Any:
-        """What `read()` gives; a log that cannot be read is an error of the argument `run`."""
+        """The result of `read()`; a log that cannot be read is an error of the argument `run`."""
         try:
             return read()
         except UnreadableRunError as error:
@@ -105,7 +105,7 @@ class Reader:
         return known
 
     def fetch(self, runs: list[str], series: str) -> None:
-        """Reads a series of several runs at once, for `rows`: one question takes as long as many."""
+        """Reads a series of several runs at once, for `rows`: one request takes as long as many."""
         self.list_tags(runs)
         missing = {}
         for run in runs:

@@ -1,4 +1,4 @@
-"""What a request asks for, checked, and answers as JSON."""
+"""The arguments of a request, checked, and answers as JSON."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ MOST = 500  # times that one argument is given
 
 
 class Arguments:
-    """The arguments of a request; what is missing or wrong raises `InputError`.
+    """The arguments of a request; a missing or wrong one raises `InputError`.
 
     Args:
         given: Names and texts.

@@ -28,7 +28,7 @@ def joined(by_tag: dict[str, Any], layers: int, metrics: int) -> tuple[np.ndarra
             continue
         block_steps, block_values = by_tag[tag][-1].numpy, by_tag[f"{name}/values"][-1].numpy
         _check(name, block_steps, block_values, layers, metrics)
-        # Of a run that is being written, one of the two may be older than the other.
+        # While a run is being written, one of the two may be older than the other.
         rows = min(len(block_steps), len(block_values))
         steps.append(block_steps[:rows].astype(np.int64))
         values.append(block_values[:rows].astype(np.float32))

@@ -1,4 +1,4 @@
-"""A TensorBoard of one's own for a while, for scripts, tests and benchmarks."""
+"""Runs a TensorBoard temporarily, for scripts, tests and benchmarks."""
 
 import contextlib
 import os

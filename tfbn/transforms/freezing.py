@@ -12,6 +12,7 @@ from tfbn.graph.traversal import NamedLayer, built_batch_normalizations, named_l
 from tfbn.transforms.conversion import convert_layers, is_foreign, warn_of_foreign
 from tfbn.transforms.freeze_warnings import warn_after_freezing
 from tfbn.transforms.retracing import Effect
+from tfbn.utils.text_tables import text_table
 from tfbn.utils.validation import check_flag, fail
 
 
@@ -38,11 +39,8 @@ class Changes(tuple[Change, ...]):
     def __str__(self) -> str:
         if not self:
             return "nothing changed"
-        rows = [("layer", "flag", "before", "after")]
-        rows += [(c.path, c.flag, str(c.before), str(c.after)) for c in self]
-        widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
-        return "\n".join("  ".join(row).rstrip() for row in padded)
+        rows = [(c.path, c.flag, str(c.before), str(c.after)) for c in self]
+        return text_table(("layer", "flag", "before", "after"), rows)
 
 
 def freeze(
@@ -90,10 +88,11 @@ def freeze(
     >>> model = tfbn.models.build("resnet8", width=4)
     >>> changes = tfbn.freeze(model, ["stem", "stage1"], training=True)
     >>> print(Changes(c for c in changes if c.path.startswith("stem")))
-    layer      flag       before  after
-    stem_conv  trainable  True    False
-    stem_bn    trainable  True    False
-    stem_bn    training   None    True
+    layer       flag        before   after
+    ──────────────────────────────────────
+    stem_conv   trainable   True     False
+    stem_bn     trainable   True     False
+    stem_bn     training    None     True
     """
     check_flag("training", training), check_flag("update_statistics", update_statistics)
     return _set(model, layers, up_to, training, update_statistics, trainable)

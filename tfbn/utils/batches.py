@@ -21,8 +21,8 @@ class Batches:
             sparse ones too), or as a list, tuple or dict of arrays if there are several; or
             batches: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch `DataLoader`, a
             generator or any other iterable, of elements `x`, `(x, y)` or `(x, y, sample_weight)`.
-        batch_size: Of arrays, default 32; the last batch may be smaller. The others
-            bring their own.
+        batch_size: Of arrays, 32 by default; the last batch may be smaller. Everything else comes
+            in batches already.
         steps: Take at most this many batches. Needed if the data set is infinite.
 
     Attributes:
@@ -30,8 +30,8 @@ class Batches:
         repeatable: Whether the data can be read more than once.
 
     Raises:
-        ValueError: `data` is nothing of the kind, or infinite without `steps`; arrays
-            of unequal length; `batch_size` given for data that is in batches.
+        ValueError: `data` is none of these, or infinite without `steps`; the arrays differ in
+            length; `batch_size` is given for data that comes in batches.
 
     Example:
 
@@ -115,7 +115,7 @@ def _source(data: Any, batch_size: int | None) -> tuple[Iterable[Any], float | N
 
 
 def one_batch(data: Any) -> Any:
-    """Inputs as one batch: arrays as they are, of anything else that `predict` takes the first batch.
+    """Inputs as one batch: arrays as they are, otherwise the first batch of whatever `predict` takes.
 
     Example:
 
@@ -131,7 +131,7 @@ def one_batch(data: Any) -> Any:
 
 
 def is_arrays(data: Any) -> bool:
-    """Whether data are arrays, by any structure, and not batches of them.
+    """Whether `data` is an array or a nested structure of arrays, and not batches of them.
 
     Example:
 
@@ -143,7 +143,7 @@ def is_arrays(data: Any) -> bool:
 
 
 def _sliceable(array: Any) -> Any:
-    """A pandas frame is indexed by label, SciPy's matrices not at all; other arrays are cut as they are."""
+    """An array that can be sliced: pandas indexes by label, and SciPy's matrices cannot be indexed."""
     if hasattr(array, "tocoo"):
         return as_array(array)
     return array.to_numpy() if hasattr(array, "to_numpy") else array
@@ -160,7 +160,7 @@ def _length(data: Iterable[Any]) -> float | None:
 
 
 def as_arrays(part: Any) -> Any:
-    """NumPy arrays by any structure; ragged and sparse tensors stay what they are.
+    """A nested structure with NumPy arrays as leaves; ragged and sparse tensors stay as they are.
 
     Example:
 

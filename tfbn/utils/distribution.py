@@ -1,4 +1,4 @@
-"""Models that were made under a `tf.distribute` strategy, and what is computed of them once."""
+"""Models made under a `tf.distribute` strategy, and results that all replicas share."""
 
 import contextlib
 from collections.abc import Callable

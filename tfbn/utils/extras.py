@@ -1,10 +1,10 @@
-"""What an extra of the package installs, asked for before it is needed."""
+"""Checks that the packages of an extra are installed before they are needed."""
 
 import importlib.util
 
 from tfbn.utils.validation import InputError
 
-# Modules of the extra [experiments], beside those that TensorFlow itself needs.
+# Modules of the extra [experiments], apart from those that TensorFlow itself needs.
 EXPERIMENTS = (
     "importlib_resources",
     "jinja2",

@@ -12,11 +12,11 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a temporary path next to `path` that becomes `path` on success.
 
     The bytes are flushed to the disk before the rename, so a reader sees the old
-    file, no file or the whole new one, also after a crash. On an exception the
+    file, no file or the whole new one, even after a crash. On an exception the
     temporary file is removed and `path` stays as it was.
 
     Args:
-        path: Path of the file. Its folder is made if missing.
+        path: Path of the file. Its folder is created if missing.
 
     Yields:
         The temporary path; write and close it inside the block.
@@ -71,7 +71,7 @@ def can_be_written(folder: str | os.PathLike) -> bool:
     path = Path(folder).absolute()
     existing = next(p for p in [path, *path.parents] if p.exists())
     try:
-        # os.access says yes to root everywhere, so ask by doing.
+        # os.access always says yes to root, so try it.
         with tempfile.TemporaryFile(dir=existing):
             return True
     except OSError:

@@ -1,7 +1,7 @@
 """TensorFlow without the dozen lines that it writes to standard error while it loads.
 
-Before its log is set up TensorFlow heeds no environment variable, so the file descriptor
-itself points elsewhere meanwhile. Python's own errors are raised as usual.
+Until its logging is set up, TensorFlow ignores every environment variable, so the file descriptor
+of standard error is redirected while it loads. Python's own errors are raised as usual.
 """
 
 import contextlib
@@ -9,8 +9,8 @@ import importlib
 import os
 from collections.abc import Iterator
 
-# What it says later, as of instructions that the processor has; and oneDNN, which it leaves off
-# where the processor has no VNNI: everything takes 1.3 times as long then.
+# What it logs later, such as the processor's instructions; and oneDNN, which it leaves off on
+# processors without VNNI: everything takes 1.3 times as long there.
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
 
 
@@ -21,7 +21,7 @@ def set_environment() -> None:
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow quietly; of what it says later, errors only."""
+    """Imports TensorFlow quietly; from then on it logs errors only."""
     set_environment()
     with _standard_error_closed():
         tensorflow = importlib.import_module("tensorflow")

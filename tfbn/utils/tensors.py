@@ -1,7 +1,6 @@
-"""Ragged and sparse tensors among arrays: what NumPy does not know about, asked in one way.
+"""One interface to NumPy arrays, tensors of any backend, and ragged and sparse tensors of TensorFlow.
 
-The length of a batch, whether there is NaN in it, its shape as text: of NumPy arrays, of tensors of any
-backend, and of TensorFlow's RaggedTensor and SparseTensor.
+The length of a batch, whether it contains NaN, its shape as text.
 """
 
 from typing import Any

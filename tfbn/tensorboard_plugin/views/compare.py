@@ -1,4 +1,4 @@
-"""Two groups: their heat maps, the difference, and which layers part first."""
+"""Two groups: their heat maps, the difference, and the layers that separate first."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def view(reader: Reader, arguments: Arguments) -> dict[str, Any]:
 
 
 def _layers(group: Group, runs: list[str]) -> list[dict[str, Any]]:
-    """All layers with their modes in some of the runs; what none of them has is not known."""
+    """All layers with their modes in some of the runs; a mode that none of them has is not known."""
     own = [layers for name, (layers, _) in zip(group.names, group.read, strict=True) if name in runs]
     known = {layer["path"]: layer for layer in merged(own)}
     return [known.get(layer["path"], {**layer, **dict.fromkeys(MODE)}) for layer in group.layers]
@@ -51,9 +51,9 @@ def _part(names: list[str], pooled: Pooled, runs: list[str]) -> Pooled:
 
 
 def _parted(a: Pooled, b: Pooled, place: int, paths: list[str]) -> list[dict[str, Any]]:
-    """The layers whose ranges over the runs are apart to the end, and the step from which on they are.
+    """The layers whose ranges over the runs stay apart to the end, and the step from which they do.
 
-    The earliest come first; of one step, the largest difference at the end.
+    The earliest come first; of the same step, the largest final difference.
     """
     with np.errstate(invalid="ignore"):
         apart = (a.high() < b.low()) | (b.high() < a.low())

@@ -13,7 +13,7 @@ MOST = 200  # of one run
 
 
 def view(reader: Reader, arguments: Arguments) -> dict[str, Any]:
-    """Argument: `run`, once or more. Each run's findings, by step; a run whose cannot be read is named."""
+    """Argument: `run`, once or more. Each run's findings, by step; unreadable runs are named."""
     found, skipped = [], []
     for run, data in reader.texts(tags.FINDINGS, arguments.texts("run")).items():
         try:

@@ -72,7 +72,7 @@ def _band(moves: Pooled, row: int) -> list[list[float | None]] | None:
 
 
 def _moved_most(known: list[_OfRun], moves: Pooled) -> list[dict[str, Any]]:
-    """The channels that diverged most, by Kullback-Leibler divergence at their run's last step."""
+    """The channels that diverged most, by Kullback-Leibler divergence at the last step of their run."""
     found = []
     for one, values, present in zip(known, moves.values, moves.present, strict=True):
         if not present.any():

@@ -1,4 +1,4 @@
-"""The model: what each layer was set to do, beside what it did, over a group's runs."""
+"""The model: the mode that each layer was set to, next to what it did, over a group's runs."""
 
 from collections import Counter
 from typing import Any
@@ -61,7 +61,7 @@ def _says(row: dict[str, Any]) -> str | None:
 
 
 def _together(says: list[str | None], runs: int) -> str | None:
-    """The most frequent sentence, with in how many runs if not in all.
+    """The most frequent sentence, with the number of runs if not all.
 
     Example:
 

@@ -44,7 +44,7 @@ def _scalars(reader: Reader, run: str) -> dict[tuple[str, str], tuple[np.ndarray
 
 
 def _place(measure: str) -> tuple[bool, str]:
-    """The loss comes last, after what it stands for."""
+    """The loss comes last, after the metrics."""
     return measure == "loss", measure
 
 

@@ -1,4 +1,4 @@
-"""The runs: which there are, what they can show, and which cannot be read."""
+"""The runs: their names, the views they have data for, and those that cannot be read."""
 
 from typing import Any
 
