@@ -1,9 +1,9 @@
 """Puts the numbers of the study at real scale where people look, all of them from the stored results.
 
-`python -m docs.real_scale_page` writes what stands between the marks of `docs/real_scale.md` and of
-the README, and the figure, from `experiments/results/real_scale`, in seconds. With folders, as
-`python -m docs.real_scale_page runs/real_scale`, it first adds what the studies in these have finished,
-also while they are going on.
+`python -m docs.real_scale_page` writes what stands between the marks of `docs/real_scale.md`, of
+`docs/guide.md` and of the README, and the figure, from `experiments/results/real_scale`, in seconds.
+With folders, as `python -m docs.real_scale_page runs/real_scale`, it first adds what the studies in
+these have finished, also while they are going on.
 """
 
 import io
@@ -12,15 +12,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docs import guide_page
+from docs.found import between_marks, found_in
 from docs.real_scale_reading import reading
 from experiments.claims import table as claims
 from experiments.lab.experiment import Summary
-from experiments.lab.intervals import Interval
 from experiments.real_scale import figure, stored, summary, tables
 from experiments.real_scale.arms import TUNED, UPDATING
 from experiments.real_scale.conditions import CONDITIONS
-from experiments.real_scale.judging import differences
-from experiments.real_scale.rules import LEAST_SEEDS, MEASURES, Rule
+from experiments.real_scale.rules import LEAST_SEEDS, MEASURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,17 +67,6 @@ def updated(text: str, arms: "pd.DataFrame", about: dict[str, Any]) -> str:
     return between_marks(text, blocks)
 
 
-def between_marks(text: str, blocks: dict[str, str]) -> str:
-    """A text with the content of each block between the marks of its name."""
-    for name, content in blocks.items():
-        begin, end = (f"<!-- {word} {name} -->\n" for word in ("begin", "end"))
-        between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        text, number = between.subn(lambda _, new=f"{begin}\n{content}\n\n{end}": new, text)
-        if number != 1:
-            raise ValueError(f"Expected one place for {name} in the page. Received: {number}")
-    return text
-
-
 def answer(arms: "pd.DataFrame", page: str = "") -> str:
     """The sentences whose arms have run, each with a link to its table.
 
@@ -106,23 +95,6 @@ def judged(arms: "pd.DataFrame") -> str:
     missing = dict.fromkeys(each.rule.claim for each in found if not each.differences)
     rest = f"\nNot measured yet: {' '.join(missing)}" if missing else ""
     return claims.markdown(table, heading="###") + rest
-
-
-def found_in(arms: "pd.DataFrame", condition: str, arm: str, reference: str, measure: str) -> str:
-    """A difference in words, with its interval, test images and seeds."""
-    change = differences(arms, Rule("", arm, reference, (measure,)), measure)[condition]
-    low, high = change.low, change.high
-    numbers = f"{_images(arms, condition, change):,} test images, {change.seeds} seeds"
-    if low <= 0 <= high:
-        return f"not shown to be better or worse (**{change.text()}** points; {numbers})"
-    near, far = sorted((abs(low), abs(high)))
-    word = "better" if low > 0 else "worse"
-    return f"**{abs(change.mean):.1f} points {word}** [{near:.1f}, {far:.1f}] ({numbers})"
-
-
-def _images(arms: "pd.DataFrame", condition: str, change: Interval) -> int:
-    """The test images of all seeds that a difference is of, which are disjoint."""
-    return change.seeds * int(arms[arms.condition == condition].test_images.iloc[0])
 
 
 def accuracies(arms: "pd.DataFrame") -> str:
@@ -181,6 +153,7 @@ def main(work_dirs: list[Path]) -> None:
     arms, about = stored.read()
     PAGE.write_text(updated(PAGE.read_text(), arms, about))
     README.write_text(between_marks(README.read_text(), {"answer": answer(arms, README_LINK)}))
+    guide_page.write(arms)
     buffer = io.BytesIO()
     figure.crossover(arms).savefig(buffer, format="png", dpi=110)
     FIGURE.write_bytes(buffer.getvalue())

@@ -15,7 +15,7 @@ from tfbn.utils.pipes import reader_may_leave
 from tfbn.utils.quiet import load_tensorflow
 from tfbn.utils.validation import InputError
 
-from . import executor, options, plan
+from . import executor, options, plan, trackers
 from . import flags as config_flags
 from .dispatch import FailedRunsError
 from .experiment import Cell, Collection, Experiment, Question, Summary
@@ -96,6 +96,7 @@ def answer(experiment: Question, config: Any) -> tuple[Summary, Path]:
     Returns:
         What the results say, and the report's path.
     """
+    trackers.check(config)
     check(experiment, config)
     executor.check(config)
     return _answered(experiment, config)
@@ -130,6 +131,9 @@ def _answered(experiment: Question, config: Any, is_part: bool = False) -> tuple
 
         text(folder / "runs", "verdict", "\n".join(f"* {line}" for line in summary.findings))
         print(f"TensorBoard: tensorboard --logdir {folder / 'runs'}")
+    if not is_part:
+        for line in trackers.send(experiment, config, summary, results, path):
+            print(line)
     if config.open_report:
         webbrowser.open(path.absolute().as_uri())
     if failures:

@@ -14,7 +14,9 @@
 
 from collections.abc import Mapping
 
-from .differences import difference_of_differences, holm
+from tfbn.utils.paired import corrected
+
+from .differences import difference_of_differences
 from .intervals import LEAST_SEEDS, Interval
 
 LEVEL = 0.05
@@ -40,8 +42,10 @@ def decided(changes: Mapping[str, Interval], margin: float | None = None) -> dic
     {'few images': 'above', 'many': 'equivalent'}
     """
     counted = {name: each for name, each in changes.items() if each.seeds >= LEAST_SEEDS}
-    unlike = holm({name: each.p_value() for name, each in counted.items()})
-    alike = {} if margin is None else holm({name: each.p_beyond(margin) for name, each in counted.items()})
+    unlike = corrected({name: each.p_value() for name, each in counted.items()})
+    alike = (
+        {} if margin is None else corrected({name: each.p_beyond(margin) for name, each in counted.items()})
+    )
     found = dict.fromkeys(changes, NOT_DECIDED)
     for name, each in counted.items():
         if unlike[name] < LEVEL:
@@ -89,8 +93,8 @@ def _interact(changes: Mapping[str, Interval], decisions: Mapping[str, str]) -> 
     others = [changes[name] for name, decision in decisions.items() if decision != ABOVE]
     pairs = {(i, k): _between(one, other) for i, one in enumerate(above) for k, other in enumerate(others)}
     tested = {pair: each for pair, each in pairs.items() if each is not None}
-    corrected = holm({pair: each.p_value() for pair, each in tested.items()})
-    return any(corrected[pair] < LEVEL and tested[pair].mean > 0 for pair in tested)
+    adjusted = corrected({pair: each.p_value() for pair, each in tested.items()})
+    return any(adjusted[pair] < LEVEL and tested[pair].mean > 0 for pair in tested)
 
 
 def _between(one: Interval, other: Interval) -> Interval | None:

@@ -1,12 +1,12 @@
-"""Differences of two arms, paired by seed, and p values corrected for being several.
+"""Differences of two arms, paired by seed.
 
 No interval of accuracies is narrower than the binomial noise of the test images: a few seeds
 that happen to agree would otherwise claim more than their images can show.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,6 @@ from .intervals import Interval, interval
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Key = TypeVar("Key")
 
 POINTS = (-100.0, 100.0)  # what a difference of two percentages can be
 MOST_IMAGES = 10_000  # that `fewest_images` looks for
@@ -128,21 +126,3 @@ def difference_of_differences(first: Interval, second: Interval, changes: "Seque
     """
     bounds = first.bounds[0] - second.bounds[1], first.bounds[1] - second.bounds[0]
     return interval(changes, noise=math.hypot(first.error, second.error), bounds=bounds)
-
-
-def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
-    """P values corrected for being several: Holm, 1979, "A simple sequentially rejective test".
-
-    The i-th smallest of m is multiplied by `m - i + 1`, is at most 1, and at least as large as
-    the one before.
-
-    Example:
-
-    >>> holm({"a": 0.01, "b": 0.04, "c": 0.03})
-    {'a': 0.03, 'b': 0.06, 'c': 0.06}
-    """
-    corrected, highest = {}, 0.0
-    for rank, key in enumerate(sorted(p_values, key=lambda each: p_values[each])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[key]))
-        corrected[key] = highest
-    return {key: corrected[key] for key in p_values}

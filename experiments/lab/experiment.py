@@ -36,6 +36,8 @@ class RunConfig:
     )
     dry_run: bool = option(False, "Say how many runs there are and how long they would take, and stop.")
     open_report: bool = option(False, "Open the report in the web browser at the end.")
+    mlflow: bool = option(False, "Log options, measurements and the report to MLflow at the end.")
+    wandb: bool = option(False, "Log options, measurements and the report to Weights & Biases at the end.")
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -147,6 +149,11 @@ class Later:
         return getattr(importlib.import_module(self.module, self.package), self.name)(*args)
 
 
+def no_more(config: Any, results: "pd.DataFrame", folder: Path) -> list[Cell]:
+    """Most experiments know all their runs from the start."""
+    return []
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Question:
     """What every binary has: a question, options and a summary.
@@ -184,12 +191,15 @@ class Experiment(Question):
         tables: Tables that a run may leave in its folder as `<name>.parquet`; those of
             all runs are put together into one file of that name in the work folder, with
             the columns condition, arm and seed in front.
+        more: Runs to add to those that are finished, asked again until there are none. It gets what
+            `summarize` gets, and must depend on that alone, so that a study can go on.
     """
 
     cells: Callable[[Any], list[Cell]]
     run: Callable[[Any, Cell, Path], dict[str, float]]
     metrics: tuple[str, ...] = ()
     tables: tuple[str, ...] = ("drift",)
+    more: "Callable[[Any, pd.DataFrame, Path], list[Cell]]" = no_more
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfbn.utils.paired import half_width, standard_error, tail
+
 if TYPE_CHECKING:
     import pandas as pd
 
-CONFIDENCE = 0.95
 LEAST_SEEDS = 4  # fewer decide nothing
 EVERYTHING = (-math.inf, math.inf)
 
@@ -76,11 +77,7 @@ class Interval:
         return f"{mean} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
 
     def _half(self) -> float:
-        from scipy import stats
-
-        if self.seeds < 2:
-            return math.nan
-        return float(stats.t.ppf((1 + CONFIDENCE) / 2, self.seeds - 1)) * self.error
+        return half_width(self.error, self.seeds)
 
     def _clipped(self, end: float) -> float:
         return end if math.isnan(end) else min(max(end, self.bounds[0]), self.bounds[1])
@@ -96,13 +93,7 @@ class Interval:
 
     def _tail(self, distance: float) -> float:
         """The probability of a mean at least this far above its expectation."""
-        from scipy import stats
-
-        if self.seeds < 2:
-            return math.nan
-        if not self.error:
-            return 0.0 if distance > 0 else 1.0
-        return float(stats.t.sf(distance / self.error, self.seeds - 1))
+        return tail(distance, self.error, self.seeds)
 
 
 def interval(
@@ -128,7 +119,7 @@ def interval(
     values = np.asarray(values, np.float64)
     n, mean = len(values), float(np.mean(values))
     agree = int(np.sum(np.sign(values) == np.sign(mean))) if mean else 0
-    error = max(float(np.std(values, ddof=1)) / math.sqrt(n), noise) if n > 1 else math.nan
+    error = standard_error(values, noise)
     by_seed = tuple(zip(range(n) if seeds is None else seeds, values.tolist(), strict=True))
     return Interval(mean, error, n, agree, bounds, by_seed)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .experiment import Collection, Experiment, Question
+from .experiment import Collection, Experiment, Question, no_more
 from .store import Store, folder_of
 
 
@@ -25,10 +25,12 @@ def describe(experiment: Question, config: Any) -> str:
     missing = [cell for cell in cells if store.result(cell) is None]
     lines = [
         f"{experiment.name}: {len(cells)} runs in {folder}",
-        f"  {len(dict.fromkeys(c.condition for c in cells))} conditions x "
-        f"{len(dict.fromkeys(c.arm for c in cells))} arms x {config.seeds} seeds",
+        f"  {len({c.condition for c in cells})} conditions x {len({c.arm for c in cells})} arms x "
+        f"{len({c.seed for c in cells})} seeds",
         f"  stored: {len(rows)}, to do: {len(missing)}",
     ]
+    if experiment.more is not no_more:
+        lines.append(f"  up to {config.seeds} seeds: what these give decides which arms go on")
     return "\n".join([*lines, f"  time: {_time(rows, [cell.arm for cell in missing], config)}"])
 
 

@@ -51,7 +51,7 @@ def by_arm(results: "pd.DataFrame", metrics: dict[str, str], arms: Sequence[str]
     for axis, condition in zip(axes[0], conditions, strict=True):
         part = results[results.condition == condition]
         for i, (metric, label) in enumerate(metrics.items()):
-            style = {"color": COLORS[i], "marker": MARKERS[i]}
+            style = {"color": COLORS[i], "marker": MARKERS[i], "clip_on": False}
             for row, arm in enumerate(arms):
                 values = part[part.arm == arm][metric].dropna()
                 height = np.full(len(values), row + offsets[i])
@@ -64,7 +64,7 @@ def by_arm(results: "pd.DataFrame", metrics: dict[str, str], arms: Sequence[str]
         axis.set_xlabel(unit)
         axis.set_yticks(range(len(arms)), arms)
     axes[0][0].set_ylabel("arm")
-    axes[0][0].invert_yaxis()
+    axes[0][0].set_ylim(len(arms) - 0.5, -0.5)
     figure.legend(
         *axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(metrics), frameon=False
     )

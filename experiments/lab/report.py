@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tfbn.utils import glossary
 from tfbn.utils.files import written_whole
 
 from .experiment import Question, Summary
@@ -58,12 +59,14 @@ def to_html(experiment: Question, config: Any, summary: Summary, folder: Path) -
     for title, _, picture in pictures:
         with written_whole(folder / "figures" / f"{_file_name(title)}.png") as temporary:
             temporary.write_bytes(picture)
+    links = {each.source: each.url for each in summary.claims if each.url}
     text = environment.get_template("report.html").render(
         experiment=experiment,
         summary=summary,
         options=dataclasses.asdict(config),
         manifest=manifest_of(experiment.name, config),
-        tables=[(title, _rows(frame)) for title, frame in _tables(summary)],
+        words=glossary.WORDS,
+        tables=[(title, _rows(frame, links)) for title, frame in _tables(summary)],
         figures=[
             (title, caption, base64.b64encode(picture).decode()) for title, caption, picture in pictures
         ],
@@ -75,17 +78,34 @@ def to_html(experiment: Question, config: Any, summary: Summary, folder: Path) -
 
 
 def _tables(summary: Summary) -> list[tuple[str, pd.DataFrame]]:
+    """The tables, with the claims as one that fits a page."""
     if not summary.claims:
         return summary.tables
-    shown = pd.DataFrame(summary.claims)[["claim", "measured", "verdict", "why", "source"]]
-    return [*summary.tables, ("Claims", shown)]
+    rows = [
+        {
+            "claim": each.claim,
+            "measured": each.measured,
+            "verdict": each.verdict,
+            "why": each.why,
+            "source": f"{each.source}: “{each.quote}”" if each.quote else each.source,
+        }
+        for each in summary.claims
+    ]
+    return [*summary.tables, ("Claims", pd.DataFrame(rows))]
 
 
-def _rows(frame: pd.DataFrame) -> dict[str, Any]:
+def _rows(frame: pd.DataFrame, links: dict[str, str]) -> dict[str, Any]:
+    """Cells with how they are set, and where they lead, if anywhere."""
     kinds = [_kind(frame[column]) for column in frame.columns]
     return {
         "columns": list(zip(frame.columns, kinds, strict=True)),
-        "rows": [list(zip(row, kinds, strict=True)) for row in frame.astype(str).to_numpy()],
+        "rows": [
+            [
+                (value, kind, links.get(value.partition(": “")[0]))
+                for value, kind in zip(row, kinds, strict=True)
+            ]
+            for row in frame.astype(str).to_numpy()
+        ],
     }
 
 

@@ -19,7 +19,7 @@ def run(experiment: Experiment, config: RunConfig, folder: Path) -> pd.DataFrame
         folder: The work folder.
 
     Returns:
-        The results in the order of `experiment.cells(config)`; also written to
+        The results in the order of `experiment.cells(config)`, then of what it adds; also written to
         `results.parquet`, and the runs' own tables (as `drift`) to a file each.
 
     Raises:
@@ -31,11 +31,16 @@ def run(experiment: Experiment, config: RunConfig, folder: Path) -> pd.DataFrame
     store = Store(folder)
     store.check(experiment.name, config)
     with store.opened(experiment.name, config):
+        rows: dict[Cell, Any] = {}
         cells = experiment.cells(config)
-        rows = {cell: store.result(cell) for cell in cells}
-        missing = [cell for cell in cells if rows[cell] is None]
-        rows |= dispatch.run_all(experiment, config, store, missing, done=len(cells) - len(missing))
-        return _write_tables(experiment, store, {cell: rows[cell] for cell in cells})
+        while True:
+            rows |= {cell: store.result(cell) for cell in cells}
+            missing = [cell for cell in cells if rows[cell] is None]
+            rows |= dispatch.run_all(experiment, config, store, missing, done=len(rows) - len(missing))
+            results = _write_tables(experiment, store, rows)
+            cells = [cell for cell in experiment.more(config, results, folder) if cell not in rows]
+            if not cells:
+                return results
 
 
 def _write_tables(experiment: Experiment, store: Store, rows: dict[Cell, Any]) -> pd.DataFrame:

@@ -179,4 +179,4 @@ def _shifted(moved: shifts.Shift, images: Any, seed: int) -> Any:
         each = [moved.apply(image[None], [seed, row]) for image, row in zip(batch, rows, strict=True)]
         return np.concatenate(each) if each else batch
 
-    return Stream(images.files, images.form, change)
+    return images.changed_at(change)

@@ -13,6 +13,7 @@ from . import training
 from .data import Split
 
 HEAD = "head"  # the name of the layer that all arms share and train
+Outputs = tuple[tuple[Any, Any], tuple[Any, Any]]
 
 
 def accuracies(model: Any, split: Split, batch_size: int, fit_by_batch: bool) -> dict[str, float]:
@@ -27,6 +28,12 @@ def accuracies(model: Any, split: Split, batch_size: int, fit_by_batch: bool) ->
         batch_size: Images in a batch, over which batch statistics are taken.
         fit_by_batch: Whether `fit` normalizes by the batch.
     """
+    inference, batch = both_modes(model, split, batch_size)
+    return of_outputs(inference, batch, split, fit_by_batch)
+
+
+def both_modes(model: Any, split: Split, batch_size: int) -> tuple[Outputs, Outputs]:
+    """(features, logits) of the training and of the test images: in inference mode, and by batches."""
     both = keras.Model(model.input, [model.get_layer(HEAD).input, model.output])
 
     def outputs(x: Any) -> Any:
@@ -34,7 +41,18 @@ def accuracies(model: Any, split: Split, batch_size: int, fit_by_batch: bool) ->
 
     inference = outputs(split.train_x), outputs(split.test_x)
     with tfbn.batch_statistics(both):
-        batch = outputs(split.train_x), outputs(split.test_x)
+        return inference, (outputs(split.train_x), outputs(split.test_x))
+
+
+def of_outputs(inference: Outputs, batch: Outputs, split: Split, fit_by_batch: bool) -> dict[str, float]:
+    """The accuracies that `accuracies` gives, from what the model gave.
+
+    Args:
+        inference: (features, logits) of the training images and of the test images in inference mode.
+        batch: Likewise, normalized by batches.
+        split: The images' labels.
+        fit_by_batch: Whether `fit` normalizes by the batch.
+    """
     fit_sees = batch if fit_by_batch else inference
     return {
         "train_accuracy": accuracy(inference[0][1], split.train_y),
@@ -47,12 +65,17 @@ def accuracies(model: Any, split: Split, batch_size: int, fit_by_batch: bool) ->
 
 def converged_head(train_x: Any, train_y: Any, test_x: Any, test_y: Any) -> float:
     """Test accuracy of logistic regression on standardized features, trained to convergence."""
+    return float(right_when_converged(train_x, train_y, test_x, test_y).mean())
+
+
+def right_when_converged(train_x: Any, train_y: Any, test_x: Any, test_y: Any) -> Any:
+    """Whether that head is right, for each test image."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     head = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
-    return float(head.fit(train_x, train_y).score(test_x, test_y))
+    return head.fit(train_x, train_y).predict(test_x) == test_y
 
 
 def statistics_and_affine(model: Any) -> dict[str, list[Any]]:

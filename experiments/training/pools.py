@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfbn.datasets import Form, Images, Listing, Stream, builder, list_folder, load
-from tfbn.datasets.folder import read, recognized
+from tfbn.datasets.folder import StreamFromDisk, read, recognized
 from tfbn.utils.validation import InputError
 
 # Runs draw from at most this many images of a TFDS data set.
@@ -157,12 +157,30 @@ def _of_dataset(source: Source, form: Form) -> Pool:
         images = load(source.dataset, download=source.download, limit=POOL, **form_of)
         return _of_images(images)
 
-    def get(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        drawn = load(source.dataset, download=source.download, positions=rows, **form_of)
+    def part(rows: np.ndarray) -> Images:
+        return load(source.dataset, download=source.download, positions=rows, **form_of)
+
+    def get(rows: np.ndarray) -> tuple[Any, np.ndarray]:
+        if source.bytes_of(len(rows)) > IN_MEMORY:
+            return _on_disk(source, rows, part)
+        drawn = part(rows)
         return drawn.images, drawn.labels
 
     one = load(source.dataset, download=source.download, limit=1, **form_of)
     return Pool(one.class_names, total, get)
+
+
+def _on_disk(
+    source: Source, rows: np.ndarray, part: Callable[[np.ndarray], Images]
+) -> tuple[StreamFromDisk, np.ndarray]:
+    """Drawn images that are too many for memory: read in parts, and kept in a file."""
+    stream, labels = StreamFromDisk(len(rows), source.form), np.zeros(len(rows), np.int64)
+    step = max(1, IN_MEMORY // source.bytes_of(1))
+    for start in range(0, len(rows), step):
+        drawn = part(rows[start : start + step])
+        stream.fill(start, drawn.images)
+        labels[start : start + step] = drawn.labels
+    return stream, labels
 
 
 def _of_images(images: Images) -> Pool:

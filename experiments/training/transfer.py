@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,14 @@ def check_arm(config: ArmConfig) -> None:
     check(config)
 
 
-def run_arm(config: ArmConfig, arm: Arm, shift: str, seed: int, folder: Path) -> dict[str, float]:
+def run_arm(
+    config: ArmConfig,
+    arm: Arm,
+    shift: str,
+    seed: int,
+    folder: Path,
+    judge: Callable[..., dict[str, float]] = evaluation.accuracies,
+) -> dict[str, float]:
     """Trains and evaluates one arm; returns its measurements.
 
     Accuracies are shares of images, "batch" ones with every BatchNorm normalizing by
@@ -86,7 +94,7 @@ def run_arm(config: ArmConfig, arm: Arm, shift: str, seed: int, folder: Path) ->
     measurements = {"fit_seconds": time.perf_counter() - started, "fit_accuracy": fit_accuracy}
     measurements["frozen_part_computed_once"] = float(trained is not model)
     measurements["trained_parameters"] = training.trained_parameters(model)
-    measurements |= evaluation.accuracies(model, split, config.batch_size, fit_by_batch=_by_batch(arm))
+    measurements |= judge(model, split, config.batch_size, fit_by_batch=_by_batch(arm))
     measurements |= evaluation.moved(before, evaluation.statistics_and_affine(model))
     measurements |= evaluation.last_drift(folder)
     results = {name: measurements[name] for name in FOR_TENSORBOARD}

@@ -1,5 +1,7 @@
 """What an audit says for a batch size and a number of steps."""
 
+import pathlib
+
 import keras
 import pytest
 
@@ -69,3 +71,10 @@ def test_nothing_is_said_that_was_not_asked():
         tfbn.audit(network(), steps=0)
     text = str(tfbn.audit(network(), batch_size=16, steps=310))
     assert "(1 -\n  momentum^steps)" in text or "momentum^steps" in text
+
+
+def test_the_guide_is_named_and_exists():
+    root = pathlib.Path(__file__).parents[2]
+    last = tfbn.audit(network(), batch_size=8).advice[-1]
+    assert last.endswith("/docs/guide.md")
+    assert (root / "docs" / "guide.md").is_file()

@@ -49,10 +49,10 @@ def test_statistics_that_lose_everything_are_replaced(rng):
 
 
 def test_statistics_that_keep_what_the_targets_lose_stay(rng):
-    x, y = values(rng, -2, 0)
+    x, y = values(rng, -2, 0, n=480)
     x[::3] += 8  # so the mean lies above both classes
     y = np.where(np.arange(len(y)) % 3 == 0, 1, y)
-    found = ask(network(-9.0, 1.0), x, y)
+    found = ask(network(-9.0, 1.0), x, y, repeats=5)
     assert found.recommendation == "inference"
     difference = found.table.set_index("option").difference
     assert difference["recalibrated"] < -10
@@ -183,14 +183,14 @@ def repeats(rng, n=40, worth=None, **shares):
 
 @pytest.mark.parametrize("better", NAMES[1:])
 def test_what_is_better_is_recommended_with_its_code(better, rng):
-    found = decided(repeats(rng, inference=0.3, **{better: 0.95}), "mine", 2, 1.0)
+    found = decided(repeats(rng, inference=0.3, **{better: 0.95}), 2, 1.0)
     assert found.recommendation == better
     assert "tfbn.freeze" in found.code[-1]
     assert ("recalibrate" in found.code[0]) == (better not in ("inference", "batch"))
 
 
 def test_what_only_looked_better_is_not_recommended(rng):
-    found = decided(repeats(rng, worth={"batch": 0.9}, batch=0.5), "mine", 2, 1.0)
+    found = decided(repeats(rng, worth={"batch": 0.9}, batch=0.5), 2, 1.0)
     assert found.recommendation == "inference"
     assert "No difference that these data can show" in str(found)
 
@@ -200,7 +200,7 @@ def test_chance_is_recommended_in_one_of_forty_at_most(rng):
     picks = []
     for _ in range(200):
         worth = {name: rng.random() for name in NAMES}
-        picks.append(decided(repeats(rng, worth=worth), "mine", 2, 1.0).recommendation != "inference")
+        picks.append(decided(repeats(rng, worth=worth), 2, 1.0).recommendation != "inference")
     assert np.mean(picks) <= 0.05
 
 
@@ -223,7 +223,7 @@ def test_an_interval_is_never_narrower_than_the_number_of_images_allows():
     one_better = [np.eye(60, dtype=int)[0]] * 2  # the same image in both repeats
     found = paired.difference(one_better)
     assert found.low <= 0 < found.mean < found.high
-    assert found.high - found.low >= 2 * paired.binomial_half_width(np.concatenate(one_better))
+    assert found.high - found.low >= 2 * 1.96 * paired.error_of_images(np.concatenate(one_better))
     same = paired.difference([np.zeros(30)] * 3)
     assert same.low < 0 < same.high
     assert same.p_value == 1
@@ -235,11 +235,11 @@ def test_intervals_are_clipped_to_what_is_possible():
     assert paired.difference([-np.ones(4), -np.ones(4), np.zeros(4)]).low == -1
 
 
-def test_binomial_width_is_agresti_and_mins():
+def test_the_error_of_images_is_agresti_and_mins():
     differences = np.array([1] * 7 + [-1] * 3 + [0] * 40)
     n, b, c = 52, 7.5, 3.5
-    expected = 1.959964 * np.sqrt(b / n + c / n - (b / n - c / n) ** 2) / np.sqrt(n)
-    assert paired.binomial_half_width(differences) == pytest.approx(expected, rel=1e-6)
+    expected = np.sqrt(b / n + c / n - (b / n - c / n) ** 2) / np.sqrt(n)
+    assert paired.error_of_images(differences) == pytest.approx(expected, rel=1e-6)
 
 
 def test_holm_widens_by_rank():
@@ -252,3 +252,35 @@ def test_holm_widens_by_rank():
     assert found["unclear"] == paired.difference(unclear, 0.95)
     both = paired.holm({"a": unclear, "b": unclear})
     assert both["a"] == both["b"] == paired.difference(unclear, 1 - 0.05 / 2)
+
+
+def test_the_lab_has_the_same_kind_of_interval(rng):
+    """Where the images do not matter, an interval over seeds is that of `difference`."""
+    from experiments.lab.intervals import interval
+
+    repeats = [
+        rng.choice([-1, 0, 1], p=p, size=400) for p in ([0.0, 0.2, 0.8], [0.6, 0.4, 0.0], [0.1, 0.8, 0.1])
+    ]
+    means = np.array([each.mean() for each in repeats])
+    found, labs = (
+        paired.difference(repeats),
+        interval(means, noise=paired.error_of_images(np.concatenate(repeats))),
+    )
+    assert (found.mean, found.low) == pytest.approx((labs.mean, max(-1, labs.low)))
+    assert found.p_value == pytest.approx(labs.p_value())
+
+
+def test_an_option_that_stopped_early_is_compared_where_it_ran(rng):
+    tried = repeats(rng, inference=0.3, batch=0.95)
+    full, stopped = tried * 2, [(dict(worth), dict(where)) for worth, where in tried * 2]
+    for worth, where in stopped[3:]:
+        del worth["recalibrated"], where["recalibrated"]
+    found = decided(stopped, 2, 1.0)
+    assert found.recommendation == decided(full, 2, 1.0).recommendation == "batch"
+    own = {row.name: row for row in found.tried}
+    assert own["recalibrated"].difference.mean == pytest.approx(
+        np.mean(np.concatenate([r["recalibrated"] * 1 - r["inference"] for _, r in tried]))
+    )
+    assert own["recalibrated"].difference.high - own["recalibrated"].difference.low > (
+        own["blend_0.5"].difference.high - own["blend_0.5"].difference.low
+    )

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.lab.differences import difference, difference_of_differences, holm
+from experiments.lab.differences import difference, difference_of_differences
 from experiments.lab.intervals import Interval
+from tfbn.utils.paired import corrected
 
 
 def test_where_seeds_spread_it_is_student_s(rng):
@@ -72,7 +73,7 @@ def test_a_difference_of_differences_has_the_noise_of_both():
 
 def test_holm_agrees_with_its_definition(rng):
     p_values = dict(enumerate(rng.uniform(0, 0.2, 7)))
-    found = holm(p_values)
+    found = corrected(p_values)
     order = sorted(p_values, key=p_values.get)
     for level in (0.01, 0.05, 0.1, 0.3):
         rejected = set()
@@ -82,4 +83,4 @@ def test_holm_agrees_with_its_definition(rng):
             rejected.add(key)
         assert {key for key, p in found.items() if p <= level} == rejected
     assert list(found) == list(p_values)
-    assert holm({}) == {}
+    assert corrected({}) == {}

@@ -1,5 +1,6 @@
 """Advice of an audit for a batch size and a number of steps: how far statistics will move, what to try."""
 
+import importlib.metadata
 import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from tfbn.auditing.table import Row
 
 ARRIVED = 0.95  # of the way to the target's statistics; less leaves fit and predict apart
+GUIDE = "docs/guide.md"
 MANY = 8 * FEW  # values per channel; the batch's mean is then off by a tenth of a standard deviation
 
 
@@ -30,6 +32,16 @@ def advice(facts: Sequence[Facts], rows: Sequence["Row"], steps: int | None) -> 
     yield from _momentum(facts, rows, steps)
     yield from _smallest(facts, rows)
     yield from _dead(facts)
+    yield f"What to do in which situation, with numbers: {_guide()}"
+
+
+def _guide() -> str:
+    """The page's address as the package names its project's; in a bare checkout, its path there."""
+    try:
+        about = importlib.metadata.metadata("tfbn")
+    except importlib.metadata.PackageNotFoundError:
+        return GUIDE
+    return f"{about['Home-page']}/blob/main/{GUIDE}" if "Home-page" in about else GUIDE
 
 
 def _momentum(facts: Sequence[Facts], rows: Sequence["Row"], steps: int | None) -> Iterator[str]:

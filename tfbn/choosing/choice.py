@@ -1,18 +1,32 @@
 """The answer of `tfbn.choose`: a recommendation, the table behind it, and why."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from tfbn.choosing.options import FIRST, OPTIONS
+from tfbn.choosing.options import OPTIONS
 from tfbn.utils.paired import Difference, difference, holm
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _CLOSE = 0.005  # options within half a point of the best are as good as it
+Repeat = tuple[Mapping[str, float], Mapping[str, np.ndarray]]
+
+
+class Named(Protocol):
+    """What can be recommended."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def says(self) -> str: ...
+
+    @property
+    def code(self) -> tuple[str, ...]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +89,8 @@ class Choice:
 
     def __str__(self) -> str:
         width = max(len(tried.name) for tried in self.tried)
-        head = f"{'':{width}}  accuracy  difference to {FIRST.name} in points, 95 %"
+        first = self.tried[0].name
+        head = f"{'':{width}}  accuracy  difference to {first} in points, 95 %"
         lines = [f"Recommended: {self.recommendation}", *(f"  {line}" for line in self.code), "", head]
         for tried in self.tried:
             apart = "" if tried.difference is None else str(tried.difference)
@@ -90,51 +105,47 @@ class Choice:
 
 
 def decided(
-    repeats: Sequence[tuple[dict[str, float], dict[str, np.ndarray]]],
-    model: str,
-    classes: int,
-    seconds: float,
+    repeats: Sequence[Repeat], classes: int, seconds: float, options: Sequence[Named] = OPTIONS
 ) -> Choice:
     """The recommendation that follows from what was tried.
 
     Args:
         repeats: For each: what each option is worth by the images to choose by, and
-            whether it was right on each of the images to try on.
-        model: The model's name.
+            whether it was right on each of the images to try on. The first option is in
+            every repeat, the others in two at least.
         classes: How many there were.
         seconds: What it took.
+        options: What was tried, the first of them what the others have to beat; of those that are
+            as good as the best, the one that comes first is chosen.
 
     Example:
 
     >>> better = np.arange(40) % 4 > 0
     >>> repeat = {o.name: 0.5 + 0.25 * (o.name == "batch") for o in OPTIONS}
     >>> tried = {o.name: better if o.name == "batch" else np.zeros(40, bool) for o in OPTIONS}
-    >>> decided([(repeat, tried)] * 3, "mine", 2, 1.0).recommendation
+    >>> decided([(repeat, tried)] * 3, 2, 1.0).recommendation
     'batch'
     """
+    first, names = options[0].name, [option.name for option in options]
     apart = {
-        option.name: [_minus(tried[option.name], tried[FIRST.name]) for _, tried in repeats]
-        for option in OPTIONS
-        if option is not FIRST
+        name: [_minus(tried[name], tried[first]) for _, tried in repeats if name in tried]
+        for name in names[1:]
     }
     widened = holm(apart)
-    picks = [_best(worth) for worth, _ in repeats]
-    nothing = np.zeros
+    picks = [_best(worth, names) for worth, _ in repeats]
     procedure = difference(
-        [
-            apart[pick][k] if pick != FIRST.name else nothing(len(repeats[k][1][pick]))
-            for k, pick in enumerate(picks)
-        ]
+        [_minus(tried[pick], tried[first]) for pick, (_, tried) in zip(picks, repeats, strict=True)]
     )
-    worth = {o.name: float(np.mean([worth[o.name] for worth, _ in repeats])) for o in OPTIONS}
+    every = {name: [each for each in repeats if name in each[1]] for name in names}
+    worth = {name: float(np.mean([w[name] for w, _ in every[name]])) for name in names}
     found = (
-        _best({name: worth[name] for name in set(picks) - {FIRST.name}}) if procedure.sign > 0 else FIRST.name
+        _best({name: worth[name] for name in set(picks) - {first}}, names) if procedure.sign > 0 else first
     )
-    every = {o.name: np.concatenate([tried[o.name] for _, tried in repeats]) for o in OPTIONS}
-    rows = tuple(Tried(o.name, o.says, float(every[o.name].mean()), widened.get(o.name)) for o in OPTIONS)
-    code = next(option.code for option in OPTIONS if option.name == found)
-    images = len(every[FIRST.name])
-    reasons = tuple(_reasons(found, procedure, widened, picks, images, classes))
+    right = {name: np.concatenate([tried[name] for _, tried in every[name]]) for name in names}
+    rows = tuple(Tried(o.name, o.says, float(right[o.name].mean()), widened.get(o.name)) for o in options)
+    code = next(option.code for option in options if option.name == found)
+    images = len(right[first])
+    reasons = tuple(_reasons(found, first, procedure, widened, picks, images, classes))
     return Choice(found, code, reasons, rows, procedure, images, len(repeats), seconds)
 
 
@@ -142,14 +153,15 @@ def _minus(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return one.astype(int) - other.astype(int)
 
 
-def _best(worth: dict[str, float]) -> str:
-    """The best option; of those as good as it, the one that comes first in `OPTIONS`."""
+def _best(worth: Mapping[str, float], names: Sequence[str]) -> str:
+    """The best option; of those as good as it, the one that is named first."""
     best = max(worth.values())
-    return next(o.name for o in OPTIONS if worth.get(o.name, -1.0) >= best - _CLOSE)
+    return next(name for name in names if worth.get(name, -1.0) >= best - _CLOSE)
 
 
 def _reasons(
     found: str,
+    first: str,
     procedure: Difference,
     widened: dict[str, Difference],
     picks: list[str],
@@ -157,22 +169,22 @@ def _reasons(
     classes: int,
 ) -> list[str]:
     worse = [name for name, each in widened.items() if each.sign < 0]
-    if found != FIRST.name:
+    if found != first:
         said = [
             f"On images that had no say in the choice, what was chosen is {procedure} points better than "
-            f"{FIRST.name}."
+            f"{first}."
         ]
     elif len(worse) == len(widened):
         said = ["All others are worse."]
     else:
         said = [
             f"No difference that these data can show: what was chosen is {procedure} points from "
-            f"{FIRST.name} on images that had no say in the choice."
+            f"{first} on images that had no say in the choice."
         ]
     if len(set(picks)) > 1:
         said.append(f"The parts chose differently ({', '.join(picks)}).")
     if worse and len(worse) < len(widened):
-        said.append(f"Worse than {FIRST.name}: {', '.join(worse)}.")
+        said.append(f"Worse than {first}: {', '.join(worse)}.")
     if images < 20 * classes:
         said.append(f"{images} images of {classes} classes are few: only large differences can show.")
     return said

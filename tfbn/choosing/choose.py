@@ -44,11 +44,11 @@ def choose(
     A mode is recommended if choosing it beats inference mode on those images: the interval
     of the paired difference excludes zero. Else it is `"inference"`, with the words that
     these data show no difference, or that all others are worse. Intervals are 95 %,
-    Student's t over the repeats or what the number of images allows, whichever is wider;
-    those of single modes are widened for their number (Holm).
+    Student's t over the parts, with a standard error that is never less than what the number
+    of images allows; those of single modes are widened for their number (Holm).
 
     Short trainings can disagree with converged heads, since they also measure how fast a
-    head learns; `python -m experiments.choose --train` runs them.
+    head learns; `tfbn choose FILE --data_dir=... --train` runs them, too.
 
     Args:
         model: A built Functional or Sequential model, with or without its head. It is
@@ -85,9 +85,7 @@ def choose(
     passes = _Passes(2 + (len(OPTIONS) - 2) * repeats, len(rows), verbose)
     features = _features(network, _Drawn(x, rows), parts, batch_size, passes)
     tried = [_tried(labels, parts, k, features(k), seed) for k in range(repeats)]
-    return decided(
-        tried, model=model.name, classes=len(np.unique(labels)), seconds=time.perf_counter() - started
-    )
+    return decided(tried, classes=len(np.unique(labels)), seconds=time.perf_counter() - started)
 
 
 def _checked(

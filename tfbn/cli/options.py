@@ -85,7 +85,7 @@ OPTIONS = {
         Option(
             "share", "training", 1.0, "Share of the images' statistics; the rest stays the network's own."
         ),
-        Option("train", "training", False, "Also run short paired trainings, and compare."),
+        Option("train", "training", False, "Also run short paired trainings, raced, and recommend by them."),
         Option("repeats", "running", 5, "In how many parts the images are divided; at least 3."),
         Option("seed", "running", 0, "Decides what is drawn."),
         Option("output", "running", "", "File to write, ending in .keras.", short="o"),
@@ -141,12 +141,14 @@ def flag_values(command: Command, name: str) -> flags.FlagValues:
 def overview() -> str:
     """What `tfbn --help` prints."""
     width = max(map(len, COMMANDS))
-    lines = [f"  tfbn {c.name:{width}} {c.takes:10}  {c.says}" for c in COMMANDS.values()]
+    lines = [f"  tfbn {c.name:{width}}  {c.takes:10}  {c.says}" for c in COMMANDS.values()]
     return "\n".join(
         [
-            "tfbn: BatchNormalization with training apart from trainable.",
+            "tfbn: BatchNormalization with training separate from trainable.",
             "",
             *lines,
+            "",
+            "    tfbn choose mine.keras --data_dir=photos",
             "",
             "FILE is a .keras or .h5 file, or a name of keras.applications, as MobileNetV2.",
             "`tfbn COMMAND --help` lists its flags. `--flagfile=FILE` reads flags from a file, one a line.",

@@ -1,7 +1,9 @@
 """The images of a folder of class folders, as arrays or streamed from disk."""
 
 import concurrent.futures
+import copy
 import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -170,13 +172,20 @@ class Stream:
 
     def __getitem__(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:
         positions = np.arange(len(self))[rows]
-        images, _ = read([self.files[row] for row in positions], self.form)
-        return np.asarray(self._change(images, positions), np.float32)
+        return np.asarray(self._change(self._read(positions), positions), np.float32)
+
+    def _read(self, positions: np.ndarray) -> np.ndarray:
+        return read([self.files[row] for row in positions], self.form)[0]
 
     def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> "Stream":
         """The same images with a further change at the end."""
-        before = self._change
-        return Stream(self.files, self.form, lambda images, rows: change(before(images, rows)))
+        return self.changed_at(lambda images, rows: change(images))
+
+    def changed_at(self, change: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> "Stream":
+        """The same with a change that also takes the positions of the images."""
+        made, before = copy.copy(self), self._change
+        made._change = lambda images, rows: change(before(images, rows), rows)
+        return made
 
     def dataset(self, batch_size: int, positions: Any = None, labels: np.ndarray | None = None) -> Any:
         """A `tf.data.Dataset` of batches of images, or of `(images, labels)`.
@@ -200,6 +209,41 @@ class Stream:
             return images if labels is None else (images, tf.ensure_shape(parts[1], (None,)))
 
         return positions.batch(batch_size).map(of, num_parallel_calls=1, deterministic=True).prefetch(1)
+
+
+class StreamFromDisk(Stream):
+    """Images that are kept in one temporary file, for sources that can only be read from the start.
+
+    The file goes when the last of the streams that were made of it goes.
+
+    Args:
+        images: How many.
+        form: What was made of each; its `image_size` is needed.
+
+    Example:
+
+    >>> stream = StreamFromDisk(3, Form(image_size=2, channels=1))
+    >>> stream.fill(1, np.ones((2, 2, 2, 1)))
+    >>> stream[:].sum((1, 2, 3)).tolist(), stream.changed(lambda x: 2 * x)[[2]].max().item()
+    ([0.0, 4.0, 4.0], 2.0)
+    """
+
+    def __init__(self, images: int, form: Form):
+        super().__init__((), form)
+        size = form.image_size or 0
+        with tempfile.TemporaryFile() as file:
+            shape = (images, size, size, form.channels or 3)
+            self._images = np.memmap(file, np.float32, "w+", shape=shape)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def _read(self, positions: np.ndarray) -> np.ndarray:
+        return np.array(self._images[positions])
+
+    def fill(self, start: int, images: np.ndarray) -> None:
+        """Puts images in, from a position on."""
+        self._images[start : start + len(images)] = images
 
 
 def _unreadable(bad: Sequence[str], total: int) -> InputError:

@@ -1,14 +1,20 @@
-"""Paired differences of two classifiers, with intervals that the number of test images allows."""
+"""Paired differences of two classifiers, and the one kind of interval that is used everywhere.
+
+It is Student's t over the repeats (seeds, or parts of the data), with a standard error that is never
+less than what the number of test images allows.
+"""
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from tfbn.utils.validation import check_between, fail
 
 CONFIDENCE = 0.95
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,37 +42,75 @@ class Difference:
         return f"{100 * self.mean:+.1f} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
 
 
-def binomial_half_width(differences: np.ndarray, confidence: float = CONFIDENCE) -> float:
-    """Half the width that the number of examples alone gives an interval of a paired difference.
+def standard_error(values: np.ndarray, least: float = 0.0) -> float:
+    """Of the mean of values that were drawn independently, `max(sd / sqrt(n), least)`; NaN with one.
+
+    Example:
+
+    >>> standard_error(np.array([1.0, 2.0, 3.0, 2.0]), least=0.5)
+    0.5
+    """
+    n = len(values)
+    return max(float(np.std(values, ddof=1)) / math.sqrt(n), least) if n > 1 else math.nan
+
+
+def half_width(error: float, repeats: int, confidence: float = CONFIDENCE) -> float:
+    """Half an interval of Student's t, `t((1 + confidence) / 2, repeats - 1) * error`; NaN with one.
+
+    Example:
+
+    >>> round(half_width(1.0, repeats=5), 3)
+    2.776
+    """
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + confidence) / 2, repeats - 1)) * error if repeats > 1 else math.nan
+
+
+def tail(distance: float, error: float, repeats: int) -> float:
+    """The probability of a mean that lies at least so far above its expectation; NaN with one repeat.
+
+    Example:
+
+    >>> round(2 * tail(2.776, error=1.0, repeats=5), 3)
+    0.05
+    """
+    from scipy import stats
+
+    if repeats < 2:
+        return math.nan
+    if not error:
+        return 0.0 if distance > 0 else 1.0
+    return float(stats.t.sf(distance / error, repeats - 1))
+
+
+def error_of_images(differences: np.ndarray) -> float:
+    """The standard error that the number of examples alone gives a paired difference.
 
     Agresti and Min's (2005): half an example is added to each cell of the 2 x 2 table,
     so that it is above zero also where both classifiers agree on every example. With
     `b` examples better, `c` worse and `n` in all, after the addition:
-    `z * sqrt(b + c - (b - c)**2 / n) / n`.
+    `sqrt(b + c - (b - c)**2 / n) / n`.
 
     Args:
         differences: -1, 0 or 1 for each example.
-        confidence: Of the interval.
 
     Example:
 
-    >>> round(binomial_half_width(np.zeros(60)), 3)
-    0.032
+    >>> round(error_of_images(np.zeros(60)), 4)
+    0.0161
     """
-    from scipy import stats
-
     n = len(differences) + 2
     better, worse = float(np.sum(differences > 0)) + 0.5, float(np.sum(differences < 0)) + 0.5
-    spread = math.sqrt(better + worse - (better - worse) ** 2 / n) / n
-    return float(stats.norm.ppf((1 + confidence) / 2)) * spread
+    return math.sqrt(better + worse - (better - worse) ** 2 / n) / n
 
 
 def difference(repeats: Sequence[np.ndarray], confidence: float = CONFIDENCE) -> Difference:
     """The difference of two classifiers over repeats, each tested on examples of its own.
 
-    The interval is Student's t of the repeats' means, or that of the number of examples
-    (`binomial_half_width`), whichever is wider, clipped to [-1, 1]. The p-value is the
-    larger of the two that belong to them, the second by the exact sign test.
+    The interval is Student's t over the repeats, with the standard error of their means or
+    that of the number of examples (`error_of_images`), whichever is larger, clipped to [-1, 1].
+    The p-value belongs to the same error.
 
     Args:
         repeats: For each repeat, right minus right for each example: -1, 0 or 1.
@@ -80,20 +124,32 @@ def difference(repeats: Sequence[np.ndarray], confidence: float = CONFIDENCE) ->
     >>> print(difference([np.array([1, 0, 0, 0]), np.array([0, 0, 0, 0]), np.array([1, 1, 0, 0])]))
     +25.0 [-37.1, 87.1]
     """
-    from scipy import stats
-
     check_between("confidence", confidence, 0.5, 1.0)
     if len(repeats) < 2 or not all(len(each) for each in repeats):
         raise fail("repeats", "to be two at least, each with examples", [len(each) for each in repeats])
     every, means = np.concatenate(repeats), np.array([np.mean(each) for each in repeats])
-    mean, n = float(every.mean()), len(means)
-    error = float(np.std(means, ddof=1)) / math.sqrt(n)
-    of_repeats = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * error
-    half = max(of_repeats, binomial_half_width(every, confidence))
-    better, worse = int(np.sum(every > 0)), int(np.sum(every < 0))
-    by_sign = float(stats.binomtest(better, better + worse).pvalue) if better + worse else 1.0
-    by_repeats = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error else float(not mean)
-    return Difference(mean, max(-1.0, mean - half), min(1.0, mean + half), max(by_sign, by_repeats))
+    mean, error = float(every.mean()), standard_error(means, error_of_images(every))
+    half = half_width(error, len(means), confidence)
+    p_value = min(1.0, 2 * tail(abs(mean), error, len(means)))
+    return Difference(mean, max(-1.0, mean - half), min(1.0, mean + half), p_value)
+
+
+def corrected(p_values: Mapping[Key, float]) -> dict[Key, float]:
+    """P values corrected for being several: Holm, 1979, "A simple sequentially rejective test".
+
+    The i-th smallest of m is multiplied by `m - i + 1`, is at most 1, and at least as large as
+    the one before.
+
+    Example:
+
+    >>> corrected({"a": 0.01, "b": 0.04, "c": 0.03})
+    {'a': 0.03, 'b': 0.06, 'c': 0.06}
+    """
+    found, highest = {}, 0.0
+    for rank, key in enumerate(sorted(p_values, key=lambda each: p_values[each])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[key]))
+        found[key] = highest
+    return {key: found[key] for key in p_values}
 
 
 def holm(
@@ -113,7 +169,7 @@ def holm(
 
     >>> same = [np.zeros(9)] * 3
     >>> {name: str(each) for name, each in holm({"a": same, "b": same}).items()}
-    {'a': '+0.0 [-7.7, 7.7]', 'b': '+0.0 [-7.7, 7.7]'}
+    {'a': '+0.0 [-21.4, 21.4]', 'b': '+0.0 [-21.4, 21.4]'}
     """
     order = sorted(repeats_of, key=lambda name: difference(repeats_of[name], confidence).p_value)
     found: dict[str, Difference] = {}

@@ -36,10 +36,15 @@ export function sidebar(parent, given) {
     el("button", { id: "run_none", onclick: () => change({ groups: [], runs: null }) }, "None"),
     el("button", { id: "run_default", onclick: () => change({ groups: null, runs: null }) }, "Default"),
   );
-  fill(parent, el("h2", {}, "Runs"), box, buttons, tree, skippedRuns(given), grouping(given));
+  fill(parent, el("h2", {}, "Runs"), box, buttons, tree, skippedRuns(given), grouping(given), glossary());
   hide();
   tree.scrollTop = scrolled;
   if (focused?.startsWith("run_")) document.getElementById(focused)?.focus();
+}
+
+function glossary() {
+  const href = new URL("glossary.html", import.meta.url).href;
+  return el("p", {}, el("a", { href, target: "_blank", rel: "noopener" }, "Glossary: gap, mismatch, nats, ..."));
 }
 
 function list({ groups, arms }, redraw) {
