@@ -97,7 +97,7 @@ class Extractor(Source):
 
 
 class Follower(Source):
-    """Features that are normalized by moving statistics which the batches update meanwhile.
+    """Features normalized by moving statistics while the batches update these.
 
     Args:
         base: See `Source`.

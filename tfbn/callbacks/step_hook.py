@@ -14,8 +14,8 @@ class StepHook:
     class: `train_step`, and `fit`. A train function kept from an earlier `fit` is
     dropped, so that the next one traces the hooked step; `remove` drops it again.
 
-    `fit` calls no callback when it raises, so nobody may come to remove the hook. Then
-    the next call of `model.fit` does, before it does anything else: a model whose `fit`
+    `fit` calls no callback when it raises, so nothing removes the hook then. The next call of
+    `model.fit` does, before anything else: a model whose `fit`
     failed trains unhooked next time.
 
     Args:

@@ -18,7 +18,7 @@ class StepRing:
     `record` is called at the end of each train step, inside the traced function, so no
     step is missed with `steps_per_execution > 1`, and Python does nothing for a step.
     The ring holds more rows than can come up between two calls of `batch_ended`; if
-    nobody calls that, `read` raises instead of leaving rows out.
+    that is never called, `read` raises instead of leaving rows out.
 
     The reference is a variable, so that what was traced serves another recording too.
 

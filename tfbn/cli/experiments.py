@@ -28,7 +28,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _package() -> tuple[str, Path]:
-    """The package of the experiments and its folder: in the wheel, or beside `tfbn` in a checkout."""
+    """The package of the experiments and its folder: in the wheel, or next to `tfbn` in a checkout."""
     here = Path(__file__).parents[1]
     if importlib.util.find_spec("tfbn.experiments") is not None:
         return "tfbn.experiments", here / "experiments"

@@ -1,7 +1,7 @@
 """What differs between the versions of Keras that tfbn supports, asked of the one installed.
 
 Nothing here reads a version number: Keras is asked what it does, so that a version that
-nobody knew yet gets the right answer too.
+is released later gets the right answer too.
 """
 
 import functools

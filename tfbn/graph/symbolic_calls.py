@@ -2,7 +2,7 @@
 
 Found by running the model on symbolic inputs: no data, no change of any variable. So it
 is true for functional graphs with flags at call sites, for subclassed models that pass
-`training` on as they like, and for whichever version of Keras is installed.
+`training` on as they like, and for every version of Keras.
 """
 
 import collections

@@ -186,22 +186,22 @@ def _set_trainable_or_nothing(
 def _set_trainable(model: Any, chosen: list[Any], trainable: bool) -> None:
     """Sets `trainable` on the chosen layers and on no other.
 
-    A variable trains if it says so itself and the model that is fitted does; what stands
-    between them has no say. But Keras's setter on a container also sets everything in it.
-    So the containers of what is chosen are set first, each to whether anything in it will
-    train, and then their own variables and every other layer.
+    A variable trains if its own flag and that of the fitted model say so; the flags of the
+    containers between them do not matter. But Keras's setter on a container also sets everything
+    in it. So the containers of the chosen layers are set first, each to whether anything in it
+    will train, then their own variables and every other layer.
     """
     everything = [model, *(named.layer for named in named_layers(model))]
     inside = {id(layer): [named.layer for named in named_layers(layer)] for layer in everything}
     is_chosen = {id(layer) for layer in chosen}
 
-    def shall(layer: Any, trains: bool) -> bool:
+    def will_train(layer: Any, trains: bool) -> bool:
         return trainable if id(layer) in is_chosen else trains and model.trainable
 
     containers = [layer for layer in everything if inside[id(layer)]]
     others = [layer for layer in everything if not inside[id(layer)]]
-    own = {id(c): [(v, shall(c, v.trainable)) for v in own_trainable_variables(c)] for c in containers}
-    wanted = {id(layer): shall(layer, layer.trainable) for layer in others}
+    own = {id(c): [(v, will_train(c, v.trainable)) for v in own_trainable_variables(c)] for c in containers}
+    wanted = {id(layer): will_train(layer, layer.trainable) for layer in others}
     wanted |= {layer: any(trains for _, trains in variables) for layer, variables in own.items()}
     flags = []
     for container in containers:

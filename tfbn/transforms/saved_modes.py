@@ -1,4 +1,4 @@
-"""The modes of a model as a small value, to keep beside a file and to put back after loading."""
+"""The modes of a model as a small value, to store with a file and to restore after loading."""
 
 import collections
 import re
@@ -16,7 +16,7 @@ from tfbn.utils.validation import InputError, check_choice, check_flag, fail, ne
 WHOLE = "."  # the path of the model itself
 FLAGS = ("training", "update_statistics", "batch_statistics_in_inference")
 KEYS = ("class", "trainable", *FLAGS, "fused")
-OURS, STOCK = "tfbn>BatchNormalization", "BatchNormalization"
+TFBN, STOCK = "tfbn>BatchNormalization", "BatchNormalization"
 
 Modes = Mapping[str, Mapping[str, Any]]
 
@@ -26,7 +26,7 @@ def modes_of(model: Any) -> dict[str, dict[str, Any]]:
 
     A saved model forgets what was set on layers that another layer makes in its constructor,
     as the blocks of KerasHub's backbones do: `load_model`, `clone_model` and `save_to_preset`
-    give stock BatchNormalization that trains. Keep this value beside the file and put it back
+    give stock BatchNormalization that trains. Store this value with the file and restore it
     with `set_modes`.
 
     Args:
@@ -119,7 +119,7 @@ def _put(model: Any, wanted: Sequence[tuple[NamedLayer, Mapping[str, Any]]]) -> 
             continue
         if mode["class"] == STOCK and isinstance(layer, BatchNormalization):
             revert_layers(model, [layer])
-        elif mode["class"] == OURS:
+        elif mode["class"] == TFBN:
             convert_layers(model, [named], mode.get("training"), mode.get("update_statistics"))
             for name in FLAGS:
                 modes.set_flag(layer, name, mode.get(name))
@@ -149,7 +149,7 @@ def _matched(model: Any, modes: Modes) -> list[tuple[NamedLayer, Mapping[str, An
         names = _by_order(modes, {path: _of(named.layer) for path, named in layers.items()})
     for path, mode in modes.items():
         found = _of(layers[names[path]].layer)["class"]
-        norms = (OURS, STOCK)
+        norms = (TFBN, STOCK)
         if path != WHOLE and found != mode["class"] and not (found in norms and mode["class"] in norms):
             raise fail(f"modes[{path!r}]['class']", f"to be that of the layer, {found}", mode["class"])
     paths = {name: path for path, name in names.items()}
