@@ -47,7 +47,8 @@ Click on the source, or on "details", for the others. In the small plots the mid
 difference of zero; to the right of it the claim holds. The scale is logarithmic, its ends are 100.
 
 The rules stand in `experiments/lab/decisions.py` and in the `claims.py` of each experiment: differences are
-paired by seed; intervals are of 95 % and never narrower than the noise of the test images; p values are
+paired by seed; intervals are of 95 % and never narrower than the noise of the test images (which no two
+seeds share in `real_scale`, and which all seeds draw from one pool in the others); p values are
 corrected (Holm) for the number of conditions; "no difference" takes two one-sided tests; and fewer than
 four seeds decide nothing. At the end of the page stands which commit's rules and code each number is of.
 """

@@ -19,7 +19,7 @@ FIRST_SCREEN = ("make run", "make test")  # literally, on a clean machine
 BOARD = ".venv/bin/tensorboard --logdir runs/frozen_batchnorm/runs"  # on what `make run` left
 HELP = (".venv/bin/python -m experiments.frozen_batchnorm", ".venv/bin/python -m experiments.choose")
 TEMPLATE = ".venv/bin/python -m experiments.<name>"  # for each name in the table of experiments
-PAGE = ".venv/bin/python -m docs.real_scale_page"  # tests/docs runs what it does
+PAGES = tuple(f".venv/bin/python -m docs.{name}_page" for name in ("real_scale", "claims"))  # see tests/docs
 TARGETS = ("check", "test-long", "test-backends", "keras-versions", "benchmark", "docs", "notebooks")  # exist
 
 
@@ -39,7 +39,7 @@ def commands() -> list[str]:
 
 def test_no_command_is_unknown_to_the_tests():
     targets = {f"make {target}" for target in TARGETS}
-    assert set(commands()) == {*FIRST_SCREEN, BOARD, *HELP, TEMPLATE, PAGE} | targets
+    assert set(commands()) == {*FIRST_SCREEN, BOARD, *HELP, TEMPLATE, *PAGES} | targets
     assert set(shell_lines()) == set(FIRST_SCREEN)
 
 

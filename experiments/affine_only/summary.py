@@ -67,6 +67,7 @@ class Changes:
 
     def __init__(self, config: Any, results: pd.DataFrame):
         self.shifts, self.results, self.ran = config.shifts, results, set(config.arms)
+        self.momentum = config.momentum
 
     def of(self, arm: str, reference: str, metric: str = "test_accuracy") -> dict[str, Interval]:
         """The difference by shift; empty if one of the arms did not run."""
@@ -119,7 +120,8 @@ def claims(changes: Changes) -> list[Claim]:
         ("Training gamma, beta and the head is as good as training everything.",
          changes.in_modes("affine", "everything"), {"source": AFFINE_ONLY, "margin": MARGIN}),
         ("Training gamma and beta too beats training the head only.", changes.in_modes("affine", "head"), {}),
-        ("Hold the statistics while gamma and beta train.", changes.of("affine_held", "affine_updated"),
+        (f"Hold the statistics while gamma and beta train (momentum {changes.momentum:g}).",
+         changes.of("affine_held", "affine_updated"),
          {"source": KERAS_INFERENCE}),
         ("gamma and beta alone make something of a network that was never pretrained.",
          changes.of("affine_random", "head_random"), {"source": RANDOM_FEATURES}),

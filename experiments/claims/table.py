@@ -64,6 +64,12 @@ def markdown(table: "pd.DataFrame", heading: str = "##") -> str:
     return "\n".join(lines) + "\n"
 
 
+def numbers_of(row: Any) -> list[Number]:
+    """What was measured, from a claim or from a stored row, in which NaN is None."""
+    stored = [each if isinstance(each, Mapping) else dataclasses.asdict(each) for each in row.numbers]
+    return [Number(**{key: math.nan if value is None else value for key, value in n.items()}) for n in stored]
+
+
 def deciding(row: Any) -> Number | None:
     """The one number that a row shows: the condition that the verdict leans on.
 
@@ -71,8 +77,7 @@ def deciding(row: Any) -> Number | None:
     to the limit; where it does not hold, the one that is furthest below; else the one that is
     furthest above, by the width of its interval.
     """
-    numbers = [Number(**each) if isinstance(each, Mapping) else each for each in row.numbers]
-    whole = [each for each in numbers if not math.isnan(each.low)]
+    whole = [each for each in numbers_of(row) if not math.isnan(each.low)]
     if not whole:
         return None
 
@@ -109,8 +114,7 @@ def _folded(row: Any) -> str:
     parts = []
     if row.quote:
         parts.append(f'“{html.escape(row.quote)}” (<a href="{html.escape(row.url)}">source</a>)')
-    for each in row.numbers:
-        number = Number(**each) if isinstance(each, Mapping) else each
+    for number in numbers_of(row):
         said = f"{_signed(number.mean, row)} {_interval(number)}, {number.says}"
         parts.append(f"{_plot(number, row)} {words.of_condition(number.condition)}: {said}")
     allowed = f"a loss of up to {-row.limit:g} {row.unit} is allowed" if row.limit < 0 else ""

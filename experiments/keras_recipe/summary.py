@@ -131,5 +131,8 @@ def claims(modes: Modes, results: pd.DataFrame, config: Any) -> list[Claim]:
         ),
     ]
     changes = _held_minus_moving(results, config)
-    says = "Unfreezing destroys what was learned unless BatchNorm stays in inference mode."
+    says = (
+        "Unfreezing destroys what was learned unless BatchNorm stays in inference mode "
+        f"(momentum {config.momentum:g})."
+    )
     return [*found, *([judged(says, changes, source=KERAS_INFERENCE)] if changes else [])]

@@ -18,6 +18,7 @@ from ..lab.experiment import Cell
 from ..lab.origin import processor
 from ..lab.store import Store
 from .__main__ import EXPERIMENT, Config
+from .conditions import CONDITIONS
 
 FOLDER = Path(__file__).parents[1] / "results" / "real_scale"
 ABOUT = ("config", "versions", "machine")  # of the work folder's manifest
@@ -85,6 +86,7 @@ def added(work_dirs: list[Path], folder: Path = FOLDER) -> "tuple[pd.DataFrame, 
         table = pd.concat([table, more], ignore_index=True)
         about["date"] = max(about["date"], of_more["date"])
     table = table.drop_duplicates(["condition", "family", "seed", "setting"], keep="last", ignore_index=True)
+    about["config"]["conditions"] = list(CONDITIONS)  # the whole study: `restore` goes on with that
     about["commits"] = sorted({*table.commit})
     about["runs"] = len(table[["condition", "family", "seed"]].drop_duplicates())
     return table, about

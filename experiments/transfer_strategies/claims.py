@@ -62,8 +62,8 @@ class Changes:
         return self.by_images(arm_name(strategy, "batch"), arm_name(strategy, "inference"))
 
 
-def claims(changes: Changes) -> list[Claim]:
-    """Each claim with the differences that decide it."""
+def claims(changes: Changes, momentum: float) -> list[Claim]:
+    """Each claim with the differences that decide it; the momentum is that of the arms that update."""
     few = [n for n in changes.images if n <= FEW]
     largest = changes.images[-1:]
     averaged = changes.averaged()
@@ -83,7 +83,8 @@ def claims(changes: Changes) -> list[Claim]:
          changes.by_mode("everything", "head", largest), {"source": MANY_IMAGES}),
         ("Training the last layers is as good as training everything.",
          averaged.by_mode("last", "everything", [0]), {"margin": MARGIN}),
-        ("Keep BatchNorm in inference mode while fine-tuning.", by_strategy, {"source": KERAS_INFERENCE}),
+        (f"Keep BatchNorm in inference mode while fine-tuning (momentum {momentum:g}).", by_strategy,
+         {"source": KERAS_INFERENCE}),
         ("Freezing layers saves time in every step.", _time_saved(changes),
          {"unit": "% of a step", "digits": 0}),
     ]  # fmt: skip

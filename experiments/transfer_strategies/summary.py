@@ -28,7 +28,7 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
         ],
         figures=_figures(results, curve, largest),
         limits=_limits(config),
-        claims=claims(changes),
+        claims=claims(changes, config.momentum),
     )
 
 

@@ -69,7 +69,8 @@ def test_facts_stand_in_a_table_of_their_own():
 
 def test_the_table_is_the_same_from_a_file(tmp_path):
     made = rows(
-        judged("More.", {"a": HIGH, "b": UNCLEAR}, source=GUIDE), judged_facts("So.", {"a": True}, "9")
+        judged("More.", {"a": HIGH, "one seed": interval([3.0])}, source=GUIDE),
+        judged_facts("So.", {"a": True}, "9"),
     )
     made.to_parquet(tmp_path / "claims.parquet")
     assert table.markdown(pd.read_parquet(tmp_path / "claims.parquet")) == table.markdown(made)

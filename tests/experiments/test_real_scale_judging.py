@@ -8,6 +8,7 @@ import pytest
 
 from experiments.real_scale import figure, judging, rules, stored, summary, tables
 from experiments.real_scale.arms import FROZEN
+from experiments.real_scale.conditions import CONDITIONS
 from tfbn.utils.validation import InputError
 
 MEASURE = "refitted_accuracy"
@@ -121,6 +122,7 @@ def test_runs_are_added_to_what_is_stored(work_dir, tmp_path):
     assert of_both["runs"] == 4
     assert of_both["commits"] == ["abc123", "old"]
     assert of_both["date"] > "2026"
+    assert of_both["config"]["conditions"] == list(CONDITIONS)
     assert set(both[both.commit == "old"].condition) == {"digits"}
     toy = both[both.condition == "toy"].test_accuracy.tolist()
     assert toy == table[table.condition == "toy"].test_accuracy.tolist()
@@ -169,7 +171,10 @@ def test_the_summary_says_what_has_run(tmp_path):
     ]
     assert table["seeds"].tolist() == [6] * 3
     assert table["recalibrated"].astype(float).tolist() == pytest.approx([62, 70, 74], abs=0.5)
-    assert any(claim.verdict == "depends" for claim in found.claims)
+    assert any(claim.verdict == "only if" for claim in found.claims)
+    first = found.claims[0]
+    assert first.claim.endswith("momentum, 0.99 (short training).")
+    assert [each.condition for each in first.numbers] == list(table["condition"])
     assert any("pixels are shifted" in line and "holds" in line for line in found.findings)
     assert tables.markdown(table).count("\n") == 4
     ((_, _, drawn),) = found.figures

@@ -190,28 +190,30 @@ INFERENCE = ("everything_inference", "last_inference", "head_inference")
     ],
 )
 def test_verdicts_follow_from_the_numbers(start, leads, verdict):
-    made = transfer_claims.claims(transfer_claims.Changes(labeled(results(**leads))))
+    made = transfer_claims.claims(transfer_claims.Changes(labeled(results(**leads))), 0.9)
     (claim,) = [claim for claim in made if claim.claim.startswith(start)]
     assert claim.verdict == verdict, claim
 
 
 def test_time_saved_is_of_a_whole_step():
-    made = transfer_claims.claims(transfer_claims.Changes(labeled(results())))
+    made = transfer_claims.claims(transfer_claims.Changes(labeled(results())), 0.9)
     (claim,) = [claim for claim in made if claim.claim.startswith("Freezing")]
     assert "last inference: +50 [50, 50]" in claim.measured
 
 
 def test_one_seed_decides_nothing():
     frame = results(scratch_batch=-30)
-    made = transfer_claims.claims(transfer_claims.Changes(labeled(frame[frame.seed == 0])))
+    made = transfer_claims.claims(transfer_claims.Changes(labeled(frame[frame.seed == 0])), 0.9)
     assert {claim.verdict for claim in made} == {UNDECIDED}
 
 
 def test_claims_need_the_arms_they_compare():
     frame = results()
     some = frame[frame.arm.isin(["head_inference", "head_batch"])]
-    made = transfer_claims.claims(transfer_claims.Changes(labeled(some)))
-    assert [claim.claim for claim in made] == ["Keep BatchNorm in inference mode while fine-tuning."]
+    made = transfer_claims.claims(transfer_claims.Changes(labeled(some)), 0.9)
+    assert [claim.claim for claim in made] == [
+        "Keep BatchNorm in inference mode while fine-tuning (momentum 0.9)."
+    ]
 
 
 @pytest.mark.parametrize(
