@@ -89,7 +89,7 @@ OTHERS = {
     "batch_size --sizes=": "`sizes` to name at least one. Received: sizes=()",
     "batch_size --sizes=8,0": f"`sizes` {WHOLE} 1. Received: sizes=0",
     "batch_size --arms=renorm": "`arms` to name batchnorm or dense too, for comparison",
-    "batch_size --rate_exponent=2": "`rate_exponent` to be a number in [0.0, 1.0]",
+    "batch_size --learning_rates=-1": f"`learning_rates` {AT_LEAST} 0.0. Received: learning_rates=-1.0",
     "choose --arms=inference": "`arms` to name at least two, to compare. Received: arms=('inference',)",
     "choose --shifts=none,noise=0.3": "`shifts` to name one. Received: shifts=('none', 'noise=0.3')",
     "claims --experiments=depht": "'several_devices'] (did you mean depth?). Received: experiments='depht'",

@@ -1,5 +1,6 @@
 """One training with batches of one size, or the errors of batches of every size."""
 
+import dataclasses
 import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,24 +36,39 @@ def build(config: "Config", arm: str, seed: int, classes: int) -> Any:
         model = tfbn.models.build(config.model, classes=classes, **config.network)
     if arm == "renorm":
         model = small_networks.with_renorm(model, config.momentum)
-    return training.compiled(model, keras.optimizers.Adam(config.learning_rate))
+    return training.compiled(model, keras.optimizers.Adam(config.learning_rates[0]))
 
 
 def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
-    split = config.split(cell.seed)
+    whole = config.split(cell.seed)
+    split, validation = held_back(whole, config.validation_images)
     build_network = functools.partial(build, config, cell.arm, cell.seed, split.classes)
-    model = reuse.model_for((cell.arm, config.model, *config.network.values(), split.classes), build_network)
+    key = (cell.arm, config.model, *config.network.values(), split.classes)
     budget, size = cell["budget"], cell["batch_size"]
-    late = fit(config, model, split, budget, size, cell.seed)
+    best: dict[str, Any] = {}
+    for rate in sorted(config.learning_rates):
+        model = reuse.model_for(key, build_network)
+        late = fit(config, model, split, budget, size, cell.seed, rate)
+        score = scratch.accuracy(model, *validation)
+        if not best or score > best["score"]:  # of equal ones the smallest rate
+            best = {"score": score, "rate": rate, "drift": late, "state": reuse.state_of(model)}
+    reuse.restart(model, best["state"])
     if cell.condition == SAMPLING:
         return sample(config, model, split, cell.seed, folder)
-    known = {"steps": ROUNDS * config.steps_of(budget, size), "drift": late}
+    known = {"steps": ROUNDS * config.steps_of(budget, size), "drift": best["drift"]}
+    known |= {"learning_rate": best["rate"], "validation_accuracy": best["score"]}
     return known | {"chance": 1 / split.classes} | measure(config, model, split, size)
 
 
-def fit(config: "Config", model: Any, split: Split, budget: str, size: int, seed: int) -> float:
+def held_back(split: Split, images: int) -> tuple[Split, tuple[Any, Any]]:
+    """The last of the training images apart, to choose by: the rest, and these with their labels."""
+    rest = dataclasses.replace(split, train_x=split.train_x[:-images], train_y=split.train_y[:-images])
+    return rest, (split.train_x[-images:], split.train_y[-images:])
+
+
+def fit(config: "Config", model: Any, split: Split, budget: str, size: int, seed: int, rate: float) -> float:
     """Trains; returns how far the moving means moved in the last round, averaged over layers."""
-    model.optimizer.learning_rate = config.learning_rate * (size / USUAL) ** config.rate_exponent
+    model.optimizer.learning_rate = rate
     kept: list[Any] = []
     keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: kept.append(statistics.take(model)))
     images, steps = (split.train_x, split.train_y), config.steps_of(budget, size)

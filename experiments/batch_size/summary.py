@@ -49,6 +49,7 @@ def by_size(part: pd.DataFrame) -> pd.DataFrame:
         {
             "batch size": size,
             "steps": runs.steps.iloc[0],
+            "learning rates chosen": ", ".join(f"{rate:g}" for rate in sorted(set(runs.learning_rate))),
             **{f"{label}, %": mean_and_sd(runs[mode]) for mode, label in MODES.items()},
             "moving mean off, sd": mean_and_sd(runs.moving_mean_error, 2),
             "variance off, nats per channel": mean_and_sd(runs.moving_variance_error, 2),
@@ -112,7 +113,6 @@ def figures(results: pd.DataFrame, sampled: pd.DataFrame, arms: list[str]) -> li
 
 def limits(config: Any, arms: list[str]) -> list[str]:
     """What the runs cannot show."""
-    rate = "the same for all" if not config.rate_exponent else f"that to the power {config.rate_exponent:g}"
     missing = [] if "renorm" in arms or "renorm" not in config.arms else [
         "The installed Keras has no batch renormalization, so it was left out."
     ]  # fmt: skip
@@ -121,8 +121,8 @@ def limits(config: Any, arms: list[str]) -> list[str]:
         f"With samples fixed, the largest batches make {few} steps, in which a moving average of momentum "
         f"{config.momentum:g} goes {1 - config.momentum**few:.0%} of its way: accuracy in inference mode "
         "then measures that lag too, the other two modes do not.",
-        f"The learning rate relative to the batch size is {rate}; a rate tuned for each size would help the "
-        "largest and the smallest batches most (--rate_exponent).",
+        f"The learning rate is one of {', '.join(f'{rate:g}' for rate in config.learning_rates)}, chosen for "
+        "each run on validation images; where it is the least or the greatest, another might do better.",
         f"Small networks, {config.dataset} at {config.image_size}x{config.image_size} pixels, "
         f"{config.steps} steps or {config.samples} samples, far from convergence. Published for ResNet-50 on "
         "ImageNet after full training, error at a batch of 32/16/8/4/2 images: 23.6 / 23.7 / 24.8 / 27.3 / "

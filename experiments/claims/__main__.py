@@ -4,7 +4,7 @@ Runs the other experiments with their defaults, each in a folder of its own belo
 folder, and puts the claims that they decide into one table: to the terminal, to claims.md
 and claims.parquet, and to a report with a plot of each. Verdicts follow from the numbers by
 rules in each experiment's claims.py. Every default together runs offline in about
-45 minutes on two cores; --experiments chooses, and the same command continues where it
+50 minutes on two cores; --experiments chooses, and the same command continues where it
 stopped.
 """
 

@@ -26,6 +26,8 @@ TINY = batch_size.Config(
     image_size=8,
     width=2,
     recalibration_images=20,
+    learning_rates=(1e-3, 0.02),
+    validation_images=30,
 )
 
 
@@ -50,6 +52,26 @@ def test_each_budget_and_size_ran_with_its_steps(study):
     assert list(dict.fromkeys(results.arm)) == arms
     measured = results[results.condition != "sampling"].select_dtypes("number")
     assert np.isfinite(measured).all().all()
+
+
+def test_the_learning_rate_is_the_one_that_does_best_on_images_of_its_own(study, monkeypatch):
+    _, results, _ = study
+    assert set(results.dropna(subset="learning_rate").learning_rate) <= {1e-3, 0.02}
+    whole = TINY.split(seed=0)
+    split, (x, y) = runs.held_back(whole, 30)
+    assert (len(split.train_x), len(x), len(y)) == (48, 30, 30)
+    np.testing.assert_array_equal(np.concatenate([split.train_x, x]), whole.train_x)
+    cell = next(c for c in batch_size.cells(TINY) if c.condition == "fixed steps, batch 4")
+    asked, alone = [], {}
+    for rate in TINY.learning_rates:
+        alone[rate] = runs.run(dataclasses.replace(TINY, learning_rates=(rate,)), cell, None)
+    accuracy = runs.scratch.accuracy
+    monkeypatch.setattr(runs.scratch, "accuracy", lambda *of: asked.append(len(of[1])) or accuracy(*of))
+    both = runs.run(TINY, cell, None)
+    assert asked[:2] == [30, 30]  # test images come after the choice
+    best = max(sorted(alone), key=lambda rate: alone[rate]["validation_accuracy"])
+    assert both == alone[best]
+    assert alone[1e-3]["drift"] != alone[0.02]["drift"]
 
 
 def test_a_dense_layer_learns_nothing_from_batches_of_one(study):
