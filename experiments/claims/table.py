@@ -66,8 +66,12 @@ def markdown(table: "pd.DataFrame", heading: str = "##") -> str:
 
 def numbers_of(row: Any) -> list[Number]:
     """What was measured, from a claim or from a stored row, in which NaN is None."""
-    stored = [each if isinstance(each, Mapping) else dataclasses.asdict(each) for each in row.numbers]
-    return [Number(**{key: math.nan if value is None else value for key, value in n.items()}) for n in stored]
+    found = []
+    for each in row.numbers:
+        stored = each if isinstance(each, Mapping) else dataclasses.asdict(each)
+        values: dict[str, Any] = {key: math.nan if value is None else value for key, value in stored.items()}
+        found.append(Number(**values))
+    return found
 
 
 def deciding(row: Any) -> Number | None:
