@@ -2,24 +2,18 @@
 
 import doctest
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
+
+from tests.replicas import mirrored
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 NAMES = [str(page.relative_to(DOCS)) for page in PAGES]
 BLOCK = re.compile(r"^```(python|pycon)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-# A page whose code needs a fresh TensorFlow says so in a comment.
-ALONE = "<!-- test: a process of its own, with two logical devices -->"
-TWO_DEVICES = """
-import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-"""
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
 
@@ -48,26 +42,8 @@ def with_code() -> list[str]:
 @pytest.mark.parametrize("name", with_code())
 def test_code_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    if ALONE not in (DOCS / name).read_text():
-        assert run_page(DOCS / name)
-        return
-    program = f"{TWO_DEVICES}\nimport pathlib, tests.docs.test_pages as pages\n"
-    program += f"assert pages.run_page(pathlib.Path({str(DOCS / name)!r}))"
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        env=_environment(),
-        timeout=300,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr[-3000:]
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", mirrored)
+    assert run_page(DOCS / name)
 
 
 def test_a_wrong_page_is_noticed(tmp_path):

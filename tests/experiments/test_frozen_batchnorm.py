@@ -10,6 +10,7 @@ from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
 from experiments.lab import binary, runner
 from experiments.training import data, prefix, transfer
 from experiments.training.arms import ARMS
+from tests.experiments import small_network
 from tests.experiments.small import TINY
 
 TIMING = ["seconds", "fit_seconds"]
@@ -18,7 +19,8 @@ TIMING = ["seconds", "fit_seconds"]
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    config = dataclasses.replace(TINY, work_dir=str(folder / "work"))
+    network = {"model": small_network.saved(folder), "pixels": "unit"}
+    config = dataclasses.replace(TINY, work_dir=str(folder / "work"), **network)
     _, path = binary.answer(frozen_batchnorm.EXPERIMENT, config)
     return config, path.parent, pd.read_parquet(path.parent / "results.parquet")
 
@@ -54,7 +56,14 @@ def test_drift_has_every_step_and_layer(study):
     assert set(drift.step) == set(range(steps + 1))
     one = drift[(drift.arm == "batch") & (drift.seed == 0)]
     assert (one.groupby("layer", observed=True).size() == steps + 1).all()
-    assert one.layer.nunique() == 7
+    assert one.layer.nunique() == small_network.LAYERS
+
+
+def test_the_packaged_network_runs_too(tmp_path):
+    config = dataclasses.replace(TINY, arms=("inference",), seeds=1)
+    results = runner.run(frozen_batchnorm.EXPERIMENT, config, tmp_path)
+    assert np.isfinite(results.select_dtypes("number")).all().all()
+    assert pd.read_parquet(tmp_path / "drift.parquet").layer.nunique() == 7
 
 
 def test_arms_of_a_seed_share_images_head_and_batches(tmp_path):

@@ -1,14 +1,11 @@
 """Under MirroredStrategy a layer that joins starts as on one device."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 import tfbn
+from tests.replicas import mirrored
 
 RNG = np.random.default_rng(0)
 X, Y = np.float32(RNG.normal(size=(24, 4))), np.float32(RNG.normal(size=(24, 1)))
@@ -29,23 +26,7 @@ def trained(strategy):
     return [w.numpy() for w in model.weights]
 
 
-def compare():
-    """Needs a process in which TensorFlow has not started its devices."""
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    replicas = trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+def test_a_late_start_on_two_replicas():
+    replicas = trained(mirrored())
     for now, then in zip(replicas, trained(tf.distribute.get_strategy()), strict=True):
         np.testing.assert_allclose(now, then, rtol=1e-4, atol=1e-5)
-    print("the same on one device and on two")
-
-
-def test_a_late_start_on_two_replicas():
-    command = [sys.executable, "-m", "tests.transforms.test_late_start_on_replicas"]
-    root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "the same on one device and on two" in done.stdout
-
-
-if __name__ == "__main__":
-    compare()
