@@ -35,7 +35,7 @@ def values(rng, low, high, n=120):
 
 
 def ask(model, x, y, **options):
-    return tfbn.choose(model, x, y, verbose=False, **{"repeats": 3, **options})
+    return tfbn.choose(model, x, y, **{"verbose": False, "repeats": 3, **options})
 
 
 def test_statistics_that_lose_everything_are_replaced(rng):
@@ -103,6 +103,12 @@ def test_the_same_seed_gives_the_same_answer(rng):
     found = [ask(network(0.0, 1.0), x, y, seed=seed) for seed in (0, 0, 1)]
     assert found[0].table.equals(found[1].table)
     assert not found[0].table.equals(found[2].table)
+
+
+def test_a_bar_is_drawn_for_people_only(rng, capsys):
+    x, y = values(rng, -1, 1, n=30)
+    ask(network(0.0, 1.0), x, y, verbose=True)
+    assert capsys.readouterr().out == "14 forward passes over 30 images, then heads:\n"
 
 
 def test_images_are_limited_and_drawn_over_all_classes(rng):

@@ -1,5 +1,6 @@
 """Which BatchNormalization mode for a network and data, in a few forward passes."""
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -44,8 +45,8 @@ def choose(
     A mode is recommended if choosing it beats inference mode on those images: the interval
     of the paired difference excludes zero. Else it is `"inference"`, with the words that
     these data show no difference, or that all others are worse. Intervals are 95 %,
-    Student's t over the parts, with a standard error that is never less than what the number
-    of images allows; those of single modes are widened for their number (Holm).
+    Student's t over the parts, and never narrower than what the number of images allows; those
+    of single modes are widened for their number (Holm).
 
     Short trainings can disagree with converged heads, since they also measure how fast a
     head learns; `tfbn choose FILE --data_dir=... --train` runs them, too.
@@ -128,7 +129,8 @@ class _Passes:
     """Says how many forward passes there will be, and how far they are."""
 
     def __init__(self, total: int, images: int, verbose: bool):
-        self._bar = keras.utils.Progbar(total, unit_name="pass", verbose=int(verbose))
+        drawn = verbose and (sys.stdout.isatty() or "ipykernel" in sys.modules)  # a file keeps no bar
+        self._bar = keras.utils.Progbar(total, unit_name="pass", verbose=int(drawn))
         self._done = 0
         if verbose:
             print(f"{total} forward passes over {images} images, then heads:")

@@ -19,8 +19,8 @@ WORDS = {
     "trains in.",
     "inference mode": "What evaluate and predict do: every BatchNormalization normalizes by its moving "
     "statistics.",
-    "interval": "95 %, Student's t over the seeds or parts, with a standard error that is never less than"
-    " what the number of test images allows.",
+    "interval": "95 %, Student's t over the seeds or parts, and never narrower than what the number of test "
+    "images allows.",
     "mismatch": "How far what fit normalizes by (the batch) is from what predict will normalize by (the "
     "moving statistics): the Kullback-Leibler divergence of the two normal distributions, in "
     "nats per channel. 0: they are the same. It can be large where the drift is 0.",

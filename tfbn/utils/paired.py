@@ -1,7 +1,7 @@
 """Paired differences of two classifiers, and the one kind of interval that is used everywhere.
 
-It is Student's t over the repeats (seeds, or parts of the data), with a standard error that is never
-less than what the number of test images allows.
+It is Student's t over the repeats (seeds, or parts of the data), and never narrower than what the number
+of test images allows.
 """
 
 import dataclasses
@@ -108,9 +108,8 @@ def error_of_images(differences: np.ndarray) -> float:
 def difference(repeats: Sequence[np.ndarray], confidence: float = CONFIDENCE) -> Difference:
     """The difference of two classifiers over repeats, each tested on examples of its own.
 
-    The interval is Student's t over the repeats, with the standard error of their means or
-    that of the number of examples (`error_of_images`), whichever is larger, clipped to [-1, 1].
-    The p-value belongs to the same error.
+    The interval is Student's t over the repeats, or the normal one of the number of examples
+    (`error_of_images`) where that is wider, clipped to [-1, 1]. The p-value is the larger of theirs.
 
     Args:
         repeats: For each repeat, right minus right for each example: -1, 0 or 1.
@@ -124,14 +123,17 @@ def difference(repeats: Sequence[np.ndarray], confidence: float = CONFIDENCE) ->
     >>> print(difference([np.array([1, 0, 0, 0]), np.array([0, 0, 0, 0]), np.array([1, 1, 0, 0])]))
     +25.0 [-37.1, 87.1]
     """
+    from scipy import stats
+
     check_between("confidence", confidence, 0.5, 1.0)
     if len(repeats) < 2 or not all(len(each) for each in repeats):
         raise fail("repeats", "to be two at least, each with examples", [len(each) for each in repeats])
     every, means = np.concatenate(repeats), np.array([np.mean(each) for each in repeats])
-    mean, error = float(every.mean()), standard_error(means, error_of_images(every))
-    half = half_width(error, len(means), confidence)
-    p_value = min(1.0, 2 * tail(abs(mean), error, len(means)))
-    return Difference(mean, max(-1.0, mean - half), min(1.0, mean + half), p_value)
+    mean, n = float(every.mean()), len(means)
+    error, of_images = standard_error(means), error_of_images(every)
+    half = max(half_width(error, n, confidence), float(stats.norm.ppf((1 + confidence) / 2)) * of_images)
+    p_value = 2 * max(tail(abs(mean), error, n), float(stats.norm.sf(abs(mean) / of_images)))
+    return Difference(mean, max(-1.0, mean - half), min(1.0, mean + half), min(1.0, p_value))
 
 
 def corrected(p_values: Mapping[Key, float]) -> dict[Key, float]:
@@ -169,7 +171,7 @@ def holm(
 
     >>> same = [np.zeros(9)] * 3
     >>> {name: str(each) for name, each in holm({"a": same, "b": same}).items()}
-    {'a': '+0.0 [-21.4, 21.4]', 'b': '+0.0 [-21.4, 21.4]'}
+    {'a': '+0.0 [-7.7, 7.7]', 'b': '+0.0 [-7.7, 7.7]'}
     """
     order = sorted(repeats_of, key=lambda name: difference(repeats_of[name], confidence).p_value)
     found: dict[str, Difference] = {}
