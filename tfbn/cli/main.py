@@ -3,7 +3,9 @@
 import os
 import re
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
@@ -63,10 +65,16 @@ def _run(arguments: list[str]) -> int:
     from tfbn.cli import commands
 
     try:
-        print(commands.COMMANDS[name](file, values))
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            print(commands.COMMANDS[name](file, values))
     except InputError as error:
         raise InputError(_as_typed(str(error), values)) from error
     return 0
+
+
+def _warn(message: Warning | str, *where: Any) -> None:
+    print(f"Warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _print_help(text: str) -> None:
