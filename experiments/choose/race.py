@@ -1,17 +1,19 @@
 """Which arms go on to another seed: those that can still win.
 
-Only images to choose by have a say. With `m` other arms and `k` rounds, an arm stops where its
-interval of `1 - 0.05 / (m * k)` lies below the best arm's so far, so that with 95 % none stops that is as
-good as the best.
+Only images to choose by have a say. With `m` other arms and `k` rounds, an arm stops where the interval of
+its difference to the best one, of confidence `1 - 0.05 / (m * k)`, lies below zero; so with 95 % none stops
+that is as good as the best. Three seeds say little of a spread, so that of all arms is pooled: the rest that
+seeds and arms leave unexplained. An interval is never narrower than the number of images allows.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from tfbn.choosing.choice import Repeat
-from tfbn.utils.paired import CONFIDENCE, difference
+from tfbn.utils.paired import CONFIDENCE, half_width, half_width_of_images
 
 CONVERGED, SHORT = "converged", "short"
 
@@ -62,12 +64,26 @@ def can_win(tried: pd.DataFrame, arms: Sequence[str], rounds: int) -> list[str]:
     by = tried[tried.to_choose_by].groupby(["arm", "seed"], observed=True)[CONVERGED]
     right = {key: each.to_numpy().astype(int) for key, each in by}
     seeds = sorted({seed for arm, seed in right if arm in arms})
-    mean = {arm: np.mean([right[arm, seed].mean() for seed in seeds]) for arm in arms}
-    best = max(arms, key=lambda arm: mean[arm])
-    confidence = 1 - (1 - CONFIDENCE) / (max(1, len(arms) - 1) * max(1, rounds))
+    shares = np.array([[right[arm, seed].mean() for seed in seeds] for arm in arms])
+    best = arms[int(shares.mean(axis=1).argmax())]
+    confidence = 1 - (1 - CONFIDENCE) / ((len(arms) - 1) * max(1, rounds))
+    of_seeds = _half_width(shares, confidence)
 
     def behind(arm: str) -> bool:
-        apart = [right[arm, seed] - right[best, seed] for seed in seeds]
-        return difference(apart, confidence).sign < 0
+        apart = np.concatenate([right[arm, seed] - right[best, seed] for seed in seeds])
+        return apart.mean() + max(of_seeds, half_width_of_images(apart, confidence)) < 0
 
     return [arm for arm in arms if arm in (arms[0], best) or not behind(arm)]
+
+
+def _half_width(shares: np.ndarray, confidence: float) -> float:
+    """Half the interval of a difference of two arms, with the spread over seeds that all arms share.
+
+    Args:
+        shares: A row for each arm, a column for each seed.
+        confidence: Of the interval.
+    """
+    arms, seeds = shares.shape
+    freedom = (arms - 1) * (seeds - 1)
+    rest = shares - shares.mean(1, keepdims=True) - shares.mean(0, keepdims=True) + shares.mean()
+    return half_width(math.sqrt(2 * float((rest**2).sum()) / freedom / seeds), freedom + 1, confidence)

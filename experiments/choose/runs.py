@@ -38,10 +38,11 @@ def more(config: Config, results: pd.DataFrame, folder: Path) -> list[Cell]:
     tried = pd.read_parquet(folder / f"{TABLE}.parquet")
     seeds = sorted(results.seed.unique())
     last = results[results.seed == seeds[-1]]
-    arms = race.can_win(
-        tried, [arm for arm in config.arms if (last.arm == arm).any()], config.seeds - LEAST_SEEDS
-    )
+    arms = [arm for arm in config.arms if (last.arm == arm).any()]
     if len(seeds) >= config.seeds or len(arms) < 2:
+        return []
+    arms = race.can_win(tried, arms, config.seeds - LEAST_SEEDS)
+    if len(arms) < 2:
         return []
     return [Cell(config.shifts[0], arm, int(seeds[-1]) + 1) for arm in arms]
 
