@@ -90,6 +90,13 @@ def test_choose(world, capsys):
     assert "Recommended: " in text
 
 
+def test_without_scikit_learn_choose_reads_no_image(world, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    text = said(capsys, "choose", "mine.keras", "--data_dir=nowhere", status=2)
+    assert text.startswith("Error: Expected scikit-learn, for the heads (pip install tfbn[experiments])")
+    assert text.count("\n") == 1
+
+
 def test_recalibrate_is_the_librarys(world, capsys):
     said(capsys, "recalibrate", "mine.keras", "--data_dir=pets", "-o", "new.keras", "--share=0.5")
     expected, found = load("mine.keras"), load("new.keras")

@@ -10,6 +10,7 @@ import numpy as np
 
 import tfbn
 from tfbn.choosing.backbone import backbone
+from tfbn.choosing.heads import check_scikit_learn
 from tfbn.cli import inputs
 from tfbn.datasets import Stream
 from tfbn.datasets.pictures import Pictures
@@ -27,6 +28,7 @@ def audit(file: str, flags: Any) -> str:
 
 def choose(file: str, flags: Any) -> str:
     """Which mode, and with `--train` what short trainings say."""
+    check_scikit_learn()
     model = inputs.network(file, flags, include_top=False)
     backbone(model, flags.up_to or None)  # raises before an image is read
     images = inputs.images(file, model, flags)
