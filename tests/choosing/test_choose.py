@@ -229,7 +229,8 @@ def test_an_interval_is_never_narrower_than_the_number_of_images_allows():
     one_better = [np.eye(60, dtype=int)[0]] * 2  # the same image in both repeats
     found = paired.difference(one_better)
     assert found.low <= 0 < found.mean < found.high
-    assert found.high - found.low >= 2 * 1.96 * paired.error_of_images(np.concatenate(one_better))
+    least = 2 * paired.half_width_of_images(np.concatenate(one_better))
+    assert found.high - found.low >= least - 1e-12
     same = paired.difference([np.zeros(30)] * 3)
     assert same.low < 0 < same.high
     assert same.p_value == 1

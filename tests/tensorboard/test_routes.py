@@ -197,7 +197,7 @@ def test_the_pages_files(ask):
     for route in routes:
         response = ask.response(route.removeprefix("/"))
         assert response.status_code == 200
-        assert response.content_type.startswith(("text/javascript", "text/css"))
+        assert response.content_type.startswith(("text/javascript", "text/css", "text/html"))
         assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert (static_files.FOLDER / "uplot" / "LICENSE.txt").read_text().startswith("The MIT License")
 

@@ -5,7 +5,7 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TextIO
 
 from absl import flags
 
@@ -73,7 +73,15 @@ def _run(arguments: list[str]) -> int:
     return 0
 
 
-def _warn(message: Warning | str, *where: Any) -> None:
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """In one line, without the place in the code."""
     print(f"Warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
