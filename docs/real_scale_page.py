@@ -45,12 +45,12 @@ SENTENCES = (
     ("base", "recalibrated", "inference", "refitted_accuracy",
      "The features are the reason: with a head fitted on the very features that inference gives, the "
      "target's statistics are {} than ImageNet's."),
-    ("large_images", "inference", "batch_0.99", "test_accuracy",
-     "Larger images do not help: at 160 x 160 pixels, `training=False` is {} than `training=True` at "
-     "momentum 0.99."),
+    ("base", "tuned_held", "tuned_batch_0.99", "test_accuracy",
+     "Where everything is fine-tuned, each way at its own learning rate, holding the statistics is {} than "
+     "updating them at momentum 0.99."),
     ("noise", "recalibrated", "inference", "refitted_accuracy",
-     "Nor does it help that the pixels are corrupted: on noisy pictures of clothes, the target's statistics "
-     "are {} than ImageNet's, with refitted heads."),
+     "Corrupted pixels do not change that: on noisy pictures of clothes, the target's statistics are {} than "
+     "ImageNet's, with frozen layers and refitted heads."),
     ("toy_contrast", "batch_0.9", "inference", "test_accuracy",
      "Another network turns it round: in a ResNet-8 pretrained on MNIST, on other digits with contrast 0.3, "
      "`training=True` at momentum 0.9 is {} than `training=False` after a short training."),
@@ -113,12 +113,13 @@ def measured(arms: "pd.DataFrame", about: dict[str, Any]) -> str:
     """Which machine, versions, commit and seeds; and what has no verdict yet."""
     versions = ", ".join(f"{name} {about['versions'][name]}" for name in ("keras", "tensorflow"))
     commits = ", ".join(map(_commit, about["commits"]))
-    seconds = arms[arms.condition == "base"].cpu_seconds.mean()
+    base = arms[arms.condition == "base"]
+    seconds = {name: each.cpu_seconds.mean() for name, each in base.groupby("family")}
     return "\n".join(
         [
             f"- {about['runs']} runs, finished by {about['date']}, of `python -m experiments.real_scale` "
             f"with the code of {commits}; {about['processor']}, {versions}.",
-            f"- All frozen arms of one seed in the base condition take {seconds:.0f} CPU seconds.",
+            f"- All frozen arms of one seed in the base condition take {seconds['frozen']:.0f} CPU seconds.",
             "- The rules are `experiments/real_scale/rules.py` as of the commits that the runs name: "
             f"{_rules(arms)}.",
             f"- Without a verdict, since fewer than {LEAST_SEEDS} seeds have run: {_missing(arms)}.",
