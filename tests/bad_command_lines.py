@@ -119,7 +119,7 @@ OTHERS = {
     "sweep --grid=seeds=1,2": "seeds as a flag of the sweep itself. Received: grid=('seeds=1,2',)",
     "sweep --grid=momentum=0.9 --set=epochs": "`set` to be an option and its values",
     "sweep --grid=momentum=0.9 --set=momentum=0.8": "`set` to leave momentum to the grid. Received: set=(",
-    "sweep --experiment=claims --grid=quick=true": "`experiment` to be another one, with runs of its own",
+    "sweep --experiment=claims --grid=quick=true": "`experiment` to be one with runs of its own",
     "sweep --experiment=dpeth --grid=depths=8": "(did you mean depth",
     "transfer_strategies --train_images=": "`train_images` to name at least one. Received: train_images=()",
     "transfer_strategies --shift=": "`shift` to be one of ['none', 'contrast', 'noise', 'inversion', 'blur']",

@@ -42,7 +42,8 @@ def with_code() -> list[str]:
 @pytest.mark.parametrize("name", with_code())
 def test_code_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tf.distribute, "MirroredStrategy", mirrored)
+    strategy = mirrored()
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda *devices: strategy)
     assert run_page(DOCS / name)
 
 
