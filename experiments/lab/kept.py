@@ -50,9 +50,9 @@ def keep(experiment: Experiment, work_dir: Path, folder: Path = FOLDER) -> Path:
     kept = folder / experiment.name
     kept.mkdir(parents=True, exist_ok=True)
     write(table, kept / "results.parquet")
-    for name in experiment.tables:
-        if (work_dir / f"{name}.parquet").is_file():
-            write(stored_files.read_table(work_dir / f"{name}.parquet"), kept / f"{name}.parquet")
+    about["tables"] = [name for name in experiment.tables if (work_dir / f"{name}.parquet").is_file()]
+    for name in about["tables"]:
+        write(stored_files.read_table(work_dir / f"{name}.parquet"), kept / f"{name}.parquet")
     with written_whole(kept / "about.json") as temporary:
         temporary.write_text(json.dumps(about, indent=2) + "\n")
     return kept
@@ -66,8 +66,10 @@ def write(table: "pd.DataFrame", path: Path) -> None:
 
 def is_kept(experiment: Experiment, folder: Path = FOLDER) -> bool:
     """Whether everything is kept that the summary of an experiment is computed from."""
-    names = ["about.json", *(f"{name}.parquet" for name in ("results", *experiment.tables))]
-    return all((folder / experiment.name / name).is_file() for name in names)
+    if not (folder / experiment.name / "about.json").is_file():
+        return False
+    names = ["results", *about(experiment, folder).get("tables", experiment.tables)]
+    return all((folder / experiment.name / f"{name}.parquet").is_file() for name in names)
 
 
 def about(experiment: Experiment, folder: Path = FOLDER) -> dict[str, Any]:

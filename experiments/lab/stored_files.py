@@ -58,7 +58,8 @@ def read_row(path: Path, cell: Cell | None = None) -> dict[str, Any]:
     if not isinstance(names, list) or {*map(str, names)} - row.keys():
         raise _unreadable(path, RUN_AGAIN, "measurements are missing")
     for name, value in measured.items():
-        if not _is_number(value) and not (cell is None and isinstance(value, str) and name not in names):
+        is_parameter = cell is None and isinstance(value, str | bool) and name not in names
+        if not _is_number(value) and not is_parameter:
             raise _unreadable(path, RUN_AGAIN, f"{name} is not a number")
     return row
 

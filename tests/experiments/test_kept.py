@@ -67,3 +67,12 @@ def test_other_folders_are_refused_and_nothing_is_kept(name, finished, tmp_path)
     with pytest.raises(InputError, match="Expected `work_dir` to be the folder of a finished"):
         kept.keep(experiment, work, tmp_path / "results")
     assert not (tmp_path / "results").exists()
+
+
+def test_a_table_that_no_run_left_is_not_missed_and_one_that_got_lost_is(finished, tmp_path):
+    other = dataclasses.replace(EXPERIMENT, tables=("drift", "never_left"))
+    folder = kept.keep(other, finished[1], tmp_path)
+    assert kept.about(other, tmp_path)["tables"] == ["drift"]
+    assert kept.is_kept(other, tmp_path)
+    (folder / "drift.parquet").unlink()
+    assert not kept.is_kept(other, tmp_path)

@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from experiments.lab import binary
+from experiments.lab import binary, stored_files
 from experiments.lab.experiment import Cell, grid
 from experiments.lab.store import Store
 from tests.experiments import small
@@ -144,6 +144,8 @@ def test_a_cell_has_its_parameters_in_the_row_and_not_in_the_folder(tmp_path):
     assert row == store.result(cell)
     assert row == {**cell.row(), "error": 0.5, "seconds": 1.0}
     assert cell.folder == "110 layers/plain/seed0"
+    # A study that goes on reads the rows before it knows its cells.
+    assert stored_files.read_row(store.path_of(cell, "result.json")) == row
     other = Cell("110 layers", "plain", 0, (("depth", 20), ("shortcuts", False)))
     with pytest.raises(InputError, match="another run"):
         store.result(other)
