@@ -28,7 +28,7 @@ def check(config: Any) -> None:
     for name in names:
         condition = condition_of(config, name)
         if condition.target == "photographs":
-            targets.folder_of_photographs(config.photographs)
+            targets.check_photographs(config.photographs)
         elif condition.target == "fashion_mnist":
             targets.pool(condition.target, condition.size, "")
     if any(conditions.named(name).network != "resnet8" for name in names):

@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfbn.datasets import Images, load, load_folder, shifts, stamps
+from tfbn.datasets import Images, list_folder, load, load_folder, shifts, stamps
 from tfbn.models import build, pretrained
 from tfbn.models.weights import packaged
 
@@ -47,20 +48,27 @@ def pool(target: str, size: int, photographs: str) -> Images:
         InputError: They are not on this machine.
     """
     if target == "photographs":
-        return load_folder(folder_of_photographs(photographs), image_size=size)
+        return photographs_in(photographs, size)
     if target == "uci_digits":
         return load(target, image_size=size, border=DIGITS_BORDER)
     return load(target, image_size=STORED[target], limit=POOL)
 
 
-def folder_of_photographs(photographs: str) -> Path:
-    """The folder itself if it has class folders with images; else the stamps in it, unpacked."""
-    import tempfile
+def photographs_in(photographs: str, size: int) -> Images:
+    """The stamps of a folder that is their package's; of another one, its class folders."""
+    if not stamps.is_package(photographs):
+        return load_folder(photographs, image_size=size)
+    with tempfile.TemporaryDirectory() as folder:
+        return load_folder(stamps.unpack(folder, photographs), image_size=size)
 
+
+def check_photographs(photographs: str) -> None:
+    """Raises `InputError` if there are no photographs; without class folders, the stamps are missing."""
     path = Path(photographs)
-    if path.is_dir() and any(path.glob("*/*.[pj][np]g")):
-        return path
-    return stamps.unpack(Path(tempfile.gettempdir()) / "tfbn_photographs", photographs)
+    if stamps.is_package(path) or not (path.is_dir() and any(each.is_dir() for each in path.iterdir())):
+        stamps.photographs(path)
+    else:
+        list_folder(path)
 
 
 def images_of(condition: Condition, images: Images, indices: np.ndarray, seed: int) -> np.ndarray:

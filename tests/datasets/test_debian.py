@@ -108,6 +108,9 @@ def test_the_root_of_an_unpacked_package_will_do(pictures, tmp_path):
     inside.parent.mkdir(parents=True)
     pictures.rename(inside)
     assert sum(map(len, stamps.photographs(root).values())) == len(stamps.CLASSES) + 1
+    assert stamps.is_package(root)
+    assert stamps.is_package(inside)
+    assert not stamps.is_package(inside / "animals")
 
 
 def test_a_class_without_pictures_is_named(pictures):

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 
 import tfbn
@@ -20,7 +21,7 @@ from experiments.real_scale import (
     updating,
 )
 from tests.experiments import blobs
-from tfbn.datasets import load
+from tfbn.datasets import load, stamps
 from tfbn.graph.traversal import batch_normalizations
 from tfbn.utils.validation import InputError
 
@@ -220,6 +221,28 @@ def test_what_is_missing_is_named_before_any_run(conditions_, missing, message, 
     with pytest.raises(InputError, match=message):
         binary.answer(study.EXPERIMENT, config)
     assert not (tmp_path / "work").exists()
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.fromarray(np.full((4, 4, 3), 90, np.uint8)).save(path)
+
+
+@pytest.mark.parametrize("inside", ["", "usr/share/tuxpaint/stamps"], ids=["installed", "unpacked"])
+def test_the_stamps_are_their_seven_classes_with_other_pictures_around(inside, tmp_path):
+    for place in (*stamps.CLASSES.values(), "animals", "symbols", "town/signs"):
+        picture(tmp_path / inside / place / "one.png")
+    targets.check_photographs(str(tmp_path))
+    found = targets.photographs_in(str(tmp_path), 4)
+    assert found.class_names == tuple(sorted(stamps.CLASSES))
+    assert len(found.images) == len(stamps.CLASSES)
+
+
+def test_any_other_folder_has_its_own_classes(tmp_path):
+    for place in ("animals/birds/one.png", "animals/two.jpg", "plants/three.png"):
+        picture(tmp_path / place)
+    targets.check_photographs(str(tmp_path))
+    assert targets.photographs_in(str(tmp_path), 4).class_names == ("animals", "plants")
 
 
 def test_the_first_seeds_of_every_condition_come_first():

@@ -26,6 +26,25 @@ CLASSES = {
 NOT_PHOTOGRAPHS = {"cartoon", "toys", "plastic"}  # folders of drawings and of things made to look alike
 
 
+def is_package(stamps: str | os.PathLike) -> bool:
+    """Whether a folder is the one that the package installs, or that it was unpacked into.
+
+    Its top folders are no classes: they hold drawings, too, and "animals" is three classes here.
+
+    Example:
+
+    >>> is_package(folder / "nothing")
+    False
+    """
+    root = _root(stamps)
+    return all((root / place).is_dir() for place in CLASSES.values())
+
+
+def _root(stamps: str | os.PathLike) -> Path:
+    inside = Path(stamps) / FOLDER.relative_to("/")
+    return inside if inside.is_dir() else Path(stamps)
+
+
 def photographs(stamps: str | os.PathLike = FOLDER) -> dict[str, list[Path]]:
     """The photographs of the package by class, drawings and toys left out.
 
@@ -42,10 +61,7 @@ def photographs(stamps: str | os.PathLike = FOLDER) -> dict[str, list[Path]]:
     Traceback (most recent call last):
     tfbn.utils.validation.InputError: Expected `stamps` to be the folder of ... tuxpaint-stamps-default ...
     """
-    root = Path(stamps)
-    inside = root / FOLDER.relative_to("/")
-    root = inside if inside.is_dir() else root
-    found = {}
+    root, found = _root(stamps), {}
     for name, place in CLASSES.items():
         files = sorted((root / place).rglob("*.png"))
         found[name] = [file for file in files if not NOT_PHOTOGRAPHS & {*file.relative_to(root).parts}]
