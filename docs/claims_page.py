@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from docs.real_scale_page import COMMIT, between_marks
+from docs.found import between_marks
+from docs.real_scale_page import COMMIT
 from experiments.claims import table as claims
 from experiments.claims.__main__ import EXPERIMENTS
 from experiments.lab import catalog, kept

@@ -15,9 +15,9 @@ TEXT = """\
 - **The task is nearly the same and the pixels are scaled** (ResNet-8 of MNIST, other digits, contrast 0.3):
   the target's statistics undo the scaling, and a head learns faster on them, {toy_short} points after a
   short training. With a refitted head {toy} points are left, which may be nothing.
-- **The task is another one** (the ImageNet network on clothes, digits and photographs): the target's
-  statistics are worse in {below} of {ran} conditions, also with refitted heads, so it is the features that
-  lose.
+- **The task is another one** (the ImageNet network on clothes, digits and photographs): with the target's
+  statistics the mean accuracy is lower in {below} of {ran} conditions, even with refitted heads, so it is
+  the features that lose.
 - **Pixels do not make up for the task.** On clothes with contrast 0.3 the target's statistics change
   accuracy by {contrast} points, about as without; with noise by {noise}, so the noise adds {more}.
   What helps a small network on scaled pixels does not carry over to an ImageNet network on another task.

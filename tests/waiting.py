@@ -8,10 +8,10 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T], seconds: float = 60, every: float = 0.05) -> T:
-    """Asks a condition again and again until it holds; returns its value.
+    """Checks a condition repeatedly until it holds; returns its value.
 
     Raises:
-        AssertionError: It still did not hold after so many seconds.
+        AssertionError: The condition does not hold within this time.
     """
     deadline = time.monotonic() + seconds
     while not (found := condition()):

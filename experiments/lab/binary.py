@@ -68,7 +68,9 @@ def _main(experiment: Question, argv: list[str]) -> None:
         for name, tell in asked.items():
             if tell is not None and getattr(config, name, False):
                 experiment.check(config)
-                print(tell(config))
+                said = tell(config)
+                with reader_may_leave():
+                    print(said)
                 return
         answer(experiment, config)
     except InputError as error:

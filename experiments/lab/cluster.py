@@ -110,8 +110,7 @@ def _local_workers(scheduler: str) -> int | None:
 def _local_cluster(distributed: Any, workers: int) -> Any:
     import dask
 
-    # A run that lost its workers several times is not to blame: the runner decides when to give
-    # up.
+    # A run that lost its workers several times is not to blame: the runner decides when to give up.
     dask.config.set({"distributed.scheduler.allowed-failures": 10})
     return distributed.LocalCluster(
         n_workers=workers,

@@ -16,9 +16,10 @@ def commit(folder: Path = CODE) -> str:
         folder: As it was when first asked about.
 
     Returns:
-        Ten digits; "" outside a checkout, or without git.
+        Ten digits; "" without git, or where the folder is not part of a checkout, as an installed package.
     """
     asked = (
+        ["ls-files", "--error-unmatch", "--", "."],  # not a package in somebody else's checkout
         ["rev-parse", "--short=10", "HEAD"],
         ["status", "--porcelain", "--untracked-files=no", "--", "."],
     )
@@ -31,7 +32,8 @@ def commit(folder: Path = CODE) -> str:
         return ""
     if any(each.returncode for each in found):
         return ""
-    return found[0].stdout.strip() + ("+" if found[1].stdout.strip() else "")
+    _, head, changed = (each.stdout.strip() for each in found)
+    return head + ("+" if changed else "")
 
 
 def processor() -> str:

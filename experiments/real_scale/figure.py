@@ -50,7 +50,8 @@ def crossover(arms: "pd.DataFrame") -> "Figure":
     for axis, (measure, title) in zip(axes[0], PANELS.items(), strict=False):
         found = differences(arms, GAIN, measure)
         for i, (label, conditions) in enumerate(_lines(found).items()):
-            for part in ([c for c in conditions if "noise" not in c.shift], conditions[-1:]):
+            noisy = [c for c in conditions if "noise" in c.shift]  # not joined to the contrasts
+            for part in filter(None, ([c for c in conditions if c not in noisy], noisy)):
                 places = [list(SHIFTS).index(each.shift) + 0.06 * (i - 1.5) for each in part]
                 _draw(axis, places, [found[each.name] for each in part], **styles[label])
         axis.set_xticks(range(len(SHIFTS)), list(SHIFTS.values()))

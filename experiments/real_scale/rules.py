@@ -26,8 +26,8 @@
 The four claims about updating statistics (arms `updating_...`) were added later, in a commit before
 the first run of these arms and with the other frozen arms' results known. So was the condition
 `short_tuning`, before its first run and before any other run that trains the network had ended; the
-claims about fine-tuning are as they were. Every row of results names
-the commit of the code that ran, whose rules these are.
+claims about fine-tuning are as they were. Every row of results names the commit of the code that ran,
+whose rules these are.
 """
 
 import dataclasses

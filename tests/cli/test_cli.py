@@ -1,5 +1,6 @@
 """The command `tfbn`: quick answers, one line for a mistake, files that are what they say."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -74,6 +75,17 @@ def test_help_names_every_flag_of_a_command_once_in_its_group(capsys):
             for name in command.options:
                 assert text.count(f"--{name}\n") + text.count(f"]{name}\n") + text.count(f"--{name} <") == 1
     assert text.index("model:") < text.index("running:")
+
+
+def test_an_answer_that_nobody_reads_ends_quietly(world, monkeypatch, capfd):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        monkeypatch.setattr(sys, "stdout", nobody)
+        with pytest.raises(SystemExit) as ended:
+            main(["audit", "mine.keras"])
+    assert ended.value.code == 0
+    assert capfd.readouterr().err == ""
 
 
 def test_audit(world, capsys):

@@ -45,5 +45,18 @@ def test_outside_a_checkout_there_is_no_commit(tmp_path, monkeypatch):
     assert origin.commit(tmp_path) == ""
 
 
+def test_a_package_installed_inside_another_checkout_has_none_of_its_commits(tmp_path):
+    installed = tmp_path / ".venv" / "tfbn"
+    installed.mkdir(parents=True)
+    (installed / "a.py").write_text("a = 1\n")
+    (tmp_path / "own.py").write_text("b = 1\n")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "own.py")
+    git(tmp_path, "commit", "-qm", "theirs")
+    origin.commit.cache_clear()
+    assert origin.commit(installed) == ""
+    assert origin.commit(tmp_path) != ""
+
+
 def test_a_processor_has_a_name():
     assert origin.processor()

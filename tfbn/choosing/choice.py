@@ -8,6 +8,7 @@ import numpy as np
 
 from tfbn.choosing.options import OPTIONS
 from tfbn.utils.paired import Difference, difference, holm
+from tfbn.utils.text_tables import text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,20 +89,23 @@ class Choice:
         return pd.DataFrame([row(tried) for tried in self.tried])
 
     def __str__(self) -> str:
-        width = max(len(tried.name) for tried in self.tried)
-        first = self.tried[0].name
-        head = f"{'':{width}}  accuracy  difference to {first} in points, 95 %"
-        lines = [f"Recommended: {self.recommendation}", *(f"  {line}" for line in self.code), "", head]
-        for tried in self.tried:
-            apart = "" if tried.difference is None else str(tried.difference)
-            lines.append(
-                f"{tried.name:{width}}  {100 * tried.accuracy:6.1f} %  {apart:24}  {tried.says}".rstrip()
-            )
-        lines += ["", *self.reasons]
-        lines.append(
-            f"{self.images} images, each tried once, in {self.repeats} parts; {self.seconds:.0f} seconds."
+        headings = ("mode", "accuracy, %", f"minus {self.tried[0].name}, points", "what it is")
+        rows = [
+            (each.name, f"{100 * each.accuracy:.1f}", str(each.difference or ""), each.says)
+            for each in self.tried
+        ]
+        end = f"{self.images} images, each tried once, in {self.repeats} parts; {self.seconds:.0f} seconds."
+        return "\n".join(
+            [
+                f"Recommended: {self.recommendation}",
+                *(f"  {line}" for line in self.code),
+                "",
+                text_table(headings, rows, right=headings[1:2]),
+                "",
+                *self.reasons,
+                end,
+            ]
         )
-        return "\n".join(lines)
 
 
 def decided(

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in HELP:
-        _print_help(options.overview())
+        _print(options.overview())
         return 0 if arguments else EXIT_USER_ERROR
     name, *others = arguments
     if name not in options.COMMANDS:
@@ -57,7 +57,7 @@ def _run(arguments: list[str]) -> int:
 
         return experiments.run(others)
     if any(argument in HELP for argument in others):
-        _print_help(options.help_of(command))
+        _print(options.help_of(command))
         return 0
     values = options.flag_values(command, name)
     file = _parsed(command, values, others)
@@ -67,9 +67,10 @@ def _run(arguments: list[str]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
-            print(commands.COMMANDS[name](file, values))
+            answer = commands.COMMANDS[name](file, values)
     except InputError as error:
         raise InputError(_as_typed(str(error), values)) from error
+    _print(answer)
     return 0
 
 
@@ -85,7 +86,7 @@ def _warn(
     print(f"Warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
-def _print_help(text: str) -> None:
+def _print(text: str) -> None:
     with reader_may_leave():
         print(text)
 
