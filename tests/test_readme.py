@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
+from docs import claims_page, real_scale_page
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -19,7 +22,7 @@ FIRST_SCREEN = ("make run", "make test")  # literally, on a clean machine
 BOARD = ".venv/bin/tensorboard --logdir runs/frozen_batchnorm/runs"  # on what `make run` left
 HELP = (".venv/bin/python -m experiments.frozen_batchnorm", ".venv/bin/python -m experiments.choose")
 TEMPLATE = ".venv/bin/python -m experiments.<name>"  # for each name in the table of experiments
-PAGES = tuple(f".venv/bin/python -m docs.{name}_page" for name in ("real_scale", "claims"))  # see tests/docs
+NUMBERS = ".venv/bin/python -m docs"  # what it writes is in tests/docs
 TARGETS = ("check", "test-long", "test-backends", "keras-versions", "benchmark", "docs", "notebooks")  # exist
 
 
@@ -39,7 +42,7 @@ def commands() -> list[str]:
 
 def test_no_command_is_unknown_to_the_tests():
     targets = {f"make {target}" for target in TARGETS}
-    assert set(commands()) == {*FIRST_SCREEN, BOARD, *HELP, TEMPLATE, *PAGES} | targets
+    assert set(commands()) == {*FIRST_SCREEN, BOARD, *HELP, TEMPLATE, NUMBERS} | targets
     assert set(shell_lines()) == set(FIRST_SCREEN)
 
 
@@ -55,6 +58,14 @@ def test_make_knows_every_target():
     assert done.returncode == 0, done.stderr
     assert "experiments.frozen_batchnorm" in done.stdout
     assert '-m "not long"' in done.stdout
+
+
+def test_the_numbers_of_the_claims_come_after_those_of_the_study(monkeypatch):
+    written = []
+    monkeypatch.setattr(real_scale_page, "main", lambda folders: written.append("study"))
+    monkeypatch.setattr(claims_page, "main", lambda folders: written.append("claims"))
+    runpy.run_module("docs", run_name="__main__")
+    assert written == ["study", "claims"]
 
 
 def test_binaries_answer_for_help():
