@@ -21,7 +21,7 @@ PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist=loadfile --max-worker-r
 # A test that hangs fails, and says where it stood.
 QUICK = $(PYTEST) -m "not long" --timeout=600
 UNIT_TESTS = tests/test_layering.py tests/utils tests/graph tests/layers tests/statistics tests/auditing
-check: lint  ## Lint, types, and the library's unit tests; about a minute.
+check: lint  ## Lint, types, and the library's unit tests; about two minutes.
 	$(QUICK) $(UNIT_TESTS)
 
 test: $(READY)  ## Every quick test; under ten minutes on two cores.
