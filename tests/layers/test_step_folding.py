@@ -103,6 +103,16 @@ def test_what_trains_or_updates_is_not_folded(flags):
     assert normalizations(model_of(conv, np.random.default_rng(0), None, **flags)) >= 1
 
 
+def test_tensors_that_no_graph_made_are_normalized_as_ever(rng):
+    import tensorflow as tf
+
+    layer = tfbn.BatchNormalization(training=False, trainable=False)
+    x = tf.constant(rng.normal(size=(2, 3, 3, 4)), "float32")
+    eager = layer(x, training=True)
+    np.testing.assert_allclose(tf.function(lambda: layer(x, training=True))(), eager, rtol=1e-6)
+    np.testing.assert_allclose(eager, x / np.sqrt(1 + layer.epsilon), rtol=1e-5)
+
+
 def test_the_statistics_are_read_in_every_step():
     """What is folded is no constant: a traced step follows the variables."""
     import tensorflow as tf

@@ -54,7 +54,8 @@ def _maker(x: Any) -> Any | None:
     """The convolution that made `x`, if it can be folded into."""
     import tensorflow as tf
 
-    if tf.executing_eagerly() or x.graph is not tf.compat.v1.get_default_graph():
+    # An eager tensor, also one that a graph takes in, has no graph.
+    if getattr(x, "graph", None) is not tf.compat.v1.get_default_graph():
         return None
     operation, outputs = x.op, x.shape[1:].num_elements()
     if operation.type not in CONVOLUTIONS or x.dtype != tf.float32 or outputs is None:
