@@ -39,8 +39,8 @@ class BatchReader:
         self._shape = (0, len(layers), len(drift.METRICS))
         self._steps: list[int] = []
         self._values: list[Any] = []
-        self._variables = [layer.moving_mean for layer in layers]
-        self._variables += [layer.moving_variance for layer in layers]
+        self._watched = [layer.moving_mean for layer in layers]
+        self._watched += [layer.moving_variance for layer in layers]
         self.step = first_step
 
     @property

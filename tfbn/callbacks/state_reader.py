@@ -39,7 +39,7 @@ class StateReader(BatchReader):
     def _measure(self) -> Any:
         state = state_ahead_of_variables(self._model)
         if state is None:  # another callback brought the variables up to date
-            arrays = [variable.value for variable in self._variables]
+            arrays = [variable.value for variable in self._watched]
         else:
             arrays = [state[place] for place in self._places or self._find()]
         half = len(arrays) // 2
@@ -47,7 +47,7 @@ class StateReader(BatchReader):
 
     def _find(self) -> list[int]:
         place = {id(variable): i for i, variable in enumerate(self._model.non_trainable_variables)}
-        self._places = [place[id(variable)] for variable in self._variables]
+        self._places = [place[id(variable)] for variable in self._watched]
         return self._places
 
 
