@@ -1,5 +1,6 @@
 """A prediction of KerasHub's networks, which have BatchNormalization in layers of their own, and folded."""
 
+import functools
 import importlib.util
 from collections.abc import Callable
 from typing import Any
@@ -102,8 +103,8 @@ def run(quick: bool) -> list[Row]:
         folded = tfbn.fold(stock, verbose=False)
         rows += compare(
             f"KerasHub's {name}, 64x64, batch {batch}, prediction",
-            Way("stock BatchNormalization", lambda model=stock: model.predict_on_batch(x)),
-            Way("tfbn.fold", lambda model=folded: model.predict_on_batch(x), 1.0),
+            Way("stock BatchNormalization", functools.partial(stock.predict_on_batch, x)),
+            Way("tfbn.fold", functools.partial(folded.predict_on_batch, x), 1.0),
             rounds=2 if quick else 20,
         )
         keras.backend.clear_session()

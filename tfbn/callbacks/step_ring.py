@@ -135,7 +135,7 @@ class StepRing:
         return steps, self._metrics(rows) if self._is_small else rows
 
     def _metrics(self, rows: np.ndarray) -> np.ndarray:
-        mean, variance = np.moveaxis(np.float64(rows), 1, 0)
+        mean, variance = (rows[:, part].astype(np.float64) for part in (0, 1))
         # The branch of the logarithm that is not taken may be log(0).
         with np.errstate(divide="ignore", invalid="ignore"):
             return drift.by_layer(mean, variance, self._measured_from).astype(np.float32)

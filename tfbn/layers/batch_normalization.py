@@ -187,7 +187,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         elif mode.normalizes_by == "batch":
             outputs = fused_ops.normalize_by_batch(inputs, *affine, self.epsilon)
         if mode.normalizes_by == "moving":
-            outputs = _by_moving(inputs, affine + moving, self.epsilon, mode, training)
+            outputs = _by_moving(inputs, affine, moving, self.epsilon, mode, training)
         if updates:  # not before the old values are used
             self.moving_mean.assign(updated[0])
             self.moving_variance.assign(updated[1])
@@ -232,12 +232,22 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return {**super().get_config(), **{k: v for k, v in flags.items() if v is not None}}
 
 
-def _by_moving(inputs: Any, values: tuple[Any, ...], epsilon: float, mode: modes.Mode, training: bool) -> Any:
+def _by_moving(
+    inputs: Any,
+    affine: tuple[Any, Any],
+    moving: tuple[Any, Any],
+    epsilon: float,
+    mode: modes.Mode,
+    training: bool,
+) -> Any:
     if not training or mode.trains:
-        return fused_ops.normalize_by_moving(inputs, *values, epsilon)
+        return fused_ops.normalize_by_moving(inputs, *affine, *moving, epsilon)
     # Where the statistics update, the convolution's own outputs are needed for their moments anyway.
-    folded = None if mode.updates else step_folding.fold_into_maker(inputs, *values, epsilon)
-    return fused_ops.normalize_by_held(inputs, *values, epsilon) if folded is None else folded
+    if not mode.updates:
+        folded = step_folding.fold_into_maker(inputs, *affine, *moving, epsilon)
+        if folded is not None:
+            return folded
+    return fused_ops.normalize_by_held(inputs, *affine, *moving, epsilon)
 
 
 def _check_mask(inputs: Any, mask: Any) -> None:
