@@ -16,7 +16,7 @@ LIMIT = 1000.0  # MB
 
 
 def run(quick: bool) -> list[Row]:
-    images = 400 if quick else 100_000
+    images = 1_000 if quick else 100_000
     with tempfile.TemporaryDirectory() as name:
         write(Path(name), images)
         context = multiprocessing.get_context("spawn")
