@@ -60,7 +60,9 @@ def test_the_own_cost_is_what_is_added_to_the_floor(monkeypatch):
 def test_the_table_of_the_readme_is_made_of_the_results(tmp_path):
     for name, ratio, own in (("layer", 0.75, 0.3), ("layer_onednn_off", 0.95, 0.8)):
         rows = [
-            dataclasses.replace(row(f"{net}, train step", "stock", way, ([1.0], [ratio])), own=own)
+            dataclasses.replace(
+                row(f"{net}, train step", "stock", way, ([1.0], [ratio])), own=own, own_spread=0.1
+            )
             for net in ("ResNet-20, 32x32", "ResNet-56, 32x32")
             for way in (readme.OURS, readme.BARE)
         ]
