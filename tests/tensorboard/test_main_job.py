@@ -73,3 +73,16 @@ def test_what_holds_is_zero_and_what_updates_is_not(page):
         values[arm] = page.reading_at(f"shift {main_job.SHIFTS[0]}/{arm}", Keys.END)
     assert values["inference"] == values["batch_held"] == 0
     assert values["batch"] > values["batch_slow"] > 0
+
+
+@pytest.mark.parametrize("metric", ["kl", "mean_shift", "mismatch", "variance_l2"])
+def test_numbers_below_the_scale_do_not_touch(page, metric):
+    page.resize(1000, 900)
+    for view in ("heat_map", "compare"):
+        page.open(f"&p.tfbn.metric={metric}&p.tfbn.view={view}")
+        for marks in page.all(".marks"):
+            places = [span.rect for span in marks.find_elements("css selector", "span")]
+            assert len(places) >= 2
+            places.sort(key=lambda place: place["x"])
+            ends = [place["x"] + place["width"] for place in places]
+            assert all(end + 2 <= place["x"] for end, place in zip(ends, places[1:], strict=False)), view
