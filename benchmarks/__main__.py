@@ -1,41 +1,54 @@
-"""Every benchmark, one after another: `python -m benchmarks`, about a quarter of an hour.
+"""Every benchmark, one after another: `python -m benchmarks`, about twenty minutes on two cores.
 
 Each runs in a process of its own, so that none slows another by what it leaves behind, and
-within it what is compared takes turns.
+within it what is compared takes turns. Those that matter most come first, and each is written
+down when it is done: a run that was interrupted goes on with `--resume`.
 """
 
 import concurrent.futures
 import multiprocessing
+import os
+import time
 from pathlib import Path
 
 from absl import app, flags
 
 from benchmarks import results
-from benchmarks.common import Row, run_benchmark
+from benchmarks.common import WITHOUT_ONEDNN, Row, run_benchmark
 
 BENCHMARKS = [
     "layer",
+    f"layer{WITHOUT_ONEDNN}",
     "modes",
-    "inference",
-    "first_call",
     "jit",
-    "memory",
+    "inference",
+    f"inference{WITHOUT_ONEDNN}",
     "recorder",
-    "recorder_deep",
-    "plugin",
-    "frozen_prefix",
+    "recorder_backends",
+    "keras_hub",
+    "transforms",
     "imports",
+    "plugin",
     "workers",
+    "first_call",
+    "frozen_prefix",
     "runner",
+    "stream",
+    "memory",
+    "recorder_deep",
     "accuracy",
 ]
 
 _ONLY = flags.DEFINE_multi_enum("only", [], BENCHMARKS, "Run only this one; may be given several times.")
 _QUICK = flags.DEFINE_bool("quick", False, "Tiny models and few rounds: that it runs, not how fast.")
+_RESUME = flags.DEFINE_bool("resume", False, "Leave out what was measured today with the same.")
+_MINUTES = flags.DEFINE_float("minutes", None, "Start no benchmark after this time.", lower_bound=0.0)
 _FOLDER = flags.DEFINE_string("folder", str(results.FOLDER), "Where results.md and results.json are written.")
 
 
 def measure(name: str, quick: bool) -> list[Row]:
+    # A process that is spawned loads TensorFlow with this.
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0" if name.endswith(WITHOUT_ONEDNN) else "1"
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(run_benchmark, name, quick).result()
@@ -43,12 +56,20 @@ def measure(name: str, quick: bool) -> list[Row]:
 
 def main(argv: list[str]) -> None:
     del argv
+    folder, start = Path(_FOLDER.value), time.monotonic()
     for name in _ONLY.value or BENCHMARKS:
+        about = results.machine(onednn=not name.endswith(WITHOUT_ONEDNN))
+        if _RESUME.value and results.is_current(folder, name, about):
+            continue
+        if _MINUTES.value is not None and time.monotonic() - start > 60 * _MINUTES.value:
+            print(f"== {name} left for --resume", flush=True)
+            continue
+        began = time.monotonic()
         print(f"== {name}", flush=True)
-        about = results.machine()
         rows = measure(name, _QUICK.value)
         print("\n".join(f"  {row}" for row in rows), flush=True)
-        results.update(Path(_FOLDER.value), name, rows, about, BENCHMARKS)
+        print(f"  ({time.monotonic() - began:.0f} s)", flush=True)
+        results.update(folder, name, rows, about, BENCHMARKS)
 
 
 if __name__ == "__main__":

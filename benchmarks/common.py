@@ -27,6 +27,11 @@ class Row:
         value: Median of ours, in `unit`.
         unit: "ms", "s" or "MiB".
         target: What the ratio should be at most; None: it is shown for comparison.
+        own: BatchNormalization's own cost, ours over the baseline's: in each round what the way takes
+            more than the same network without BatchNormalization. It is the ratio that another
+            processor would show, too, since it leaves out everything else.
+        own_spread: Interquartile range of that.
+        own_target: What it should be at most.
     """
 
     what: str
@@ -39,11 +44,15 @@ class Row:
     value: float
     unit: str = "ms"
     target: float | None = None
+    own: float | None = None
+    own_spread: float | None = None
+    own_target: float | None = None
 
     def __str__(self) -> str:
         target = "" if self.target is None else f"   target {self.target}"
+        own = "" if self.own is None else f"   own cost {self.own:.3f} ± {self.own_spread:.3f}"
         values = f"{self.baseline_value:.4g} -> {self.value:.4g} {self.unit}"
-        return f"{self.what} [{self.ours}]: {self.ratio:.3f} ± {self.spread:.3f}   {values}{target}"
+        return f"{self.what} [{self.ours}]: {self.ratio:.3f} ± {self.spread:.3f}   {values}{target}{own}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,11 +63,13 @@ class Way:
         says: What it does, for the table.
         call: Does it; must have finished its work when it returns.
         target: What its ratio to the first way should be at most.
+        own_target: What its own cost over that of the first way should be at most; see `Row`.
     """
 
     says: str
     call: Callable[[], object]
     target: float | None = None
+    own_target: float | None = None
 
 
 def interleaved(
@@ -89,14 +100,43 @@ def interleaved(
     return {name: np.array(values) for name, values in seconds.items()}
 
 
-def compare(what: str, baseline: Way, *others: Way, rounds: int, warm_up: int = 2) -> list[Row]:
-    """Times ways by turns; one `Row` for each of the others against the baseline."""
-    calls = {str(i): way.call for i, way in enumerate((baseline, *others))}
-    seconds = list(interleaved(calls, rounds, warm_up).values())
-    return [
-        row(what, baseline.says, way.says, (seconds[0], measured), target=way.target)
-        for way, measured in zip(others, seconds[1:], strict=True)
+def compare(
+    what: str, baseline: Way, *others: Way, rounds: int, warm_up: int = 2, floor: Way | None = None
+) -> list[Row]:
+    """Times ways by turns; one `Row` for each of the others against the baseline.
+
+    Args:
+        what: For the table.
+        baseline: What the others are compared with.
+        *others: The others.
+        rounds: How often each is called.
+        warm_up: See `interleaved`.
+        floor: The same without BatchNormalization. It gets a row too, and every other row the own cost
+            of BatchNormalization.
+    """
+    ways = [baseline, *others, *([floor] if floor else [])]
+    calls = {str(i): way.call for i, way in enumerate(ways)}
+    first, *measured = interleaved(calls, rounds, warm_up).values()
+    rows = [
+        row(what, baseline.says, way.says, (first, seconds), target=way.target)
+        for way, seconds in zip(ways[1:], measured, strict=True)
     ]
+    if floor is None:
+        return rows
+    return [
+        *(
+            _with_own_cost(each, (first, seconds, measured[-1]), way.own_target)
+            for each, way, seconds in zip(rows, others, measured, strict=False)
+        ),
+        rows[-1],
+    ]
+
+
+def _with_own_cost(measured: Row, seconds: Sequence[np.ndarray], target: float | None) -> Row:
+    baseline, ours, floor = seconds
+    shares = (ours - floor) / (baseline - floor)
+    spread = float(np.subtract(*np.quantile(shares, [0.75, 0.25])))
+    return dataclasses.replace(measured, own=float(np.median(shares)), own_spread=spread, own_target=target)
 
 
 def row(
@@ -140,6 +180,15 @@ def memory(peak: bool = False) -> float:
     return float(kib["VmHWM" if peak else "VmRSS"].split()[0]) / 2**10
 
 
+def at_most(what: str, limit: float, ours: str, value: float, unit: str = "s") -> Row:
+    """The row of a value that has a limit of its own, in `unit`, and nothing to be compared with."""
+    return row(what, f"{limit:g} {unit}", ours, ([limit], [value]), unit=unit, target=1.0)
+
+
+# What follows the name of a benchmark that is run again with oneDNN off.
+WITHOUT_ONEDNN = "_onednn_off"
+
+
 def run_benchmark(name: str, quick: bool) -> list[Row]:
     """The rows of one benchmark, by the name of its module."""
-    return importlib.import_module(f"benchmarks.{name}").run(quick)
+    return importlib.import_module(f"benchmarks.{name.removesuffix(WITHOUT_ONEDNN)}").run(quick)

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from benchmarks.common import Row, row
+from benchmarks.common import Row, at_most
 from tfbn.layers.modes import Mode
 from tfbn.statistics import drift
 from tfbn.statistics.snapshots import Statistics
@@ -46,13 +46,11 @@ def run(quick: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         write(Path(name) / "run", steps)
         return [
-            row(
+            at_most(
                 f"BatchNorm tab, {LAYERS} layers x {steps:,} steps x {len(drift.METRICS)} metrics, {flag}",
-                "a second",
+                TARGET,
                 f"/{route}, the slowest of {asked}, the first included",
-                ([TARGET], [max(seconds)]),
-                unit="s",
-                target=TARGET,
+                max(seconds),
             )
             for flag in ("--load_fast=true", "--load_fast=false")
             for route, seconds in answer_times(Path(name), flag, asked).items()
@@ -76,13 +74,11 @@ def _of_a_study(folder: Path) -> Row:
             for route, more in (("heat_map", {"metric": "mean_shift", "columns": 400}), ("findings", {})):
                 _read(f"{url}data/plugin/tfbn/{route}?{urlencode({'run': group, **more}, doseq=True)}")
         seconds = time.perf_counter() - start
-    return row(
+    return at_most(
         f"BatchNorm tab, {len(runs)} runs of {STUDY_LAYERS} layers x {STUDY_STEPS} steps",
-        "a second",
+        TARGET,
         f"all that the first view asks: {ARMS} groups of {SEEDS} runs",
-        ([TARGET], [seconds]),
-        unit="s",
-        target=TARGET,
+        seconds,
     )
 
 

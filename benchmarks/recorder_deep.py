@@ -8,6 +8,6 @@ from benchmarks.common import Row
 
 
 def run(quick: bool) -> list[Row]:
-    case = recorder.of_resnet(8, rounds=2) if quick else recorder.of_resnet(110, rounds=10)
+    case = recorder.of_resnet(8, rounds=2) if quick else recorder.of_resnet(110, rounds=6)
     with tempfile.TemporaryDirectory() as folder:
         return recorder.compare(case, Path(folder))

@@ -35,7 +35,12 @@ EXPERIMENTS = sorted(
     f"experiments.{path.parent.name}" for path in (ROOT / "experiments").glob("*/__main__.py")
 )
 # The only files that may touch a private name of Keras: of layers and models, and of optimizers.
-INTERNALS = ("tfbn.graph.keras_internals", "tfbn.graph.keras_optimizers", "tfbn.graph.optimizer_twin")
+INTERNALS = (
+    "tfbn.graph.keras_internals",
+    "tfbn.graph.keras_optimizers",
+    "tfbn.graph.keras_trainers",
+    "tfbn.graph.optimizer_twin",
+)
 ORDER = (*WINGS, *FLOORS)
 MOST_LINES, MOST_FUNCTION_LINES = 300, 40
 FILES = sorted(path for name in ("tfbn", "experiments") for path in (ROOT / name).rglob("*.py"))

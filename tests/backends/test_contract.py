@@ -166,6 +166,54 @@ def test_a_recorder_sees_every_step(tmp_path, rng):
         np.testing.assert_allclose(log[name].iloc[-1], value, rtol=1e-4)
 
 
+class Looking(keras.callbacks.Callback):
+    """Asks for the model at some batches; on JAX that brings its variables up to date."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch in self.batches:
+            assert self.model is not None
+
+
+def test_a_recorder_among_callbacks_that_look_at_the_model(tmp_path, rng):
+    x, y = np.float32(rng.normal(1, 2, (20, 6))), np.float32(rng.normal(size=(20, 2)))
+    logs = []
+    for name, others in (("alone", []), ("before", [Looking({0})]), ("after", [Looking({1, 2})])):
+        keras.utils.set_random_seed(3)
+        model = small_model()
+        recorder = tfbn.DriftRecorder(tmp_path / name, tensorboard=False, probe=x[:4], probe_every=2)
+        callbacks = [*others, recorder] if name == "before" else [recorder, *others]
+        model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=callbacks)
+        logs.append(tfbn.callbacks.read_drift(tmp_path / name))
+        assert logs[-1]["step"].tolist() == list(range(7))
+        assert logs[-1]["mismatch"].notna().tolist() == [True, False, True, True, True, False, True]
+    for log in logs[1:]:
+        np.testing.assert_allclose(log["kl"], logs[0]["kl"], rtol=1e-5)
+        np.testing.assert_allclose(log["mismatch"], logs[0]["mismatch"], rtol=1e-4)
+    assert np.all(np.diff(logs[0]["kl"][:4]) != 0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX hands a state from step to step")
+def test_a_recorder_leaves_the_variables_behind_on_jax(tmp_path, rng):
+    x, y = np.float32(rng.normal(1, 2, (40, 6))), np.float32(rng.normal(size=(40, 2)))
+    counts = []
+    for callbacks in ([], [tfbn.DriftRecorder(tmp_path)], [Looking(set(range(5)))]):
+        model, synced = small_model(), []
+        sync = model.jax_state_sync
+
+        def counting(sync=sync, model=model, synced=synced):
+            synced.append(not model._jax_state_synced)
+            sync()
+
+        vars(model)["jax_state_sync"] = counting
+        model.fit(x, y, batch_size=8, epochs=2, verbose=0, callbacks=callbacks)
+        counts.append(sum(synced))
+    assert counts == [2, 2, 10]
+
+
 def test_cached_features_and_folding(rng):
     model = small_model()
     x, y = np.float32(rng.normal(1, 2, (20, 6))), np.float32(rng.normal(size=(20, 2)))

@@ -133,6 +133,19 @@ def test_every_step_equals_the_oracle(way, every, data, tmp_path):
     assert is_clean(model)
 
 
+@pytest.mark.parametrize("way", QUICK_WAYS)
+def test_with_many_channels_the_metrics_are_computed_in_the_step(way, data, tmp_path, monkeypatch):
+    logs = []
+    for few in (step_ring.FEW_CHANNELS, 9):  # the model has ten
+        monkeypatch.setattr(step_ring, "FEW_CHANNELS", few)
+        model, recorder = compiled(**WAYS[way]), DriftRecorder(tmp_path / str(few), tensorboard=False)
+        train(model, data, [recorder], epochs=2)
+        logs.append(read_drift(tmp_path / str(few)))
+    assert len(logs[0]) == 2 * (2 * STEPS + 1)
+    assert np.all(logs[0][METRICS].iloc[-1] > 1e-4)
+    pd.testing.assert_frame_equal(*logs, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("form", ["functional", "nested", "subclassed", "shared"])
 def test_every_form_of_model(form, data, tmp_path):
     model, by_hand = compiled(form), ByHand()

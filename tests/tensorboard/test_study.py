@@ -339,28 +339,6 @@ return [...found.map((node) => node.outerHTML.slice(0, 120)),
 """
 
 
-QUICK = [(400, True), (1600, False)]
-LOOKS = [(width, dark) for width in WIDTHS for dark in (False, True)]
-
-
-@pytest.mark.parametrize(
-    ("width", "dark"),
-    [pytest.param(*look, marks=[] if look in QUICK else pytest.mark.long) for look in LOOKS],
-)
-def test_axe_finds_no_serious_violation(page, width, dark):
-    page.resize(width, 900)
-    page.open()
-    page.dark(dark)
-    page.driver.execute_script(AXE.read_text())
-    for view in VIEWS:
-        page.view(view)
-        assert page.axe() == [], view
-    page.one("aside" if width > 760 else "#fold").click()
-    details = page.one("details.behind summary")
-    details.click()
-    assert page.axe() == []
-
-
 def test_everything_is_reached_by_keyboard_in_the_order_in_which_it_stands(page):
     page.open()
     page.driver.execute_script("document.activeElement?.blur()")

@@ -14,7 +14,7 @@ ROWS = 256
 class BatchReader:
     """Reads the statistics in `batch_ended`, with one copy from the device for each read.
 
-    The counterpart of `StepRing` for JAX and PyTorch. Steps that are inside one
+    The counterpart of `StepRing` for PyTorch and, as `StateReader`, for JAX. Steps that are inside one
     execution of `steps_per_execution` are not seen, only the last of them.
 
     Args:
@@ -38,7 +38,9 @@ class BatchReader:
         self._stride = steps_per_execution
         self._shape = (0, len(layers), len(drift.METRICS))
         self._steps: list[int] = []
-        self._values: list[np.ndarray] = []
+        self._values: list[Any] = []
+        self._watched = [layer.moving_mean for layer in layers]
+        self._watched += [layer.moving_variance for layer in layers]
         self.step = first_step
 
     @property
@@ -49,16 +51,23 @@ class BatchReader:
     def nearly_full(self) -> bool:
         return len(self._steps) >= ROWS
 
+    def batch_begins(self) -> None:
+        """To be called before each execution of the train function."""
+
     def batch_ended(self, batch: int) -> None:
         """To be called once after each execution of the train function."""
         before, self.step = self.step, self.step + self._stride
         if self.step // self._every == before // self._every:
             return
+        self._steps.append(self.step)
+        self._values.append(self._measure())
+
+    def _measure(self) -> Any:
+        """The metrics as the statistics are now: shape `(layers, metrics)`, float32."""
         mean, variance = keras.ops.convert_to_numpy(keras.ops.stack(current_statistics(self._layers)))
         with np.errstate(divide="ignore", invalid="ignore"):
             values = drift.by_layer(np.float64(mean), np.float64(variance), self._reference)
-        self._steps.append(self.step)
-        self._values.append(values.astype(np.float32))
+        return values.astype(np.float32)
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """The rows since the last read, as `StepRing.read` gives them."""

@@ -1,6 +1,7 @@
 """One fit as a recorder sees it: from the first step to the last."""
 
 import dataclasses
+import functools
 import time
 import warnings
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from tfbn.callbacks import traced as traced_parts
 from tfbn.callbacks.batch_reader import BatchReader
 from tfbn.callbacks.building import steps_per_execution
 from tfbn.callbacks.drift_log import DriftLog
+from tfbn.callbacks.state_reader import StateReader
 from tfbn.callbacks.step_hook import StepHook
 from tfbn.callbacks.step_ring import StepRing
 from tfbn.callbacks.traced import Traced
@@ -123,7 +125,12 @@ class Recording:
                 f"{per_execution} steps (steps_per_execution={per_execution}).",
                 stacklevel=2,
             )
-        return self._make(BatchReader, per_execution)
+        return self._make(self._kind_of_reader(), per_execution)
+
+    def _kind_of_reader(self) -> Any:
+        if keras.backend.backend() == "jax":
+            return functools.partial(StateReader, self._model)
+        return BatchReader
 
     def _ring(self, hook: StepHook) -> StepRing:
         with scope_of(self._model):
@@ -163,17 +170,20 @@ class Recording:
             self.write()
             if self._summaries is not None:
                 self._summaries.flush(FLUSH_SECONDS)
+        self.source.batch_begins()
 
     def batch_ends(self, batch: int) -> None:
         before = self.source.at_most
         self.source.batch_ended(batch)
         if self._first_batch and self.source.step == before:
             # A custom loop that does not go through `model.train_step`.
-            self.source = self._make(BatchReader, 1)
+            self.source = self._make(self._kind_of_reader(), 1)
             self.source.batch_ended(batch)
         self._first_batch = False
         every = self._options.probe_every
         if every and self.source.at_most // every > before // every:
+            if hasattr(self._model, "jax_state_sync"):  # the probe reads the model's variables
+                self._model.jax_state_sync()
             self.record_now()
 
     def flush(self) -> None:

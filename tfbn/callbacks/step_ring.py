@@ -10,6 +10,8 @@ from tfbn.statistics import drift
 
 # Rows kept between two reads. At 100 layers this is 2 MB.
 CAPACITY = 1024
+# Of networks with no more channels, a row has the statistics themselves: at most 8 MB.
+FEW_CHANNELS = 1024
 
 
 class StepRing:
@@ -19,6 +21,9 @@ class StepRing:
     step is missed with `steps_per_execution > 1`, and Python does nothing for a step.
     The ring holds more rows than can come up between two calls of `batch_ended`; if
     that is never called, `read` raises instead of leaving rows out.
+
+    In a small network the metrics take as long as the step's own small operations. There a row
+    has the statistics, and `read` computes the metrics of all its steps at once.
 
     The reference is a variable, so that what was traced serves another recording too.
 
@@ -44,10 +49,13 @@ class StepRing:
         self._variables = _variables(layers)
         self._stride = steps_per_execution
         self._capacity = max(CAPACITY, 2 * -(-steps_per_execution // every) + 2)
-        shape = (self._capacity, len(layers), len(drift.METRICS))
+        self._is_small = self._capacity == CAPACITY and sum(self._sizes) <= FEW_CHANNELS
+        channels = int(sum(self._sizes))
+        shape = (self._capacity, *((2, channels) if self._is_small else (len(layers), len(drift.METRICS))))
         self._step = _local_variable(tf.constant(first_step, "int64"), "recorder_step")
         self._rows = _local_variable(tf.zeros(shape), "recorder_rows")
         self._reference = _local_variable(tf.constant(reference.packed()), "recorder_reference")
+        self._measured_from = reference
         self._read_to = self._at_most = first_step
 
     def serves(self, layers: list[Any], every: int, steps_per_execution: int) -> bool:
@@ -59,6 +67,7 @@ class StepRing:
     def restart(self, reference: drift.Reference, first_step: int) -> None:
         """Forgets what was recorded, and goes on as a new one would."""
         self._reference.assign(reference.packed())
+        self._measured_from = reference
         self._step.assign(first_step)
         self._read_to = self._at_most = first_step
 
@@ -80,6 +89,9 @@ class StepRing:
     def at_most(self) -> int:
         """An upper bound of `step` that needs no word from the device."""
         return self._at_most
+
+    def batch_begins(self) -> None:
+        """To be called before each execution of the train function."""
 
     def batch_ended(self, batch: int) -> None:
         """To be called once after each execution of the train function."""
@@ -117,9 +129,16 @@ class StepRing:
                 "the methods of keras.callbacks.CallbackList([recorder], model=model) as `fit` does."
             )
         if not len(steps):
-            return steps, np.zeros((0, *self._rows.shape[1:]), np.float32)
+            return steps, np.zeros((0, len(self._layers), len(drift.METRICS)), np.float32)
         with tf.init_scope():
-            return steps, self._rows.numpy()[self._place(steps)]
+            rows = tf.gather(self._rows, self._place(steps)).numpy()
+        return steps, self._metrics(rows) if self._is_small else rows
+
+    def _metrics(self, rows: np.ndarray) -> np.ndarray:
+        mean, variance = (rows[:, part].astype(np.float64) for part in (0, 1))
+        # The branch of the logarithm that is not taken may be log(0).
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return drift.by_layer(mean, variance, self._measured_from).astype(np.float32)
 
     def _place(self, step: Any) -> Any:
         return (step // self._every - 1) % self._capacity
@@ -127,6 +146,9 @@ class StepRing:
     def _store(self, step: Any) -> None:
         import tensorflow as tf
 
+        if self._is_small:
+            self._put(step, tf.stack(current_statistics(self._layers)))
+            return
         mean, variance = current_statistics(self._layers)
         # Not segment_sum: XLA cannot compile that one.
         ids = np.repeat(np.arange(len(self._layers), dtype=np.int32), self._sizes)
@@ -136,11 +158,13 @@ class StepRing:
             return tf.math.unsorted_segment_sum(terms, ids, len(self._layers)) / sizes
 
         reference = drift.Reference.unpacked(tf.unstack(self._reference), self._sizes)
-        values = drift.by_layer(mean, variance, reference, segment_mean, xp=keras.ops)
+        self._put(step, drift.by_layer(mean, variance, reference, segment_mean, xp=keras.ops))
+
+    def _put(self, step: Any, row: Any) -> None:
+        import tensorflow as tf
+
         # The raw operation, since tf.Variable.scatter_update does not serve under a strategy.
-        tf.raw_ops.ResourceScatterUpdate(
-            resource=self._rows.handle, indices=self._place(step), updates=values
-        )
+        tf.raw_ops.ResourceScatterUpdate(resource=self._rows.handle, indices=self._place(step), updates=row)
 
 
 def _variables(layers: list[Any]) -> list[Any]:

@@ -1,6 +1,7 @@
 """The file that touches private names of Keras: one small function for each.
 
-Those of optimizers are in `keras_optimizers` and `optimizer_twin`; no other file has any.
+Those of optimizers are in `keras_optimizers` and `optimizer_twin`, of trainers in `keras_trainers`; no other
+file has any.
 
 What has no public counterpart in Keras 3.8 to 3.16 is here, with what it is for and what would
 break without it, so that a release of Keras that moves one of them touches this file alone.

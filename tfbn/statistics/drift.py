@@ -94,9 +94,9 @@ class Reference:
         return cls(**dict(zip(_by_channel(), rows, strict=True)), sizes=sizes)
 
     def segment_mean(self, terms: np.ndarray) -> np.ndarray:
-        """Means over each layer's channels: shape `(all channels, k)` to `(layers, k)`."""
+        """Means over each layer's channels: shape `(..., all channels, k)` to `(..., layers, k)`."""
         starts = np.cumsum(self.sizes) - self.sizes
-        return np.add.reduceat(terms, starts, axis=0) / self.sizes[:, None]
+        return np.add.reduceat(terms, starts, axis=-2) / self.sizes[:, None]
 
 
 def _by_channel() -> list[str]:
@@ -113,7 +113,7 @@ def by_layer(
     """All metrics of all layers at once.
 
     Args:
-        mean: Current means, shape `(all channels,)`.
+        mean: Current means, shape `(all channels,)`; in numpy also `(steps, all channels)`.
         variance: Current variances, likewise.
         reference: Where they are measured from.
         segment_mean: Maps `(all channels, k)` to means over layers `(layers, k)`.
@@ -121,7 +121,7 @@ def by_layer(
         xp: The array functions: `numpy`, or `keras.ops` inside a train step.
 
     Returns:
-        Shape `(layers, len(METRICS))`, in the order of `METRICS`.
+        Shape `(layers, len(METRICS))`, in the order of `METRICS`; of several steps one axis more.
 
     Example:
 

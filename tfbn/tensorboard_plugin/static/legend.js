@@ -5,6 +5,8 @@ import { number } from "./format.js";
 import { ticks } from "./scale.js";
 
 const WIDTH = 300;
+const EDGE = 0.06; // share of the bar that half a number takes
+const GAP = 0.14; // from one number to the next
 export const STRIPE = 6; // CSS pixels from stripe to stripe, across
 
 /** Whether a pixel is in a stripe of the hatch. */
@@ -23,9 +25,14 @@ export function legend(scale, look, unit, zero) {
     context.fillRect(x, 0, 1, 1);
   }
   const place = (value) => (value === 0 && scale.signed ? 0.5 : scale.place(value) || 0);
-  const marks = ticks(scale).map((value) =>
-    el("span", { style: { left: `${100 * Math.min(1, Math.max(0, place(value)))}%` } }, number(value)),
-  );
+  const places = ticks(scale).map((value) => [value, Math.min(1, Math.max(0, place(value)))]);
+  const marks = apart(places).map(([value, at]) => {
+    // In the middle below its place; at an end of the bar, inside.
+    const shift = at < EDGE ? 0 : at > 1 - EDGE ? 75 : 50;
+    // 1e−5, not 1.00e−5: round values need no zeros, and narrow ones do not touch.
+    const text = number(value).replace(/\.?0+e/, "e");
+    return el("span", { style: { left: `${100 * at}%`, transform: `translateX(-${shift}%)` } }, text);
+  });
   return el(
     "div",
     { class: "legend" },
@@ -34,6 +41,14 @@ export function legend(scale, look, unit, zero) {
     el("span", {}, hatch(look.zero), `exactly 0: ${zero}`),
     el("span", {}, el("span", { class: "blank" }), "nothing recorded"),
   );
+}
+
+/** Those values that have room for their number: 0 first, then the large ones; in their order. */
+function apart(places) {
+  const kept = [];
+  for (const one of [...places].sort(([a], [b]) => (b === 0) - (a === 0) || Math.abs(b) - Math.abs(a)))
+    if (kept.every(([, at]) => Math.abs(at - one[1]) >= GAP)) kept.push(one);
+  return places.filter((one) => kept.includes(one));
 }
 
 function hatch([ground, stripe]) {
