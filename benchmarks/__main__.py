@@ -22,6 +22,7 @@ BENCHMARKS = [
     "memory",
     "recorder",
     "recorder_deep",
+    "doctor",
     "plugin",
     "frozen_prefix",
     "imports",

@@ -76,6 +76,17 @@ def test_help_names_every_flag_of_a_command_once_in_its_group(capsys):
     assert text.index("model:") < text.index("running:")
 
 
+def test_doctor(world, capsys, monkeypatch):
+    text = said(
+        capsys, "doctor", "mine.keras", "--steps=50", "--data_dir=pets", "--image_size=8", "--batch_size=4"
+    )
+    assert "24 images" in text
+    assert "slow-momentum (bn)\n  measured: 39 % of the way in 50 steps" in text
+    assert "oneDNN is off" not in text
+    monkeypatch.setattr("tfbn.cli.commands.onednn_is_on", lambda: False)
+    assert "oneDNN is off" in said(capsys, "doctor", "mine.keras")
+
+
 def test_audit(world, capsys):
     text = said(capsys, "audit", "mine.keras", "--batch_size=16", "--steps=50", "--frozen=conv,bn")
     assert "1 BatchNormalization layers. In fit 0 normalize by the batch" in text

@@ -45,9 +45,9 @@ class StepRing:
         self._stride = steps_per_execution
         self._capacity = max(CAPACITY, 2 * -(-steps_per_execution // every) + 2)
         shape = (self._capacity, len(layers), len(drift.METRICS))
-        self._step = _local_variable(tf.constant(first_step, "int64"), "recorder_step")
-        self._rows = _local_variable(tf.zeros(shape), "recorder_rows")
-        self._reference = _local_variable(tf.constant(reference.packed()), "recorder_reference")
+        self._step = local_variable(tf.constant(first_step, "int64"), "recorder_step")
+        self._rows = local_variable(tf.zeros(shape), "recorder_rows")
+        self._reference = local_variable(tf.constant(reference.packed()), "recorder_reference")
         self._read_to = self._at_most = first_step
 
     def serves(self, layers: list[Any], every: int, steps_per_execution: int) -> bool:
@@ -147,7 +147,7 @@ def _variables(layers: list[Any]) -> list[Any]:
     return [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
 
 
-def _local_variable(value: Any, name: str) -> Any:
+def local_variable(value: Any, name: str) -> Any:
     """A variable of which each replica of a `tf.distribute` strategy has its own; the first is read."""
     import tensorflow as tf
 

@@ -72,19 +72,21 @@ def statistics_held(plan: Plan) -> Iterator[Finding]:
 
 def call_sites(plan: Plan) -> Iterator[Finding]:
     """A `training=` at a call site of which the installed Keras makes something else."""
-    for name, (text, cause) in _CALL_SITES.items():
-        layers = tuple(row.path for row in plan.audit.rows if any(text in each for each in row.warnings))
-        general = [warning for warning in plan.audit.general if text in warning]
+    for name, (measured, cause) in _CALL_SITES.items():
+        layers = tuple(row.path for row in plan.audit.rows if any(w.code == name for w in row.warnings))
+        general = [str(warning) for warning in plan.audit.general if warning.code == name]
         if layers or general:
             remedy = "tfbn.freeze(model, layers, training=False)"
-            yield Finding(name, layers, (general or [text])[0], "a flag stored on the layer", cause, remedy)
+            yield Finding(
+                name, layers, (general or [measured])[0], "a flag stored on the layer", cause, remedy
+            )
 
 
-# Name -> what the audit says of it, and the cause.
+# Code of the audit -> what is measured where the audit names layers, and the cause.
 _CALL_SITES = {
     "overridden-call-site": ("fit overrides it", "Up to Keras 3.15, fit overrides the flag of a call site."),
     "leaking-call-site": (
-        "at a call site leaks",
+        "inference mode in fit, without a flag of its own",
         "From Keras 3.16 on, training=False at a call site also reaches the layers called after it.",
     ),
     "training-in-evaluate": (
@@ -92,7 +94,7 @@ _CALL_SITES = {
         "The flag of the call site also holds in evaluate and predict, which then normalize by the batch.",
     ),
     "changed-after-compile": (
-        "since the train step was traced",
+        "flags changed since the train step was traced",
         "Keras traces the train step once and ignores flags that change later.",
     ),
 }
@@ -100,23 +102,26 @@ _CALL_SITES = {
 
 def few_values(plan: Plan) -> Iterator[Finding]:
     """So few values per channel that batch statistics are mostly noise."""
-    texts = ("one value per channel", "values per channel in a batch")
-    batch = {row.path for row in plan.audit.rows if row.fit.normalizes_by == "batch"}
+    batch = set(_by_batch(plan))
     paths = [
         row.path
         for row in plan.audit.rows
-        if row.path in batch and any(text in warning for warning in row.warnings for text in texts)
+        if row.path in batch and any(warning.code in ("one-value", "few-values") for warning in row.warnings)
     ]
     if paths:
-        yield Finding(
-            "few-values",
-            tuple(paths),
-            f"fewer than {FEW} values per channel at a batch size of {plan.batch_size}",
-            f"N*H*W of at least {FEW}",
-            "The mean of n values is off by 1/sqrt(n) standard deviations; with one value, the output is "
-            "beta.",
-            "tfbn.freeze(model, layers, training=False, trainable=True)  # or a larger batch",
-        )
+        yield few_values_finding(tuple(paths), plan.batch_size)
+
+
+def few_values_finding(paths: tuple[str, ...], batch_size: int | None) -> Finding:
+    """What is said of layers whose batches have few values per channel."""
+    return Finding(
+        "few-values",
+        paths,
+        f"fewer than {FEW} values per channel at a batch size of {batch_size}",
+        f"N*H*W of at least {FEW}",
+        "The mean of n values is off by 1/sqrt(n) standard deviations; with one value, the output is beta.",
+        "tfbn.freeze(model, layers, training=False, trainable=True)  # or a larger batch",
+    )
 
 
 def small_last_batch(plan: Plan) -> Iterator[Finding]:
@@ -215,6 +220,31 @@ def initial_statistics(plan: Plan) -> Iterator[Finding]:
         )
 
 
+def unsynchronized_replicas(plan: Plan) -> Iterator[Finding]:
+    """Each replica normalizes its part of the batch on its own: some layers do, or the parts are small."""
+    strategy = getattr(plan.model, "distribute_strategy", None)
+    replicas = getattr(strategy, "num_replicas_in_sync", 1)
+    if replicas < 2:
+        return
+    by_batch = set(_by_batch(plan))
+    layers = [named for named in plan.layers if named.path in by_batch]
+    alone = [named.path for named in layers if not getattr(named.layer, "synchronized", False)]
+    mixed = 0 < len(alone) < len(layers)
+    each = None if plan.batch_size is None else plan.batch_size // replicas
+    if mixed or (alone and each is not None and each < FEW):
+        yield Finding(
+            "unsynchronized-replicas",
+            tuple(alone),
+            f"synchronized=False on {replicas} replicas"
+            + (f", {each} examples in each" if each is not None else "")
+            + (f", while {len(layers) - len(alone)} layers synchronize" if mixed else ""),
+            "statistics of the whole batch",
+            "Each replica normalizes its part of the batch alone, and the moving statistics average over "
+            "the parts.",
+            "keras.layers.BatchNormalization(synchronized=True)",
+        )
+
+
 def one_class_batches(plan: Plan) -> Iterator[Finding]:
     """Every batch holds one class, or the classes come in order."""
     batches = plan.label_batches
@@ -249,6 +279,7 @@ CHECKS: dict[str, Check] = {
         few_values,
         small_last_batch,
         gradient_accumulation,
+        unsynchronized_replicas,
         one_class_batches,
         averaged_weights,
     )
