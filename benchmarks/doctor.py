@@ -81,7 +81,9 @@ def _read(trained: Trained, doctor: Any) -> float:
 
 
 def _row(what: str, ours: str, step: float, seconds: float, target: float | None) -> Row:
-    return row(what, "the whole step", ours, (np.full(2, step), np.full(2, max(seconds, 1e-9))), target=target)
+    return row(
+        what, "the whole step", ours, (np.full(2, step), np.full(2, max(seconds, 1e-9))), target=target
+    )
 
 
 def run(quick: bool) -> list[Row]:

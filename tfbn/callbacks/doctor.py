@@ -1,5 +1,6 @@
 """`tfbn.Doctor`: the same faults while a model trains, and those that only training shows."""
 
+import dataclasses
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from tfbn.diagnosis import Diagnosis, FaultError, Finding, around_epochs, while_
 from tfbn.diagnosis.catalog import broken_statistics
 from tfbn.diagnosis.doctor import doctor as before_training
 from tfbn.diagnosis.doctor import text_of
+from tfbn.diagnosis.finding import fault
 from tfbn.diagnosis.looks import Looks
 from tfbn.diagnosis.plan import Plan
 from tfbn.graph.traversal import batch_normalizations
@@ -188,7 +190,7 @@ class Doctor(keras.callbacks.Callback):
         if not moved:
             return []
         return [
-            Finding(
+            fault(
                 "held-statistics-moved",
                 tuple(moved),
                 f"moving statistics changed by step {self._step}",
@@ -216,10 +218,10 @@ class Doctor(keras.callbacks.Callback):
         known = {(finding.name, finding.layers) for finding in self.findings}
         new = [each for each in found or () if (each.name, each.layers) not in known]
         # Before the first step there is no step to name.
-        new = [Finding(**{**vars(each), "step": self._step or None}) for each in new]
+        new = [dataclasses.replace(each, step=self._step or None) for each in new]
         self.findings = Diagnosis((*self.findings, *new))
         if new and self.log_dir is not None:
-            write_findings(self.log_dir, self.findings)
+            self._attempt(lambda: write_findings(self.log_dir, self.findings) or ())  # type: ignore[arg-type, func-returns-value]
         for finding in new:
             if self.on_finding == "raise":
                 self._let_go()

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tfbn.diagnosis.finding import Finding
+from tfbn.diagnosis.finding import Finding, fault
 from tfbn.diagnosis.looks import FIRST_MEAN, FIRST_VARIANCE, SECOND_MEAN, SECOND_VARIANCE, Looks
 from tfbn.diagnosis.while_training import LAGS, LEAST, lagging_finding, mismatch
 
@@ -33,7 +33,7 @@ def other_range(looks: Looks, inputs: np.ndarray) -> Iterator[Finding]:
     usual = float(np.max(np.mean(_divergence(training, pooled), axis=-1)))
     if distance > OTHER_RANGE and distance > BEYOND * usual:
         (mean, variance), (other_mean, other_variance) = pooled, _pooled(validation)
-        yield Finding(
+        yield fault(
             "validation-range",
             (),
             f"validation inputs with mean {other_mean.mean():.3g} and standard deviation "
@@ -49,7 +49,7 @@ def training_in_evaluate(paths: Iterable[str]) -> Iterator[Finding]:
     """The test step itself calls layers with `training=True`."""
     paths = tuple(sorted(paths))
     if paths:
-        yield Finding(
+        yield fault(
             "training-in-evaluate",
             paths,
             "the test step calls it with training=True",
@@ -75,7 +75,7 @@ def bad_evaluation(looks: Looks | None, logs: Mapping[str, Any], named: Iterable
     behind = [(path, each) for path, each in found if each.exceeds(LAGS)]
     yield from lagging_finding(behind)
     if set(named) <= HARMLESS and max((each.effect for _, each in found), default=0.0) < EXPLAINED:
-        yield Finding(
+        yield fault(
             "not-batch-normalization",
             (),
             gap,

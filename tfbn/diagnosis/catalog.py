@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfbn.diagnosis.finding import Finding
+from tfbn.diagnosis.finding import Finding, fault
 from tfbn.diagnosis.plan import Plan
 
 ARRIVED = 0.9  # the part of the way that a moving statistic should cover in a training run
@@ -22,7 +22,7 @@ def averaged_weights(plan: Plan) -> Iterator[Finding]:
     optimizer = getattr(plan.model, "optimizer", None)
     inside = getattr(optimizer, "inner_optimizer", optimizer)
     if getattr(inside, "use_ema", False) and _updating(plan):
-        yield Finding(
+        yield fault(
             "averaged-weights",
             (),
             "use_ema=True",
@@ -44,7 +44,7 @@ def slow_momentum(plan: Plan) -> Iterator[Finding]:
         way = 1 - momentum**plan.steps
         if way < ARRIVED:
             enough = math.floor(1000 * (1 - ARRIVED) ** (1 / plan.steps)) / 1000
-            yield Finding(
+            yield fault(
                 "slow-momentum",
                 tuple(paths),
                 f"{100 * way:.0f} % of the way in {plan.steps} steps at momentum {momentum:g}",
@@ -59,7 +59,7 @@ def statistics_held(plan: Plan) -> Iterator[Finding]:
     """The batch normalizes in `fit`, and nothing moves the statistics that `predict` will use."""
     paths = [row.path for row in plan.audit.rows if row.fit.normalizes_by == "batch" and not row.fit.updates]
     if paths:
-        yield Finding(
+        yield fault(
             "statistics-held",
             tuple(paths),
             "normalizes by the batch, statistics held",
@@ -77,9 +77,7 @@ def call_sites(plan: Plan) -> Iterator[Finding]:
         general = [str(warning) for warning in plan.audit.general if warning.code == name]
         if layers or general:
             remedy = "tfbn.freeze(model, layers, training=False)"
-            yield Finding(
-                name, layers, (general or [measured])[0], "a flag stored on the layer", cause, remedy
-            )
+            yield fault(name, layers, (general or [measured])[0], "a flag stored on the layer", cause, remedy)
 
 
 # Code of the audit -> what is measured where the audit names layers, and the cause.
@@ -114,7 +112,7 @@ def few_values(plan: Plan) -> Iterator[Finding]:
 
 def few_values_finding(paths: tuple[str, ...], batch_size: int | None) -> Finding:
     """What is said of layers whose batches have few values per channel."""
-    return Finding(
+    return fault(
         "few-values",
         paths,
         f"fewer than {FEW} values per channel at a batch size of {batch_size}",
@@ -130,7 +128,7 @@ def small_last_batch(plan: Plan) -> Iterator[Finding]:
         return
     rest = plan.samples % plan.batch_size
     if 0 < rest <= min(SMALL_BATCH, plan.batch_size // 4):
-        yield Finding(
+        yield fault(
             "small-last-batch",
             tuple(_by_batch(plan)),
             f"{rest} of {plan.samples} examples in the last batch of {plan.batch_size}",
@@ -144,7 +142,7 @@ def gradient_accumulation(plan: Plan) -> Iterator[Finding]:
     """Gradients are accumulated; every micro-batch is normalized on its own."""
     steps = getattr(getattr(plan.model, "optimizer", None), "gradient_accumulation_steps", None)
     if steps and steps > 1 and _by_batch(plan):
-        yield Finding(
+        yield fault(
             "gradient-accumulation",
             tuple(_by_batch(plan)),
             f"gradient_accumulation_steps={steps}",
@@ -161,7 +159,7 @@ def broken_statistics(plan: Plan) -> Iterator[Finding]:
         mean, variance = plan.statistics(named.layer)
         bad = int(np.sum(~np.isfinite(mean) | ~np.isfinite(variance) | (variance < 0)))
         if bad:
-            yield Finding(
+            yield fault(
                 "broken-statistics",
                 (named.path,),
                 f"{bad} of {len(mean)} channels not finite, or with a negative variance",
@@ -176,7 +174,7 @@ def dead_channels(plan: Plan) -> Iterator[Finding]:
     for named in plan.layers:
         variance = plan.statistics(named.layer)[1]
         if len(variance) and np.all(variance < DEAD):
-            yield Finding(
+            yield fault(
                 "dead-layer",
                 (named.path,),
                 f"moving variance below {DEAD:g} in all {len(variance)} channels",
@@ -193,7 +191,7 @@ def large_epsilon(plan: Plan) -> Iterator[Finding]:
         alive = variance[variance >= DEAD]
         small = int(np.sum(alive < named.layer.epsilon))
         if len(alive) and small > len(alive) / 2:
-            yield Finding(
+            yield fault(
                 "large-epsilon",
                 (named.path,),
                 f"epsilon {named.layer.epsilon:g} exceeds the variance of {small} of {len(alive)} channels",
@@ -210,7 +208,7 @@ def initial_statistics(plan: Plan) -> Iterator[Finding]:
     initial = [named.path for named in plan.layers if _is_initial(plan, named.layer)]
     unused = [path for path in initial if path in held]
     if unused:
-        yield Finding(
+        yield fault(
             "initial-statistics",
             tuple(unused),
             "mean 0 and variance 1 in every channel, held in fit",
@@ -232,7 +230,7 @@ def unsynchronized_replicas(plan: Plan) -> Iterator[Finding]:
     mixed = 0 < len(alone) < len(layers)
     each = None if plan.batch_size is None else plan.batch_size // replicas
     if mixed or (alone and each is not None and each < FEW):
-        yield Finding(
+        yield fault(
             "unsynchronized-replicas",
             tuple(alone),
             f"synchronized=False on {replicas} replicas"
@@ -255,7 +253,7 @@ def one_class_batches(plan: Plan) -> Iterator[Finding]:
     several = sum(len(labels) > 1 for labels in batches)
     in_order = bool(np.all(np.diff(np.concatenate(batches)) >= 0))
     if several and single > several / 2 and (len(classes) > 1 or in_order):
-        yield Finding(
+        yield fault(
             "one-class-batches",
             tuple(_by_batch(plan)),
             f"one class only in {single} of the first {several} batches",

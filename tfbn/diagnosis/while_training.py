@@ -7,7 +7,7 @@ import numpy as np
 
 from tfbn.diagnosis import null
 from tfbn.diagnosis.catalog import FEW, SMALL_BATCH, few_values_finding
-from tfbn.diagnosis.finding import Finding
+from tfbn.diagnosis.finding import Finding, fault
 from tfbn.diagnosis.looks import Halves, Looks, Use
 
 LEAST = 8  # looks; fewer say too little
@@ -35,7 +35,7 @@ def batches_by_class(looks: Looks) -> Iterator[Finding]:
     name, text = ("sorted-batches", f"{effect:.2f} of 1 between shuffled and one class a batch")
     if purity > PURE:
         name, text = "one-class-batches", f"{purity:.0%} of a batch are of one class"
-    yield Finding(
+    yield fault(
         name,
         _by_batch(looks),
         f"{text}, in {len(counts)} batches",
@@ -57,7 +57,7 @@ def domains_in_a_batch(looks: Looks) -> Iterator[Finding]:
         moved = [(path, each) for each in of_inputs if each.exceeds(SHIFTED) for path in _by_batch(looks)]
     if moved:
         largest = max((each for _, each in moved), key=lambda each: each.effect)
-        yield Finding(
+        yield fault(
             "mixed-domains",
             tuple(path for path, _ in moved),
             f"the same halves of every batch differ by {np.sqrt(largest.effect):.2f} standard deviations, "
@@ -81,7 +81,7 @@ def domains_in_turn(looks: Looks) -> Iterator[Finding]:
     of_variances = null.between_steps(halves.log_variance, halves.log_variance_noise)
     largest = max(of_means, of_variances, key=lambda each: each.effect)
     if of_means.exceeds(SHIFTED) or of_variances.exceeds(SHIFTED):
-        yield Finding(
+        yield fault(
             "alternating-domains",
             _by_batch(looks),
             f"the batches' inputs vary by {np.sqrt(largest.effect):.2f} standard deviations from step to "
@@ -106,7 +106,7 @@ def several_calls(looks: Looks) -> Iterator[Finding]:
         elif any(_apart(looks, *pair).exceeds(SHIFTED) for pair in pairs):
             other.append(group[0].path)
     if again:
-        yield Finding(
+        yield fault(
             "updates-twice",
             tuple(again),
             "the same batch moves the moving statistics more than once in a step",
@@ -121,7 +121,7 @@ def several_calls(looks: Looks) -> Iterator[Finding]:
 
 def _other_data(looks: Looks, paths: tuple[str, ...]) -> Finding:
     several = looks.passes > 1
-    return Finding(
+    return fault(
         "second-forward-pass" if several else "alternating-domains",
         paths,
         f"{looks.passes} forward passes in training mode in a step, on data of different statistics"
@@ -162,7 +162,7 @@ def lagging_finding(behind: list[tuple[str, null.Excess]]) -> Iterator[Finding]:
     """What is said of layers whose moving statistics are behind."""
     if behind:
         worst = max((each for _, each in behind), key=lambda each: each.effect)
-        yield Finding(
+        yield fault(
             "lagging-statistics",
             tuple(path for path, _ in behind),
             f"the batches' statistics are {np.sqrt(worst.effect):.1f} standard deviations (or nats of the "
@@ -191,7 +191,7 @@ def ragged_batches(looks: Looks) -> Iterator[Finding]:
     """Some batch holds one or a few examples, most hold many."""
     typical = int(np.median(looks.examples))
     if 0 < looks.fewest <= min(SMALL_BATCH, typical // 4) and _by_batch(looks):
-        yield Finding(
+        yield fault(
             "small-last-batch",
             _by_batch(looks),
             f"{looks.fewest} examples in one batch, {typical} in most",
