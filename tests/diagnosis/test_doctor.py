@@ -223,6 +223,8 @@ def test_every_check_says_what_it_looks_for():
 @pytest.mark.parametrize("synchronized", ["some", "none"])
 def test_replicas_that_do_not_synchronize(synchronized, healthy):
     model, x, y = healthy
+    if synchronized == "some" and len(norms(model)) == 1:
+        pytest.skip("one layer cannot be mixed")
     for layer in norms(model)[:1] if synchronized == "some" else ():
         layer.synchronized = True
     replicated = type(

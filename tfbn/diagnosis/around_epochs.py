@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tfbn.diagnosis import null
 from tfbn.diagnosis.finding import Finding, fault
 from tfbn.diagnosis.looks import FIRST_MEAN, FIRST_VARIANCE, SECOND_MEAN, SECOND_VARIANCE, Looks
 from tfbn.diagnosis.while_training import LAGS, LEAST, lagging_finding, mismatch
@@ -72,7 +73,7 @@ def bad_evaluation(looks: Looks | None, logs: Mapping[str, Any], named: Iterable
         return
     latest = looks.last(LEAST)
     found = [(group[-1].path, mismatch(latest, group[-1])) for group in latest.by_layer()]
-    behind = [(path, each) for path, each in found if each.exceeds(LAGS)]
+    behind = [(path, each) for path, each in found if each.exceeds(LAGS, null.HALF_SURE)]
     yield from lagging_finding(behind)
     if set(named) <= HARMLESS and max((each.effect for _, each in found), default=0.0) < EXPLAINED:
         yield fault(

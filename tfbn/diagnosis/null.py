@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 SURE = 1e-6  # how rarely sampling alone may exceed a threshold
+HALF_SURE = SURE**0.5  # the same where two independent windows must both exceed it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,9 +24,9 @@ class Excess:
     ratio: float
     probability: float
 
-    def exceeds(self, effect: float) -> bool:
+    def exceeds(self, effect: float, probability: float = SURE) -> bool:
         """Whether it is real, and large."""
-        return bool(self.probability < SURE and self.effect > effect)
+        return bool(self.probability < probability and self.effect > effect)
 
 
 def excess(squared: np.ndarray, noise: np.ndarray, freedom: int, noise_freedom: int) -> Excess:

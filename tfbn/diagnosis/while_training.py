@@ -149,13 +149,12 @@ def lagging(looks: Looks) -> Iterator[Finding]:
     halves = looks.last(LEAST), looks.last(2 * LEAST).first(LEAST)
     found = []
     for group in looks.by_layer():
-        updates = sum(use.updates for use in group)
-        if updates:
-            both = [
-                mismatch(each, group[-1], looks.without_start(group[-1], each, updates)) for each in halves
-            ]
-            found.append((group[-1].path, min(both, key=lambda each: each.effect)))
-    yield from lagging_finding([(path, each) for path, each in found if each.exceeds(LAGS)])
+        # Where several calls take turns, the moving statistics are between them, and do not lag.
+        if len(group) == 1 and group[0].updates:
+            both = [mismatch(each, group[0], looks.without_start(group[0], each)) for each in halves]
+            if all(each.exceeds(LAGS, null.HALF_SURE) for each in both):
+                found.append((group[0].path, both[0]))
+    yield from lagging_finding(found)
 
 
 def lagging_finding(behind: list[tuple[str, null.Excess]]) -> Iterator[Finding]:
@@ -184,7 +183,7 @@ def mismatch(looks: Looks, use: Use, moving: tuple[np.ndarray, np.ndarray] | Non
     halves, (mean, variance) = looks.halves(use), moving or looks.moving(use)
     of_mean = null.systematic((halves.mean - mean) / np.sqrt(halves.variance))
     of_variance = null.systematic(halves.log_variance - np.log(variance))
-    return max(of_mean, of_variance, key=lambda each: each.effect if each.probability < null.SURE else 0)
+    return max(of_mean, of_variance, key=lambda each: each.effect if each.probability < null.HALF_SURE else 0)
 
 
 def ragged_batches(looks: Looks) -> Iterator[Finding]:
