@@ -244,7 +244,7 @@ def input_moments(x: Any) -> Any:
 def first_dense(data: Any) -> Any:
     """The first tensor of a structure; None if that is none with examples."""
     leaves = [leaf for leaf in keras.tree.flatten(data) if hasattr(leaf, "shape")]
-    first = leaves[0] if leaves else None
+    first: Any = leaves[0] if leaves else None
     unfit = first is None or is_ragged(first) or is_sparse(first) or not len(first.shape)
     return None if unfit or getattr(first.dtype, "name", str(first.dtype)) == "string" else first
 
