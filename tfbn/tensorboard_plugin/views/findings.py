@@ -37,7 +37,8 @@ def _of_run(data: list[Any]) -> list[dict[str, Any]]:
 
 def _checked(finding: dict[str, Any]) -> dict[str, Any]:
     # Fields that a later version adds are not shown.
-    values: dict[str, Any] = {name: finding.get(name) for name in Finding.__dataclass_fields__ if name != "layers"}
+    names = set(Finding.__dataclass_fields__) - {"layers"}
+    values: dict[str, Any] = {name: finding.get(name) for name in names}
     layers = () if finding.get("layer") is None else (finding["layer"],)
     if values["step"] is None:
         raise KeyError("step")
