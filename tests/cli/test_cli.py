@@ -80,7 +80,7 @@ def test_doctor(world, capsys, monkeypatch):
     text = said(
         capsys, "doctor", "mine.keras", "--steps=50", "--data_dir=pets", "--image_size=8", "--batch_size=4"
     )
-    assert "24 images" in text
+    assert "Images: 24, in 2 classes" in text
     assert "slow-momentum (bn)\n  measured: 39 % of the way in 50 steps" in text
     assert "oneDNN is off" not in text
     monkeypatch.setattr("tfbn.cli.commands.onednn_is_on", lambda: False)
