@@ -82,6 +82,23 @@ def test_the_model_is_as_it_was(rng):
     assert "call" not in vars(model.layers[1])
 
 
+def test_a_custom_loop_without_parameters():
+    model, doctor = planted.compiled(NETWORKS["dense"]()), tfbn.Doctor()
+    x, y = planted.data((6,), 0)
+    callbacks = keras.callbacks.CallbackList([doctor], model=model)
+    callbacks.on_train_begin()
+    second = (np.arange(planted.BATCH) >= planted.BATCH // 2)[:, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for step, start in enumerate(range(0, 20 * planted.BATCH, planted.BATCH)):
+            rows = slice(start, start + planted.BATCH)
+            model.train_on_batch(np.where(second, planted.other_domain(x[rows]), x[rows]), y[rows])
+            callbacks.on_train_batch_end(step)
+        callbacks.on_train_end()
+    assert doctor.unexamined is None
+    assert doctor.findings.names == ["mixed-domains"]
+
+
 def test_findings_are_written_for_tensorboard(tmp_path):
     model, doctor = NETWORKS["dense"](), tfbn.Doctor(log_dir=tmp_path)
     x, y = planted.data((6,), 0)

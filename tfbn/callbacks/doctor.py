@@ -110,7 +110,8 @@ class Doctor(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.findings, self.unexamined, self._step, self._next = Diagnosis(), None, 0, 1
         self._plan = None
-        per_epoch, epochs = self.params.get("steps"), self.params.get("epochs")
+        params = self.params or {}  # none in a custom loop
+        per_epoch, epochs = params.get("steps"), params.get("epochs")
         steps = per_epoch * epochs if per_epoch and epochs else None
         found = self._attempt(lambda: self._before(steps))
         if found is None:
