@@ -24,6 +24,7 @@ BENCHMARKS = [
     "inference",
     f"inference{WITHOUT_ONEDNN}",
     "recorder",
+    "doctor",
     "recorder_backends",
     "keras_hub",
     "transforms",

@@ -11,8 +11,9 @@ import wrapt
 
 # Public name -> the module that defines it.
 _NAMES = {
+    "AveragedStatistics": "tfbn.callbacks",
     "BatchNormalization": "tfbn.layers",
-    "Doctor": "tfbn.diagnosis",
+    "Doctor": "tfbn.callbacks",
     "DriftRecorder": "tfbn.callbacks",
     "audit": "tfbn.auditing.audit",
     "batch_statistics": "tfbn.statistics.replaced_statistics",

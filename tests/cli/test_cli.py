@@ -88,6 +88,17 @@ def test_an_answer_that_nobody_reads_ends_quietly(world, monkeypatch, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_doctor(world, capsys, monkeypatch):
+    text = said(
+        capsys, "doctor", "mine.keras", "--steps=50", "--data_dir=pets", "--image_size=8", "--batch_size=4"
+    )
+    assert "Images: 24, in 2 classes" in text
+    assert "slow-momentum (bn)\n  measured: 39 % of the way in 50 steps" in text
+    assert "oneDNN is off" not in text
+    monkeypatch.setattr("tfbn.cli.commands.onednn_is_on", lambda: False)
+    assert "oneDNN is off" in said(capsys, "doctor", "mine.keras")
+
+
 def test_audit(world, capsys):
     text = said(capsys, "audit", "mine.keras", "--batch_size=16", "--steps=50", "--frozen=conv,bn")
     assert "1 BatchNormalization layers. In fit 0 normalize by the batch" in text

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import tfbn
-from tfbn.diagnosis import Doctor, FaultError
+from tfbn.callbacks import Doctor
+from tfbn.diagnosis import FaultError
 from tfbn.utils.validation import InputError
 
 

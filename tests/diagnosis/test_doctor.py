@@ -1,6 +1,7 @@
 """Faults planted in two kinds of network are named before training; healthy plans are not."""
 
 import json
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -216,4 +217,23 @@ def test_bad_input():
 
 def test_every_check_says_what_it_looks_for():
     assert all(check.__doc__ for check in CHECKS.values())
-    assert len(CHECKS) == 12
+    assert len(CHECKS) == 13
+
+
+@pytest.mark.parametrize("synchronized", ["some", "none"])
+def test_replicas_that_do_not_synchronize(synchronized, healthy):
+    model, x, y = healthy
+    if synchronized == "some" and len(norms(model)) == 1:
+        pytest.skip("one layer cannot be mixed")
+    for layer in norms(model)[:1] if synchronized == "some" else ():
+        layer.synchronized = True
+    replicated = type(
+        "Replicated", (type(model),), {"distribute_strategy": SimpleNamespace(num_replicas_in_sync=2)}
+    )
+    model.__class__ = replicated
+    (finding,) = doctor(model, (x, y), batch_size=30, steps=100)
+    assert finding.name == "unsynchronized-replicas"
+    assert len(finding.layers) == len(norms(model)) - (synchronized == "some")
+    for layer in norms(model):
+        layer.synchronized = True
+    assert doctor(model, (x, y), batch_size=30, steps=100).names == []

@@ -7,7 +7,7 @@ import pytest
 
 from tests.notebooks import execution
 
-NAMES = ("claims", "keras_recipe", "quickstart", "tensorboard", "your_model")
+NAMES = ("claims", "doctor", "keras_recipe", "quickstart", "tensorboard", "your_model")
 LINES, KILOBYTES = 25, 250
 
 

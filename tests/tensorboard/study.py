@@ -29,7 +29,7 @@ RUNS = len(ARMS) * len(SHIFTS) * SEEDS
 FAULTY = f"{SHIFTS[0]}/batch_slow"
 LAGGING = Finding(
     name="lagging_statistics",
-    layer=LAYERS[3],
+    layers=(LAYERS[3],),
     step=24,
     measured=1.25,
     expected="at most 0.4",
@@ -38,7 +38,7 @@ LAGGING = Finding(
     link="https://keras.io/api/layers/normalization_layers/batch_normalization/",
 )
 WHOLE = Finding(
-    "loss_rises", step=30, cause="The loss rises <b>at the end</b>.", remedy="Train for fewer steps."
+    "loss_rises", (), None, None, "The loss rises <b>at the end</b>.", "Train for fewer steps.", step=30
 )
 
 

@@ -65,9 +65,9 @@ def ask(rows, tmp_path_factory):
     return Asking(PROVIDERS["slow"](folder))
 
 
-FINDING = Finding("lagging", 2, "Too slow.", "momentum=0.9", layer="a", measured=np.float32(0.5))
-LATER = Finding("nan", 4, "A loss became NaN.", "Lower the learning rate.")
-GOOD = FINDING.as_dict()
+FINDING = Finding("lagging", ("a",), np.float32(0.5), None, "Too slow.", "momentum=0.9", 2)
+LATER = Finding("nan", (), None, None, "A loss became NaN.", "Lower the learning rate.", 4)
+(GOOD,) = FINDING.at_layers()
 BAD_FINDINGS = {
     "later": {"version": 9, "findings": []},
     "no list": {"version": 1, "findings": {}},
@@ -172,7 +172,7 @@ def test_findings_are_read_by_step_and_the_latest_file_counts(ask):
         ("x", "lagging", 2),
         ("x", "nan", 4),
     ]
-    assert answer["findings"][0] == {"run": "x", **FINDING.as_dict()}
+    assert answer["findings"][0] == {"run": "x", **GOOD}
     assert answer["skipped"] == []
 
 
@@ -192,7 +192,8 @@ def test_findings_that_cannot_be_read_are_named(ask):
         {"step": 1.5},
         {"cause": None},
         {"remedy": 3},
-        {"layer": 3},
+        {"layers": (3,)},
+        {"layers": ["a"]},
         {"measured": float("nan")},
         {"expected": [1]},
         {"link": "javascript:alert(1)"},
@@ -202,7 +203,7 @@ def test_findings_that_cannot_be_read_are_named(ask):
 )
 def test_findings_that_are_none(wrong):
     with pytest.raises(InputError, match=f"Expected `{next(iter(wrong))}` to be"):
-        Finding(**{**GOOD, **wrong})
+        dataclasses.replace(FINDING, **wrong)
 
 
 def test_what_is_no_finding_is_not_written(tmp_path):

@@ -214,7 +214,7 @@ def test_findings_stand_on_the_heat_map_where_they_began(page):
     assert len(page.all(".mark")) == 2
     mark, whole = figure.find_elements(By.CSS_SELECTOR, ".mark")
     assert mark.get_attribute("aria-label") == (
-        f"finding 1: lagging statistics, {LAGGING.layer}, from step {LAGGING.step}"
+        f"finding 1: lagging statistics, {LAGGING.layers[0]}, from step {LAGGING.step}"
     )
     canvas = figure.find_element(By.CSS_SELECTOR, "canvas.heat").rect
     middle = mark.rect["x"] + mark.rect["width"] / 2, mark.rect["y"] + mark.rect["height"] / 2
@@ -222,7 +222,7 @@ def test_findings_stand_on_the_heat_map_where_they_began(page):
     assert middle[0] == pytest.approx(
         canvas["x"] + canvas["width"] * (LAGGING.step + 0.5) / (study.STEPS + 1), abs=1.5
     )
-    row = LAYERS.index(LAGGING.layer) + 0.5
+    row = LAYERS.index(LAGGING.layers[0]) + 0.5
     assert middle[1] == pytest.approx(canvas["y"] + canvas["height"] * row / len(LAYERS), abs=1.5)
     cards = [card.text for card in page.all(".findings li")]
     assert "in 2 of 5 runs" in cards[0]
@@ -232,7 +232,7 @@ def test_findings_stand_on_the_heat_map_where_they_began(page):
     assert page.driver.switch_to.active_element.get_attribute("id") == "finding_2"
     mark.click()
     page.wait(lambda: page.one("main").get_attribute("data-view") == "layer")
-    assert page.one("#layer_title").get_attribute("data-layer") == LAGGING.layer
+    assert page.one("#layer_title").get_attribute("data-layer") == LAGGING.layers[0]
     card = page.one(".findings li[data-name='lagging_statistics']")
     assert f"Remedy: {LAGGING.remedy}" in card.text
     assert card.find_element(By.CSS_SELECTOR, "a").get_attribute("href") == LAGGING.link

@@ -8,12 +8,14 @@ import keras
 
 from tfbn.auditing.advice import advice
 from tfbn.auditing.rules import Facts, facts_of, layer_warnings, model_warnings
+from tfbn.auditing.said import Said
 from tfbn.auditing.table import Audit, Row
 from tfbn.graph.symbolic_calls import Call, received
 from tfbn.graph.traversal import NamedLayer, built_batch_normalizations, named_layers
 from tfbn.layers import BatchNormalization, modes
 from tfbn.utils.validation import check_at_least
 
+_NOT_OBSERVED = "the model could not be run on symbolic inputs, so flags at call sites are not seen"
 # Layers other than BatchNormalization that behave differently in training.
 _RANDOM: tuple[str, ...] = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
 _RANDOM += ("GaussianNoise", "GaussianDropout", "AlphaDropout")
@@ -88,7 +90,7 @@ def _row(facts: Facts, trained: set[int]) -> Row:
 
 def _calls(
     model: Any, watched: list[NamedLayer]
-) -> tuple[dict[int, list[Call]], dict[int, list[Call]], list[str]]:
+) -> tuple[dict[int, list[Call]], dict[int, list[Call]], list[Said]]:
     layers = [named.layer for named in watched]
     try:
         return received(model, layers, training=True), received(model, layers, training=False), []
@@ -97,7 +99,7 @@ def _calls(
         return (
             {},
             {},
-            [f"the model could not be run on symbolic inputs, so flags at call sites are not seen: {reason}"],
+            [Said("not-observed", f"{_NOT_OBSERVED}: {reason}")],
         )
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfbn.auditing.said import Said
+from tfbn.auditing.traced_flags import changed_since_traced
 from tfbn.graph import call_sites
 from tfbn.graph.data_flow import DataFlow, graph
-from tfbn.graph.keras_optimizers import known_variables
 from tfbn.graph.model_inputs import has_own
 from tfbn.graph.symbolic_calls import Call
 from tfbn.graph.traversal import NamedLayer, named_layers
@@ -75,7 +76,7 @@ def facts_of(
     return found
 
 
-def layer_warnings(facts: Facts) -> Iterator[str]:
+def layer_warnings(facts: Facts) -> Iterator[Said]:
     """Everything to say about one layer."""
     for rule in (
         _call_site,
@@ -89,51 +90,55 @@ def layer_warnings(facts: Facts) -> Iterator[str]:
         yield from rule(facts)
 
 
-def model_warnings(model: Any, watched: list[Facts]) -> Iterator[str]:
+def model_warnings(model: Any, watched: list[Facts]) -> Iterator[Said]:
     """Everything to say about the model as a whole."""
     yield from _own_steps(model)
     yield from _leak(model, watched)
     yield from _lost_in_saving(model, watched)
     yield from _averaged_weights(model)
-    yield from _changed_since_traced(model, watched)
+    yield from changed_since_traced(model, [facts.named for facts in watched])
 
 
-def _call_site(facts: Facts) -> Iterator[str]:
+def _call_site(facts: Facts) -> Iterator[Said]:
     """A `training=` at the call site of the layer or of a container, and its effect."""
     for flag in facts.flags:
         got = {bool(call.training) for call in facts.fit}
         if got == {not flag}:
-            yield f"the call site says training={flag}, and fit overrides it"
+            yield Said("overridden-call-site", f"the call site says training={flag}, and fit overrides it")
         elif (
             got == {flag}
             and not flag
             and isinstance(facts.layer, BatchNormalization)
             and facts.layer.training
         ):
-            yield "the call site says training=False, so the layer's training=True does not act"
+            text = "the call site says training=False, so the layer's training=True does not act"
+            yield Said("call-site-beats-layer", text)
 
 
-def _evaluate(facts: Facts) -> Iterator[str]:
+def _evaluate(facts: Facts) -> Iterator[Said]:
     if any(call.training for call in facts.evaluate):
-        yield "evaluate and predict call it with training=True, as a call site says: not inference mode"
+        text = "evaluate and predict call it with training=True, as a call site says: not inference mode"
+        yield Said("training-in-evaluate", text)
     elif modes.of_layer(facts.layer, training_call=False).normalizes_by == "batch":
-        yield "evaluate and predict normalize by the batch (batch_statistics_in_inference)"
+        text = "evaluate and predict normalize by the batch (batch_statistics_in_inference)"
+        yield Said("batch-in-inference", text)
 
 
-def _initial_statistics(facts: Facts) -> Iterator[str]:
+def _initial_statistics(facts: Facts) -> Iterator[Said]:
     mean, variance = _numpy(facts.layer.moving_mean), _numpy(facts.layer.moving_variance)
     if np.all(mean == 0) and np.all(variance == 1):
-        yield "the moving statistics are still at (0, 1)"
+        yield Said("initial-statistics", "the moving statistics are still at (0, 1)")
 
 
-def _dead_channels(facts: Facts) -> Iterator[str]:
+def _dead_channels(facts: Facts) -> Iterator[Said]:
     variance = _numpy(facts.layer.moving_variance)
     dead = int(np.sum((variance < DEAD) & (variance >= 0)))
     if dead:
-        yield f"{dead} of {len(variance)} channels are dead: moving variance below {DEAD:g}"
+        text = f"{dead} of {len(variance)} channels are dead: moving variance below {DEAD:g}"
+        yield Said("dead-channels", text)
 
 
-def _beyond_use(facts: Facts) -> Iterator[str]:
+def _beyond_use(facts: Facts) -> Iterator[Said]:
     """Values with which the layer's outputs are not finite: which, and in which channels."""
     layer = facts.layer
     for name in ("moving_mean", "moving_variance", "gamma", "beta"):
@@ -150,19 +155,21 @@ def _beyond_use(facts: Facts) -> Iterator[str]:
             yield from _channels(f"{name} overflows float16", np.isfinite(size) & (size > LARGEST_FLOAT16))
 
 
-def _channels(text: str, where: np.ndarray) -> Iterator[str]:
+def _channels(text: str, where: np.ndarray) -> Iterator[Said]:
     found = np.flatnonzero(where)
     if len(found):
         shown = ", ".join(str(channel) for channel in found[:5]) + (", ..." if len(found) > 5 else "")
-        yield f"{text} in {len(found)} of {len(where)} channels (number {shown})"
+        text = f"{text} in {len(found)} of {len(where)} channels (number {shown})"
+        yield Said("broken-statistics", text)
 
 
-def _bias_before(facts: Facts) -> Iterator[str]:
+def _bias_before(facts: Facts) -> Iterator[Said]:
     before = facts.before
     if before is None or not is_linear(before) or before.activation is not keras.activations.linear:
         return
     if before.use_bias:
-        yield "the layer before it has a bias, without effect while the batch normalizes"
+        text = "the layer before it has a bias, without effect while the batch normalizes"
+        yield Said("bias-before", text)
 
 
 def values_per_channel(facts: Facts) -> int | None:
@@ -175,32 +182,36 @@ def values_per_channel(facts: Facts) -> int | None:
     return None if len(known) < len(sizes) else facts.batch_size * math.prod(known)
 
 
-def _few_values(facts: Facts) -> Iterator[str]:
+def _few_values(facts: Facts) -> Iterator[Said]:
     values = values_per_channel(facts)
     if values is None:
         return
     if values == 1:
-        yield "one value per channel in a batch: normalized by it, the output is beta for any input"
+        text = "one value per channel in a batch: normalized by it, the output is beta for any input"
+        yield Said("one-value", text)
     elif values < FEW:
-        yield f"{values} values per channel in a batch: batch statistics mean little"
+        text = f"{values} values per channel in a batch: batch statistics mean little"
+        yield Said("few-values", text)
 
 
-def _own_steps(model: Any) -> Iterator[str]:
+def _own_steps(model: Any) -> Iterator[Said]:
     """A `train_step` or `predict_step` of the model's own, which only `fit` and `predict` run."""
     steps = [name for name in _STEPS_OF_FIT if isinstance(model, keras.Model) and has_own(model, name)]
     if steps:
-        yield (
+        yield Said(
+            "own-steps",
             f"{type(model).__name__} has its own {' and '.join(steps)}, so how often and with which "
-            "training= fit calls the layers is not known: the table shows one call with training=True"
+            "training= fit calls the layers is not known: the table shows one call with training=True",
         )
     if isinstance(model, keras.Model) and has_own(model, "predict_step"):
-        yield (
+        yield Said(
+            "own-steps",
             f"{type(model).__name__} has its own predict_step: what the table shows of evaluate holds for "
-            "predict only if that calls the model with training=False"
+            "predict only if that calls the model with training=False",
         )
 
 
-def _leak(model: Any, watched: list[Facts]) -> Iterator[str]:
+def _leak(model: Any, watched: list[Facts]) -> Iterator[Said]:
     """Layers that are in inference mode during `fit` though no call site of theirs says so."""
     leaked = [
         facts.named.path
@@ -211,52 +222,31 @@ def _leak(model: Any, watched: list[Facts]) -> Iterator[str]:
         and all(graph(layer) is not None for layer in (model, *facts.around))
     ]
     if leaked:
-        yield (
+        yield Said(
+            "leaking-call-site",
             "training=False at a call site leaks, so these are in inference mode during fit too: "
-            f"{', '.join(leaked)}"
+            f"{', '.join(leaked)}",
         )
 
 
-def _lost_in_saving(model: Any, watched: list[Facts]) -> Iterator[str]:
+def _lost_in_saving(model: Any, watched: list[Facts]) -> Iterator[Said]:
     """What was set on layers made in constructors is not in a file; after loading, it is gone."""
     norms = [facts.layer for facts in watched if isinstance(facts.layer, keras.layers.BatchNormalization)]
     text = loss(model, norms)
     if text:
-        yield text
+        yield Said("lost-in-saving", text)
 
 
-def _averaged_weights(model: Any) -> Iterator[str]:
+def _averaged_weights(model: Any) -> Iterator[Said]:
     """The averaged weights that `use_ema` assigns at the end of `fit` need statistics of their own."""
     optimizer = getattr(model, "optimizer", None)
     inside = getattr(optimizer, "inner_optimizer", optimizer)
     if getattr(inside, "use_ema", False):
-        yield (
+        yield Said(
+            "averaged-weights",
             "the optimizer averages weights (use_ema), and fit ends with the averages: the moving statistics "
-            "are those of the weights before; call tfbn.recalibrate(model, data) after fit"
+            "are those of the weights before; call tfbn.recalibrate(model, data) after fit",
         )
-
-
-def _changed_since_traced(model: Any, watched: list[Facts]) -> Iterator[str]:
-    """Flags that differ from those the kept train function was traced with."""
-    if getattr(model, "train_function", None) is None:
-        return
-    optimizer = getattr(model, "optimizer", None)
-    inside = getattr(optimizer, "inner_optimizer", optimizer)
-    changed = [
-        facts.named.path
-        for facts in watched
-        if facts.layer.__dict__.get("_traced_as") not in (None, getattr(facts.layer, "_trace_key", None))
-    ]
-    if changed:
-        yield (
-            "flags changed since the train step was traced; call tfbn.freeze or compile for them to take "
-            f"effect: {', '.join(changed[:5])}"
-        )
-    if inside is not None and inside.built:
-        known = {id(v) for v in known_variables(inside)}
-        trained = {id(v) for v in model.trainable_variables}
-        if trained and known != trained:
-            yield "trainable changed since the train step was traced; compile again, or use tfbn.freeze"
 
 
 def _numpy(variable: Any) -> np.ndarray:

@@ -1,5 +1,6 @@
-"""Something done inside a model's train step, after the step itself."""
+"""Something done inside a model's train step, around the step itself or after it."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -24,8 +25,11 @@ class StepHook:
     Attributes:
         before_step: A function of the step's data, or None, called when the step is
             traced (in eager training: each time).
-        after_step: A function without arguments, or None. Set both before the step is
+        around_step: A function of the step's data that gives a context manager, or None; the step
+            runs, or is traced, inside it.
+        after_step: A function without arguments, or None. Set all of them before the step is
             traced. They must not refer to what should not live as long as the model.
+        when_removed: A function without arguments that `remove` calls, or None.
 
     Example:
 
@@ -44,6 +48,8 @@ class StepHook:
     def __init__(self, model: Any):
         self.model = model
         self.before_step: Callable[[Any], None] | None = None
+        self.around_step: Callable[[Any], contextlib.AbstractContextManager] | None = None
+        self.when_removed: Callable[[], None] | None = None
         self.after_step: Callable[[], None] | None = None
         self.active = True
         self._before = {name: vars(model).get(name) for name in ("train_step", "fit")}
@@ -62,8 +68,10 @@ class StepHook:
         if not self.active:
             return
         self.active = False
-        self.before_step = self.after_step = None
+        self.before_step = self.around_step = self.after_step = None
         self.model.train_function = None
+        if self.when_removed is not None:
+            self.when_removed()
         # A hook that lies below another one can only be lifted off after that one.
         top = _hook_of(vars(self.model).get("train_step"))
         while top is not None and not top.active:
@@ -86,7 +94,9 @@ class StepHook:
         def train_step(data: Any) -> Any:
             if self.before_step is not None:
                 self.before_step(data)
-            logs = step(data)
+            around = contextlib.nullcontext() if self.around_step is None else self.around_step(data)
+            with around:
+                logs = step(data)
             if self.after_step is not None:
                 self.after_step()
             return logs

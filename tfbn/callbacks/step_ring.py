@@ -52,9 +52,9 @@ class StepRing:
         self._is_small = self._capacity == CAPACITY and sum(self._sizes) <= FEW_CHANNELS
         channels = int(sum(self._sizes))
         shape = (self._capacity, *((2, channels) if self._is_small else (len(layers), len(drift.METRICS))))
-        self._step = _local_variable(tf.constant(first_step, "int64"), "recorder_step")
-        self._rows = _local_variable(tf.zeros(shape), "recorder_rows")
-        self._reference = _local_variable(tf.constant(reference.packed()), "recorder_reference")
+        self._step = local_variable(tf.constant(first_step, "int64"), "recorder_step")
+        self._rows = local_variable(tf.zeros(shape), "recorder_rows")
+        self._reference = local_variable(tf.constant(reference.packed()), "recorder_reference")
         self._measured_from = reference
         self._read_to = self._at_most = first_step
 
@@ -171,7 +171,7 @@ def _variables(layers: list[Any]) -> list[Any]:
     return [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
 
 
-def _local_variable(value: Any, name: str) -> Any:
+def local_variable(value: Any, name: str) -> Any:
     """A variable of which each replica of a `tf.distribute` strategy has its own; the first is read."""
     import tensorflow as tf
 

@@ -104,6 +104,12 @@ COMMANDS = {
             (*_NETWORK, "frozen", "batch_size", "steps"),
         ),
         Command(
+            "doctor",
+            "FILE",
+            "the faults of BatchNormalization that raise no error, before training",
+            (*_IMAGES, "steps"),
+        ),
+        Command(
             "choose",
             "FILE",
             "which BatchNormalization mode for this network and these images, in a few forward passes",

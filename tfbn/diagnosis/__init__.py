@@ -1,7 +1,7 @@
 """Faults of BatchNormalization that raise no error, named with their cause and a remedy."""
 
-from tfbn.diagnosis.callback import Doctor, FaultError
 from tfbn.diagnosis.doctor import Diagnosis, doctor
+from tfbn.diagnosis.fault_error import FaultError
 from tfbn.diagnosis.finding import Finding
 
-__all__ = ["Diagnosis", "Doctor", "FaultError", "Finding", "doctor"]
+__all__ = ["Diagnosis", "FaultError", "Finding", "doctor"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfbn.diagnosis.finding import Finding
+from tfbn.diagnosis.finding import Finding, fault
 from tfbn.diagnosis.plan import Plan
 
 ARRIVED = 0.9  # the part of the way that a moving statistic should cover in a training run
@@ -22,7 +22,7 @@ def averaged_weights(plan: Plan) -> Iterator[Finding]:
     optimizer = getattr(plan.model, "optimizer", None)
     inside = getattr(optimizer, "inner_optimizer", optimizer)
     if getattr(inside, "use_ema", False) and _updating(plan):
-        yield Finding(
+        yield fault(
             "averaged-weights",
             (),
             "use_ema=True",
@@ -44,7 +44,7 @@ def slow_momentum(plan: Plan) -> Iterator[Finding]:
         way = 1 - momentum**plan.steps
         if way < ARRIVED:
             enough = math.floor(1000 * (1 - ARRIVED) ** (1 / plan.steps)) / 1000
-            yield Finding(
+            yield fault(
                 "slow-momentum",
                 tuple(paths),
                 f"{100 * way:.0f} % of the way in {plan.steps} steps at momentum {momentum:g}",
@@ -59,7 +59,7 @@ def statistics_held(plan: Plan) -> Iterator[Finding]:
     """The batch normalizes in `fit`, and nothing moves the statistics that `predict` will use."""
     paths = [row.path for row in plan.audit.rows if row.fit.normalizes_by == "batch" and not row.fit.updates]
     if paths:
-        yield Finding(
+        yield fault(
             "statistics-held",
             tuple(paths),
             "normalizes by the batch, statistics held",
@@ -72,19 +72,19 @@ def statistics_held(plan: Plan) -> Iterator[Finding]:
 
 def call_sites(plan: Plan) -> Iterator[Finding]:
     """A `training=` at a call site of which the installed Keras makes something else."""
-    for name, (text, cause) in _CALL_SITES.items():
-        layers = tuple(row.path for row in plan.audit.rows if any(text in each for each in row.warnings))
-        general = [warning for warning in plan.audit.general if text in warning]
+    for name, (measured, cause) in _CALL_SITES.items():
+        layers = tuple(row.path for row in plan.audit.rows if any(w.code == name for w in row.warnings))
+        general = [str(warning) for warning in plan.audit.general if warning.code == name]
         if layers or general:
             remedy = "tfbn.freeze(model, layers, training=False)"
-            yield Finding(name, layers, (general or [text])[0], "a flag stored on the layer", cause, remedy)
+            yield fault(name, layers, (general or [measured])[0], "a flag stored on the layer", cause, remedy)
 
 
-# Name -> what the audit says of it, and the cause.
+# Code of the audit -> what is measured where the audit names layers, and the cause.
 _CALL_SITES = {
     "overridden-call-site": ("fit overrides it", "Up to Keras 3.15, fit overrides the flag of a call site."),
     "leaking-call-site": (
-        "at a call site leaks",
+        "inference mode in fit, without a flag of its own",
         "From Keras 3.16 on, training=False at a call site also reaches the layers called after it.",
     ),
     "training-in-evaluate": (
@@ -92,7 +92,7 @@ _CALL_SITES = {
         "The flag of the call site also holds in evaluate and predict, which then normalize by the batch.",
     ),
     "changed-after-compile": (
-        "since the train step was traced",
+        "flags changed since the train step was traced",
         "Keras traces the train step once and ignores flags that change later.",
     ),
 }
@@ -100,23 +100,26 @@ _CALL_SITES = {
 
 def few_values(plan: Plan) -> Iterator[Finding]:
     """So few values per channel that batch statistics are mostly noise."""
-    texts = ("one value per channel", "values per channel in a batch")
-    batch = {row.path for row in plan.audit.rows if row.fit.normalizes_by == "batch"}
+    batch = set(_by_batch(plan))
     paths = [
         row.path
         for row in plan.audit.rows
-        if row.path in batch and any(text in warning for warning in row.warnings for text in texts)
+        if row.path in batch and any(warning.code in ("one-value", "few-values") for warning in row.warnings)
     ]
     if paths:
-        yield Finding(
-            "few-values",
-            tuple(paths),
-            f"fewer than {FEW} values per channel at a batch size of {plan.batch_size}",
-            f"N*H*W of at least {FEW}",
-            "The mean of n values is off by 1/sqrt(n) standard deviations; with one value, the output is "
-            "beta.",
-            "tfbn.freeze(model, layers, training=False, trainable=True)  # or a larger batch",
-        )
+        yield few_values_finding(tuple(paths), plan.batch_size)
+
+
+def few_values_finding(paths: tuple[str, ...], batch_size: int | None) -> Finding:
+    """What is said of layers whose batches have few values per channel."""
+    return fault(
+        "few-values",
+        paths,
+        f"fewer than {FEW} values per channel at a batch size of {batch_size}",
+        f"N*H*W of at least {FEW}",
+        "The mean of n values is off by 1/sqrt(n) standard deviations; with one value, the output is beta.",
+        "tfbn.freeze(model, layers, training=False, trainable=True)  # or a larger batch",
+    )
 
 
 def small_last_batch(plan: Plan) -> Iterator[Finding]:
@@ -125,7 +128,7 @@ def small_last_batch(plan: Plan) -> Iterator[Finding]:
         return
     rest = plan.samples % plan.batch_size
     if 0 < rest <= min(SMALL_BATCH, plan.batch_size // 4):
-        yield Finding(
+        yield fault(
             "small-last-batch",
             tuple(_by_batch(plan)),
             f"{rest} of {plan.samples} examples in the last batch of {plan.batch_size}",
@@ -139,7 +142,7 @@ def gradient_accumulation(plan: Plan) -> Iterator[Finding]:
     """Gradients are accumulated; every micro-batch is normalized on its own."""
     steps = getattr(getattr(plan.model, "optimizer", None), "gradient_accumulation_steps", None)
     if steps and steps > 1 and _by_batch(plan):
-        yield Finding(
+        yield fault(
             "gradient-accumulation",
             tuple(_by_batch(plan)),
             f"gradient_accumulation_steps={steps}",
@@ -156,7 +159,7 @@ def broken_statistics(plan: Plan) -> Iterator[Finding]:
         mean, variance = plan.statistics(named.layer)
         bad = int(np.sum(~np.isfinite(mean) | ~np.isfinite(variance) | (variance < 0)))
         if bad:
-            yield Finding(
+            yield fault(
                 "broken-statistics",
                 (named.path,),
                 f"{bad} of {len(mean)} channels not finite, or with a negative variance",
@@ -171,7 +174,7 @@ def dead_channels(plan: Plan) -> Iterator[Finding]:
     for named in plan.layers:
         variance = plan.statistics(named.layer)[1]
         if len(variance) and np.all(variance < DEAD):
-            yield Finding(
+            yield fault(
                 "dead-layer",
                 (named.path,),
                 f"moving variance below {DEAD:g} in all {len(variance)} channels",
@@ -188,7 +191,7 @@ def large_epsilon(plan: Plan) -> Iterator[Finding]:
         alive = variance[variance >= DEAD]
         small = int(np.sum(alive < named.layer.epsilon))
         if len(alive) and small > len(alive) / 2:
-            yield Finding(
+            yield fault(
                 "large-epsilon",
                 (named.path,),
                 f"epsilon {named.layer.epsilon:g} exceeds the variance of {small} of {len(alive)} channels",
@@ -205,13 +208,38 @@ def initial_statistics(plan: Plan) -> Iterator[Finding]:
     initial = [named.path for named in plan.layers if _is_initial(plan, named.layer)]
     unused = [path for path in initial if path in held]
     if unused:
-        yield Finding(
+        yield fault(
             "initial-statistics",
             tuple(unused),
             "mean 0 and variance 1 in every channel, held in fit",
             "statistics of the data that the network was trained on",
             "The layer normalizes by statistics that were never measured.",
             "tfbn.recalibrate(model, images)",
+        )
+
+
+def unsynchronized_replicas(plan: Plan) -> Iterator[Finding]:
+    """Each replica normalizes its part of the batch on its own: some layers do, or the parts are small."""
+    strategy = getattr(plan.model, "distribute_strategy", None)
+    replicas = getattr(strategy, "num_replicas_in_sync", 1)
+    if replicas < 2:
+        return
+    by_batch = set(_by_batch(plan))
+    layers = [named for named in plan.layers if named.path in by_batch]
+    alone = [named.path for named in layers if not getattr(named.layer, "synchronized", False)]
+    mixed = 0 < len(alone) < len(layers)
+    each = None if plan.batch_size is None else plan.batch_size // replicas
+    if mixed or (alone and each is not None and each < FEW):
+        yield fault(
+            "unsynchronized-replicas",
+            tuple(alone),
+            f"synchronized=False on {replicas} replicas"
+            + (f", {each} examples in each" if each is not None else "")
+            + (f", while {len(layers) - len(alone)} layers synchronize" if mixed else ""),
+            "statistics of the whole batch",
+            "Each replica normalizes its part of the batch alone, and the moving statistics average over "
+            "the parts.",
+            "keras.layers.BatchNormalization(synchronized=True)",
         )
 
 
@@ -225,7 +253,7 @@ def one_class_batches(plan: Plan) -> Iterator[Finding]:
     several = sum(len(labels) > 1 for labels in batches)
     in_order = bool(np.all(np.diff(np.concatenate(batches)) >= 0))
     if several and single > several / 2 and (len(classes) > 1 or in_order):
-        yield Finding(
+        yield fault(
             "one-class-batches",
             tuple(_by_batch(plan)),
             f"one class only in {single} of the first {several} batches",
@@ -249,6 +277,7 @@ CHECKS: dict[str, Check] = {
         few_values,
         small_last_batch,
         gradient_accumulation,
+        unsynchronized_replicas,
         one_class_batches,
         averaged_weights,
     )

@@ -62,10 +62,12 @@ def measure_population(
     steps: int | None = None,
     method: Method = "batch",
     verbose: bool = False,
+    observer: "Observer | None" = None,
 ) -> PopulationStatistics:
     """Statistics of the inputs of every BatchNormalization layer; nothing is changed.
 
-    Args, estimators and errors: see `tfbn.statistics.recalibration.recalibrate`.
+    Args, estimators and errors: see `tfbn.statistics.recalibration.recalibrate`. An `observer` of an
+    earlier pass with `method="batch"` spares tracing the model again.
 
     Example:
 
@@ -79,7 +81,7 @@ def measure_population(
     batches = Batches(data, batch_size, steps)
     if method == "exact" and not batches.repeatable:
         raise fail("data", 'to be readable more than once, since method="exact"', data)
-    observer = Observer(model)
+    observer = observer or Observer(model)
     populations: dict[int, Moments] = {}
     pending = None
     while pending is None or pending:
@@ -95,7 +97,8 @@ def measure_population(
                     f"Expected `data` to have unmasked positions. Received: none for layer {path!r}"
                 )
             populations[index] = population
-            observer.hold(index, population)
+            if method == "exact":
+                observer.hold(index, population)
         pending = [index for index in pending if index not in populations]
     statistics = {named_layers[index].path: populations[index] for index in sorted(populations)}
     idle = tuple(named.path for named in named_layers if named.path not in statistics)

@@ -90,6 +90,20 @@ def recalibrate(
     found = measure_population(
         model, data, batch_size=batch_size, steps=steps, method=method, verbose=verbose
     )
+    set_population(model, found, share)
+    if verbose:
+        print(f"Recalibrated: {found}.")
+    return found
+
+
+def set_population(model: Any, found: PopulationStatistics, share: float = 1.0) -> None:
+    """Sets the moving statistics of a model's layers; nothing, if a value does not fit its variable.
+
+    Args:
+        model: The model that they were measured of.
+        found: The statistics.
+        share: As in `recalibrate`.
+    """
     layers = {named.path: named.layer for named in batch_normalizations(model)}
     values = [
         (variable, _in_dtype_of(variable, value, path))
@@ -98,9 +112,6 @@ def recalibrate(
     ]
     for variable, value in values:
         variable.assign(value)
-    if verbose:
-        print(f"Recalibrated: {found}.")
-    return found
 
 
 def population_statistics(

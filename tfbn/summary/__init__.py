@@ -5,8 +5,8 @@
 wrong.
 """
 
+from tfbn.diagnosis.finding import Finding
 from tfbn.summary.channels import channel_values
-from tfbn.summary.finding import Finding
 from tfbn.summary.findings_log import findings
 from tfbn.summary.hyperparameters import hparams
 from tfbn.summary.layer_modes import modes

@@ -29,6 +29,18 @@ def load_tensorflow() -> None:
     tensorflow.get_logger().setLevel("ERROR")  # hints about retracing
 
 
+def onednn_is_on() -> bool:
+    """Whether TensorFlow computes with oneDNN's kernels; it decides that once, while it loads.
+
+    Example:
+
+    >>> isinstance(onednn_is_on(), bool)
+    True
+    """
+    # No public function says so: the environment may have changed since.
+    return bool(importlib.import_module("tensorflow.python.util._pywrap_util_port").IsMklEnabled())
+
+
 @contextlib.contextmanager
 def _standard_error_closed() -> Iterator[None]:
     kept = os.dup(2)

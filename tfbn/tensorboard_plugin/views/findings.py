@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from tfbn.diagnosis.finding import Finding
 from tfbn.summary import tags
-from tfbn.summary.finding import Finding
 from tfbn.tensorboard_plugin.descriptions import UnreadableRunError, check_version, parsed, shortened, text
 from tfbn.tensorboard_plugin.reading import Reader
 from tfbn.tensorboard_plugin.requests import Arguments
@@ -30,10 +30,17 @@ def _of_run(data: list[Any]) -> list[dict[str, Any]]:
     if not isinstance(listed, list) or not all(isinstance(finding, dict) for finding in listed):
         raise UnreadableRunError("its list of findings is malformed")
     try:
-        # Fields that a later version adds are not shown.
-        names = Finding.__dataclass_fields__
-        return [
-            Finding(**{k: v for k, v in finding.items() if k in names}).as_dict() for finding in listed[:MOST]
-        ]
-    except (InputError, TypeError) as error:
+        return [_checked(finding) for finding in listed[:MOST]]
+    except (InputError, KeyError, TypeError) as error:
         raise UnreadableRunError(f"a finding of it is malformed: {error}") from error
+
+
+def _checked(finding: dict[str, Any]) -> dict[str, Any]:
+    # Fields that a later version adds are not shown.
+    names = set(Finding.__dataclass_fields__) - {"layers"}
+    values: dict[str, Any] = {name: finding.get(name) for name in names}
+    layers = () if finding.get("layer") is None else (finding["layer"],)
+    if values["step"] is None:
+        raise KeyError("step")
+    (checked,) = Finding(**values | {"layers": layers, "link": finding.get("link", "")}).at_layers()
+    return checked

@@ -1,0 +1,106 @@
+"""Whether differences exceed what sampling alone gives, as estimated from the run itself."""
+
+import dataclasses
+
+import numpy as np
+from scipy import stats
+
+SURE = 1e-6  # how rarely sampling alone may exceed a threshold
+HALF_SURE = SURE**0.5  # the same where two independent windows must both exceed it
+
+
+@dataclasses.dataclass(frozen=True)
+class Excess:
+    """A difference against its null distribution.
+
+    Attributes:
+        effect: The difference squared beyond what noise gives, averaged over the channels: in
+            variances for means, in squared nats for variances.
+        ratio: The difference squared over that of noise.
+        probability: Of a ratio as large by sampling alone.
+    """
+
+    effect: float
+    ratio: float
+    probability: float
+
+    def exceeds(self, effect: float, probability: float = SURE) -> bool:
+        """Whether it is real, and large."""
+        return bool(self.probability < probability and self.effect > effect)
+
+
+def excess(squared: np.ndarray, noise: np.ndarray, freedom: int, noise_freedom: int) -> Excess:
+    """Compares squared differences with squared noise, by the F distribution.
+
+    The channels count as one observation, since those of a layer are correlated; so the
+    probability is too large rather than too small.
+
+    Args:
+        squared: Squared differences, by channel.
+        noise: What they would be on average by sampling alone, by channel.
+        freedom: How many independent differences are in `squared`.
+        noise_freedom: How many are in `noise`.
+
+    Example:
+
+    >>> excess(np.array([9.0]), np.array([0.5]), 15, 16).exceeds(1.0)
+    True
+    >>> excess(np.array([1.1]), np.array([1.0]), 15, 16).exceeds(0.01)
+    False
+    """
+    difference, by_chance = float(np.mean(squared)), float(np.mean(noise))
+    if not np.isfinite([difference, by_chance]).all() or freedom < 1 or noise_freedom < 1:
+        return Excess(0.0, 0.0, 1.0)
+    ratio = difference / by_chance if by_chance > 0 else np.inf if difference > 0 else 0.0
+    probability = float(stats.f.sf(ratio, freedom, noise_freedom))
+    return Excess(max(0.0, difference - by_chance), ratio, probability)
+
+
+def between_steps(values: np.ndarray, noise: np.ndarray) -> Excess:
+    """Whether values differ more from one step to the next than sampling lets them; a trend does not count.
+
+    Args:
+        values: By step and channel.
+        noise: Estimates of their squared errors, likewise.
+    """
+    looks = len(values)
+    if looks < 2:
+        return Excess(0.0, 0.0, 1.0)
+    squared = (np.diff(values, axis=0) ** 2).mean(0) / 2
+    return excess(squared, noise.mean(0), looks - 1, looks)
+
+
+def systematic(differences: np.ndarray) -> Excess:
+    """Whether differences, by step and channel, point the same way in every step: `n mean^2 / var`."""
+    looks = len(differences)
+    if looks < 2:
+        return Excess(0.0, 0.0, 1.0)
+    return excess(differences.mean(0) ** 2, differences.var(0, ddof=1) / looks, 1, looks - 1)
+
+
+def too_many_of_a_class(counts: np.ndarray) -> tuple[float, float]:
+    """Whether batches are made of classes unevenly: Pearson's test of homogeneity.
+
+    Args:
+        counts: How often each class occurs, by batch.
+
+    Returns:
+        The effect and the probability by chance. The effect is Cramer's V squared beyond what chance
+        gives: 0 where each batch has all classes as the whole has, 1 where each has but one.
+
+    Example:
+
+    >>> effect, probability = too_many_of_a_class(np.array([[32, 0], [0, 32], [32, 0], [0, 32]]))
+    >>> round(effect, 2), probability < SURE
+    (0.98, True)
+    """
+    counts = counts[:, counts.sum(0) > 0]
+    batches, classes = counts.shape
+    if batches < 2 or classes < 2:
+        return 0.0, 1.0
+    total = counts.sum()
+    expected = counts.sum(1, keepdims=True) * counts.sum(0) / total
+    chi2 = float(((counts - expected) ** 2 / expected).sum())
+    freedom = (batches - 1) * (classes - 1)
+    effect = (chi2 - freedom) / (total * min(batches - 1, classes - 1))
+    return float(effect), float(stats.chi2.sf(chi2, freedom))

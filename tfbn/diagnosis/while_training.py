@@ -1,0 +1,256 @@
+"""The faults that show in a train step's own batches: one small function each."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from tfbn.diagnosis import null
+from tfbn.diagnosis.catalog import FEW, SMALL_BATCH, few_values_finding
+from tfbn.diagnosis.finding import Finding, fault
+from tfbn.diagnosis.looks import Halves, Looks, Use
+
+LEAST = 8  # looks; fewer say too little
+SHIFTED = 0.15  # variances between two kinds of batches, or squared nats: 0.4 standard deviations
+ENOUGH = 64  # examples of one class only, to say that the others come later
+PURE = 0.95  # share of its most frequent class in a batch of one class
+UNEVEN = 0.15  # Cramer's V squared; 1 if each batch has one class
+LAGS = 1.0  # variances between the batches' mean and the moving mean, or squared nats
+
+Check = Callable[[Looks], Iterable[Finding]]
+
+
+def batches_by_class(looks: Looks) -> Iterator[Finding]:
+    """Each batch has one class, or the classes come in order."""
+    if looks.labels is None or len(looks.steps) < LEAST or not _by_batch(looks):
+        return
+    counts = looks.labels[looks.labels.sum(1) > 1]
+    if not len(counts):
+        return
+    purity = float(np.mean(counts.max(1) / counts.sum(1)))
+    effect, probability = null.too_many_of_a_class(counts)
+    one_of_several = (looks.classes or 0) > 1 and np.sum(counts.sum(0) > 0) == 1 and counts.sum() >= ENOUGH
+    if not one_of_several and (probability > null.SURE or effect < UNEVEN):
+        return
+    name, text = ("sorted-batches", f"{effect:.2f} of 1 between shuffled and one class a batch")
+    if purity > PURE:
+        name, text = "one-class-batches", f"{purity:.0%} of a batch are of one class"
+    yield fault(
+        name,
+        _by_batch(looks),
+        f"{text}, in {len(counts)} batches",
+        "batches with the mix of classes that the data have",
+        "The batch's statistics depend on its class, and the network learns to rely on that. In predict "
+        "they do not.",
+        "dataset.shuffle(len(dataset))  # before batch",
+    )
+
+
+def domains_in_a_batch(looks: Looks) -> Iterator[Finding]:
+    """The two halves of each batch, or its odd and even examples, come from two domains."""
+    if len(looks.steps) < LEAST or not _by_batch(looks):
+        return
+    found = [(group[0].path, _between_halves(looks.halves(group[0]))) for group in looks.by_layer()]
+    moved = [(path, each) for path, each in found if each.exceeds(SHIFTED)]
+    if looks.inputs is not None and not moved:
+        of_inputs = [_between_halves(looks.input_halves(by)) for by in (0, 1)]
+        moved = [(path, each) for each in of_inputs if each.exceeds(SHIFTED) for path in _by_batch(looks)]
+    if moved:
+        largest = max((each for _, each in moved), key=lambda each: each.effect)
+        yield fault(
+            "mixed-domains",
+            tuple(path for path, _ in moved),
+            f"the same halves of every batch differ by {np.sqrt(largest.effect):.2f} standard deviations, "
+            f"{np.sqrt(largest.ratio):.0f} times what sampling gives",
+            "batches from one distribution",
+            "The layer normalizes two domains by statistics that are of neither, while in predict each comes "
+            "alone.",
+            "d(real), d(fake)  # in place of d(concatenate([real, fake])); or a layer for each domain",
+        )
+
+
+def domains_in_turn(looks: Looks) -> Iterator[Finding]:
+    """The batches of one step and of the next come from two domains."""
+    if looks.inputs is None or len(looks.steps) < LEAST or not _by_batch(looks):
+        return
+    if next(iter(batches_by_class(looks)), None) is not None:
+        return  # which explains it
+    halves = looks.input_halves(0)
+    scale = np.sqrt(halves.variance.mean(0))
+    of_means = null.between_steps(halves.mean / scale, halves.mean_noise)
+    of_variances = null.between_steps(halves.log_variance, halves.log_variance_noise)
+    largest = max(of_means, of_variances, key=lambda each: each.effect)
+    if of_means.exceeds(SHIFTED) or of_variances.exceeds(SHIFTED):
+        yield fault(
+            "alternating-domains",
+            _by_batch(looks),
+            f"the batches' inputs vary by {np.sqrt(largest.effect):.2f} standard deviations from step to "
+            f"step, {np.sqrt(largest.ratio):.0f} times what sampling gives",
+            "batches from one distribution",
+            "Each batch is normalized by its own domain's statistics, and the moving ones are of a mixture "
+            "that no batch has.",
+            "dataset.shuffle(len(dataset))  # both domains together; or a layer for each domain",
+        )
+
+
+def several_calls(looks: Looks) -> Iterator[Finding]:
+    """A layer is called several times in a step: on the same batch again, or on other data."""
+    again, other = [], []
+    for group in looks.by_layer():
+        updating = [use for use in group if use.updates]
+        pairs = list(itertools.pairwise(updating))
+        if len(looks.steps) < 2 or not pairs:
+            continue
+        if any(_same(looks, *pair) for pair in pairs):
+            again.append(group[0].path)
+        elif any(_apart(looks, *pair).exceeds(SHIFTED) for pair in pairs):
+            other.append(group[0].path)
+    if again:
+        yield fault(
+            "updates-twice",
+            tuple(again),
+            "the same batch moves the moving statistics more than once in a step",
+            "one update for each batch",
+            "A second call on the same batch, as when activations are computed again for the gradient, "
+            "updates again: the momentum acts as its square.",
+            "model(x, training=False)  # in further calls; or a momentum of its square root",
+        )
+    if other and len(looks.steps) >= LEAST:
+        yield _other_data(looks, tuple(other))
+
+
+def _other_data(looks: Looks, paths: tuple[str, ...]) -> Finding:
+    several = looks.passes > 1
+    return fault(
+        "second-forward-pass" if several else "alternating-domains",
+        paths,
+        f"{looks.passes} forward passes in training mode in a step, on data of different statistics"
+        if several
+        else "calls of one layer in a step on data of different statistics",
+        "one distribution in the calls that update statistics",
+        "The moving statistics mix what the passes feed, while in predict only one kind comes."
+        if several
+        else "Each domain is normalized by its own batch, and the moving statistics are of a mixture.",
+        "model(x, training=False)  # in the pass that is not trained on"
+        if several
+        else "a layer for each domain, or tfbn.freeze(model, training=False)",
+    )
+
+
+def lagging(looks: Looks) -> Iterator[Finding]:
+    """The moving statistics follow the batches' from far behind, other than by where they started.
+
+    A moving average after k updates is `momentum^k start + (1 - momentum^k) average`, so the
+    average of what the batches had comes out without the start. It may still lag, if the
+    batches' statistics change faster than it follows.
+    """
+    if len(looks.steps) < 2 * LEAST:
+        return
+    halves = looks.last(LEAST), looks.last(2 * LEAST).first(LEAST)
+    found = []
+    for group in looks.by_layer():
+        # Where several calls take turns, the moving statistics are between them, and do not lag.
+        if len(group) == 1 and group[0].updates:
+            both = [mismatch(each, group[0], looks.without_start(group[0], each)) for each in halves]
+            if all(each.exceeds(LAGS, null.HALF_SURE) for each in both):
+                found.append((group[0].path, both[0]))
+    yield from lagging_finding(found)
+
+
+def lagging_finding(behind: list[tuple[str, null.Excess]]) -> Iterator[Finding]:
+    """What is said of layers whose moving statistics are behind."""
+    if behind:
+        worst = max((each for _, each in behind), key=lambda each: each.effect)
+        yield fault(
+            "lagging-statistics",
+            tuple(path for path, _ in behind),
+            f"the batches' statistics are {np.sqrt(worst.effect):.1f} standard deviations (or nats of the "
+            f"variance) away from the moving ones, {np.sqrt(worst.ratio):.0f} times what sampling gives",
+            f"less than {np.sqrt(LAGS):.1f}",
+            "The batches' statistics move faster than the moving ones follow, by which predict normalizes.",
+            "layer.momentum = 0.9  # or a smaller learning rate, or tfbn.recalibrate(model, images)",
+        )
+
+
+def mismatch(looks: Looks, use: Use, moving: tuple[np.ndarray, np.ndarray] | None = None) -> null.Excess:
+    """How far the batches' statistics are from the moving ones, in all looks the same way.
+
+    Args:
+        looks: Some steps.
+        use: A call of a layer.
+        moving: The moving mean and variance to compare with; None: as they are.
+    """
+    halves, (mean, variance) = looks.halves(use), moving or looks.moving(use)
+    of_mean = null.systematic((halves.mean - mean) / np.sqrt(halves.variance))
+    of_variance = null.systematic(halves.log_variance - np.log(variance))
+    return max(of_mean, of_variance, key=lambda each: each.effect if each.probability < null.HALF_SURE else 0)
+
+
+def ragged_batches(looks: Looks) -> Iterator[Finding]:
+    """Some batch holds one or a few examples, most hold many."""
+    typical = int(np.median(looks.examples))
+    if 0 < looks.fewest <= min(SMALL_BATCH, typical // 4) and _by_batch(looks):
+        yield fault(
+            "small-last-batch",
+            _by_batch(looks),
+            f"{looks.fewest} examples in one batch, {typical} in most",
+            f"more than {SMALL_BATCH} examples in every batch",
+            "The statistics of that batch are noise, and they enter the moving ones with full weight.",
+            "dataset.batch(batch_size, drop_remainder=True)",
+        )
+
+
+def few_values(looks: Looks) -> Iterator[Finding]:
+    """So few values per channel in the batches that come that their statistics are mostly noise."""
+    examples = int(np.median(looks.examples))
+    values = {
+        use.path: examples * use.positions
+        for use in looks.uses
+        if use.normalizes_by_batch and use.positions is not None
+    }
+    paths = tuple(path for path, number in values.items() if number < FEW)
+    if paths:
+        yield few_values_finding(paths, examples)
+
+
+CHECKS: tuple[Check, ...] = (
+    batches_by_class,
+    domains_in_a_batch,
+    domains_in_turn,
+    several_calls,
+    lagging,
+    ragged_batches,
+    few_values,
+)
+
+
+def _by_batch(looks: Looks) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(use.path for use in looks.uses if use.normalizes_by_batch))
+
+
+def _between_halves(halves: Halves) -> null.Excess:
+    of_means, of_variances = null.systematic(halves.shift), null.systematic(halves.log_ratio)
+    return max(of_means, of_variances, key=lambda each: each.effect if each.probability < null.SURE else 0)
+
+
+def _same(looks: Looks, one: Use, two: Use) -> bool:
+    """Whether two calls get the same batch, to rounding; not where all is constant."""
+    a, b = looks.halves(one), looks.halves(two)
+    gap = np.abs(a.mean - b.mean) / np.sqrt(a.variance)
+    return bool(np.all(gap < 1e-4) and np.all(np.abs(a.log_variance - b.log_variance) < 1e-3)) and bool(
+        np.all(a.variance.max(1) > 2 * a.epsilon)
+    )
+
+
+def _apart(looks: Looks, one: Use, two: Use) -> null.Excess:
+    """Whether two calls in a step get data of different statistics."""
+    a, b = looks.halves(one), looks.halves(two)
+    looked = len(looks.steps)
+    scale = (a.variance + b.variance) / 2
+    means = (a.mean - b.mean) ** 2 / scale
+    variances = (a.log_variance - b.log_variance) ** 2
+    return max(
+        null.excess(means, a.mean_noise + b.mean_noise, looked, 2 * looked),
+        null.excess(variances, a.log_variance_noise + b.log_variance_noise, looked, 2 * looked),
+        key=lambda each: each.effect if each.probability < null.SURE else 0,
+    )
