@@ -57,6 +57,13 @@ def fit(
     data = data.shuffle(len(x), seed=seed) if shuffle else data
     data = data if steps is None else data.repeat()
     data = x.dataset(batch_size, data, y) if isinstance(x, Stream) else data.batch(batch_size)
+    return fit_batches(model, data, epochs=epochs, steps=steps, callbacks=callbacks)
+
+
+def fit_batches(
+    model: Any, data: Any, *, epochs: int, steps: int | None = None, callbacks: Sequence[Any] = ()
+) -> dict[str, list[float]]:
+    """Fits a compiled model on a `tf.data.Dataset` of batches; arguments and history as in `fit`."""
     history = model.fit(
         _plain(data),
         epochs=epochs,
@@ -66,6 +73,17 @@ def fit(
         callbacks=list(callbacks),
     )
     return history.history
+
+
+def order_of_batches(images: int, batch_size: int, epochs: int, seed: int) -> list[np.ndarray]:
+    """The positions of the images in each batch of all epochs, as `fit` takes them.
+
+    As in `fit`, TensorFlow's global seed has a say, too.
+    """
+    import tensorflow as tf
+
+    data = _plain(tf.data.Dataset.range(images).shuffle(images, seed=seed).batch(batch_size))
+    return [batch for _ in range(epochs) for batch in data.as_numpy_iterator()]
 
 
 def predict(model: Any, x: np.ndarray, batch_size: int) -> Any:
