@@ -47,7 +47,7 @@ class FrozenNetwork:
         self._base = base
 
     def _is_steady(self, base: Any) -> bool:
-        tfbn.freeze(base, None, training=False)
+        tfbn.freeze(base, None, training=False, update_statistics=False)
         try:
             return frozen_prefix.find(self.model).tensor is self.model.get_layer(evaluation.HEAD).input
         except InputError:
