@@ -13,7 +13,9 @@ def run(quick: bool) -> list[Row]:
 
     def study(workers: int) -> None:
         arms = ("inference", "batch", "recalibrated", "all_trained")
-        config = frozen_batchnorm.Config(seeds=2, workers=workers, arms=arms, shifts=("contrast=0.3",))
+        config = frozen_batchnorm.Config(
+            model="resnet8", seeds=2, workers=workers, arms=arms, shifts=("contrast=0.3",)
+        )
         if quick:
             config = dataclasses.replace(config, seeds=1, arms=arms[:2], epochs=1, train_images=64)
         with tempfile.TemporaryDirectory() as folder:

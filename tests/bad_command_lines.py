@@ -3,6 +3,7 @@
 They are run in a folder made by `write_world`.
 """
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -52,7 +53,9 @@ MAIN_JOB = {
     "--momentum=1.1": "`momentum` to be a number in [0.0, 1.0]. Received: momentum=1.1",
     "--momentum=nan": "`momentum` to be a number in [0.0, 1.0]. Received: momentum=nan",
     "--seeds=0": f"`seeds` {WHOLE} 1. Received: seeds=0",
-    "--epochs=0": f"`epochs` {WHOLE} 1. Received: epochs=0",
+    "--epochs=-1": f"`epochs` {WHOLE} 0. Received: epochs=-1",
+    "--draws=disjoint --test_images=99": "`train_images` to be given, since the draws are disjoint. Received",
+    "--draws=disjoint --train_images=300 --test_images=160": "5 disjoint draws of 460 images are more",
     "--batch_size=-32": f"`batch_size` {WHOLE} 1. Received: batch_size=-32",
     "--learning_rate=-0.1": f"`learning_rate` {AT_LEAST} 0.0. Received: learning_rate=-0.1",
     "--learning_rate=inf": f"`learning_rate` {AT_LEAST} 0.0. Received: learning_rate=inf",
@@ -77,7 +80,7 @@ MAIN_JOB = {
     "--work_dir=half": "a readable file of an earlier run; use another work_dir",
     "--work_dir=future": "stores runs in format 1. Received: work_dir='future' of format 2",
     "--dry_run --work_dir=foreign": "new, empty or the folder of an earlier study. Received: work_dir='forei",
-    "--audit --arms=nothing": "`arms` to be one of ['inference', 'batch', ",
+    "--audit --arms=nothing": "`arms` to be one of ['auto', 'inference', 'batch', ",
     "--scheduler=tcp://127.0.0.1:9": "`scheduler` to be one that answers. Received: scheduler='tcp://127.0.0",
     "--scheduler=nonsense://x": "`scheduler` to be one that answers. Received: scheduler='nonsense://x'",
     "--scheduler=local:none": "to be an address or local:<workers>. Received: scheduler='local:none'",
@@ -127,7 +130,7 @@ OTHERS = {
     "untrained_inference --momenta=2": "`momenta` to be a number in [0.0, 1.0]. Received: momenta=2.0",
 }
 
-REFUSED = {f"frozen_batchnorm {line}": piece for line, piece in MAIN_JOB.items()} | OTHERS
+REFUSED = {f"frozen_batchnorm --model=resnet8 {line}": piece for line, piece in MAIN_JOB.items()} | OTHERS
 
 # These are told by the flags themselves, in their own words.
 NOT_UNDERSTOOD = {
@@ -186,9 +189,11 @@ def _write_models(folder: Path) -> None:
 
 
 def _write_studies(folder: Path) -> None:
-    default = manifest_of("frozen_batchnorm", frozen_batchnorm.Config())
+    small = frozen_batchnorm.Config(model="resnet8")
+    default = manifest_of("frozen_batchnorm", small)
+    other = manifest_of("frozen_batchnorm", dataclasses.replace(small, momentum=0.5))
     manifests = {
-        "other": json.dumps(manifest_of("frozen_batchnorm", frozen_batchnorm.Config(momentum=0.5))),
+        "other": json.dumps(other),
         "corrupt": json.dumps(default),
         "half": json.dumps(default)[:100],
         "future": json.dumps({**default, "format": 2}),

@@ -63,7 +63,7 @@ def part_config(config: Config, part: Experiment) -> Any:
 
 def _quick(config: Any) -> Any:
     most = {name: most for name, most in QUICK.items() if isinstance(getattr(config, name, None), int)}
-    return dataclasses.replace(config, **{n: min(m, getattr(config, n)) for n, m in most.items()})
+    return dataclasses.replace(config, **{n: min(m, getattr(config, n) or m) for n, m in most.items()})
 
 
 def check(config: Config) -> None:

@@ -12,7 +12,8 @@ from ..lab import plots, sentences
 from ..lab.differences import paired
 from ..lab.experiment import Summary
 from ..lab.sentences import shift_in_words
-from ..training.arms import ARMS
+from ..training import shared_arrays
+from ..training.arms import ALL_TRAINED, ARMS
 from ..training.tables import (
     CONVERGED,
     REFERENCE,
@@ -26,10 +27,13 @@ from ..training.tables import (
     with_percentages,
 )
 from .claims import claims
+from .usual import settled
 
 
 def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     """The `Summary` of `frozen_batchnorm`; accuracies in percent, differences in points."""
+    config = settled(config)
+    shared_arrays.clear(folder)
     results = with_percentages(results)
     drift = pd.read_parquet(folder / "drift.parquet")
     arms = list(config.arms)
@@ -44,9 +48,22 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
         findings=[finding for finding in findings(config, results) if finding],
         tables=tables,
         figures=figures(config, results, drift),
-        limits=limits(config),
+        limits=[*limits(config), *_of_all_trained(config)],
         claims=claims(config, results),
     )
+
+
+def _of_all_trained(config: Any) -> list[str]:
+    if ALL_TRAINED.name in config.arms:
+        return [
+            f"{ALL_TRAINED.name} trains the whole network at the head's learning rate, "
+            f"{config.learning_rate:g}, which was not chosen for it: fine-tuning can do better."
+        ]
+    return [
+        f"{ALL_TRAINED.name} is not among these arms. In a network with ImageNet's weights a run of it takes "
+        "as long as all others of its seed, and it needs a learning rate of its own; "
+        "`python -m experiments.real_scale` trains such networks and chooses the rate on validation images."
+    ]
 
 
 def findings(config: Any, results: "pd.DataFrame") -> list[str]:

@@ -20,7 +20,7 @@ def points(config: Any, grid: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
     Example:
 
-    >>> from experiments.frozen_batchnorm import Config
+    >>> from experiments.frozen_batchnorm.__main__ import Config
     >>> [label for label, _ in points(Config(), ["momentum=0.9,0.99", "batch_size=8"])]
     ['momentum=0.9,batch_size=8', 'momentum=0.99,batch_size=8']
     """

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HEAT = "cividis"
+ROW = 0.13  # inches of a layer in a heat map
+MANY_LAYERS = 20  # whose names are small
 
 
 def new_figure(
@@ -75,8 +77,10 @@ def heat_maps(
     drift: "pd.DataFrame", metric: str, label: str, condition: str, arms: Sequence[str]
 ) -> "Figure":
     """For each arm a map of layers (down, in data-flow order) by steps, mean over seeds."""
-    figure, axes = new_figure(4.2 * len(arms), 3.6, columns=len(arms), sharey=True)
     tables = {arm: _layers_by_steps(drift, metric, condition, arm) for arm in arms}
+    layers = max(map(len, tables.values()))
+    height = max(3.6, 0.9 + ROW * layers)
+    figure, axes = new_figure(4.2 * len(arms), height, columns=len(arms), sharey=True)
     highest = max(float(np.nanmax(table.to_numpy())) for table in tables.values()) or 1.0
     for axis, (arm, table) in zip(axes[0], tables.items(), strict=True):
         image = axis.imshow(
@@ -86,7 +90,7 @@ def heat_maps(
         axis.grid(visible=False)
         axis.set_title(arm)
         axis.set_xlabel("training step")
-        axis.set_yticks(range(len(table)), table.index)
+        axis.set_yticks(range(len(table)), table.index, fontsize=10 if layers <= MANY_LAYERS else 7)
     axes[0][0].set_ylabel("layer, from input to output")
     figure.colorbar(image, ax=axes[0].tolist(), label=label)
     return figure

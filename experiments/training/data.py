@@ -14,6 +14,7 @@ from .pools import Pool, Source, pool
 
 # Defaults for a TFDS data set; of a folder, all images are used.
 USUAL = {"train_images": 300, "test_images": 1000}
+MIXING = 20_261  # one order of a source's images for all seeds
 TRAIN_SHARE = 0.7  # of each class of a folder that has no splits of its own
 
 
@@ -44,7 +45,9 @@ class Split:
         return dataclasses.replace(self, train_x=train_x, test_x=test_x)
 
 
-def target_split(source: Source, train_images: int, test_images: int, shift: str, seed: int) -> Split:
+def target_split(
+    source: Source, train_images: int, test_images: int, shift: str, seed: int, disjoint: bool = False
+) -> Split:
     """Images drawn by `seed`, to train and to test on, both shifted.
 
     Args:
@@ -56,11 +59,12 @@ def target_split(source: Source, train_images: int, test_images: int, shift: str
         test_images: How many to test on. 0: all others of a folder, 1000 of a TFDS data set.
         shift: See `tfbn.datasets.shifts`.
         seed: Decides the draw.
+        disjoint: Whether no image is in the draws of two seeds; needs both numbers.
 
     Raises:
-        InputError: The source is too small for both.
+        InputError: The source is too small for both, or for so many seeds.
     """
-    train_x, train_y, test_x, test_y = _drawn(source, train_images, test_images, seed)
+    train_x, train_y, test_x, test_y = _drawn(source, train_images, test_images, seed, disjoint)
     moved = shifts.parse(shift)
     return Split(
         _shifted(moved, train_x, seed),
@@ -93,10 +97,11 @@ def check_source(source: Source, test_images: int) -> int:
 
 
 @functools.lru_cache(maxsize=1)
-def _drawn(source: Source, train_images: int, test_images: int, seed: int) -> tuple[Any, ...]:
+def _drawn(source: Source, train_images: int, test_images: int, seed: int, disjoint: bool) -> tuple[Any, ...]:
     """Images and labels of both parts; cached, since all arms of a seed share them."""
     found = pool(source)
-    train, test = positions(source, found, train_images, test_images, seed)
+    draw = disjoint_positions if disjoint else positions
+    train, test = draw(source, found, train_images, test_images, seed)
     parts = *found.get(train), *found.get(test)
     for labels, name in zip(parts[1::2], USUAL, strict=True):
         if not len(labels):
@@ -151,6 +156,36 @@ def positions(
         )
     order = rng.permutation(found.size)
     return order[:train_images], order[train_images:][: test_images or None]
+
+
+def disjoint_positions(
+    source: Source, found: Pool, train_images: int, test_images: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `positions`, so that no image is in the draws of two seeds.
+
+    Seed k has the k-th stretch of one fixed order, of each split where the source has some.
+
+    Raises:
+        InputError: There are not enough images for so many seeds.
+    """
+    held_out = found.splits.get("test", found.splits.get("validation"))
+    if held_out is not None:
+        parts = (found.splits["train"], train_images), (held_out, test_images)
+        train, test = (_stretch(source, rows, number, seed) for rows, number in parts)
+        return train, test
+    drawn = _stretch(source, np.arange(found.size), train_images + test_images, seed)
+    return drawn[:train_images], drawn[train_images:]
+
+
+def _stretch(source: Source, rows: np.ndarray, number: int, seed: int) -> np.ndarray:
+    """The seed's part of one order of the rows."""
+    if (seed + 1) * number > len(rows):
+        raise InputError(
+            f"Expected `draws` to be random, or fewer images or seeds: {seed + 1} disjoint draws of "
+            f"{number} images are more than the {len(rows)} of {source.name}. Received: draws='disjoint'"
+        )
+    order = np.random.default_rng(MIXING).permutation(rows)
+    return order[seed * number : (seed + 1) * number]
 
 
 def stratified(labels: np.ndarray, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

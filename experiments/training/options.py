@@ -48,6 +48,11 @@ class TransferConfig(RunConfig):
         0, "Target images to train on; 0: 300, or a folder's own split or 70 % of each class.", low=0
     )
     test_images: int = option(0, "Target images to test on; 0: 1000, or all others of a folder.", low=0)
+    draws: str = option(
+        "random",
+        "Images of the seeds: random, each seed draws from all; disjoint, no image is in two seeds' draws.",
+        choices=("random", "disjoint"),
+    )
     skip_unreadable: bool = option(False, "Go on without the files of a folder that cannot be read.")
     epochs: int = option(15, "Epochs of the short budget.", low=1)
     batch_size: int = option(32, "Images in a batch.", low=1)
@@ -95,6 +100,12 @@ class ArmConfig(TransferConfig):
     replicas: int = option(2, "Devices of a mirrored run; each has its part of every batch.", low=2)
     synchronized: bool = option(
         True, "BatchNorm's moments in a mirrored run: of the joint batch, or of each device's part."
+    )
+    share_features: str = option(
+        "never",
+        "Whether arms whose network is frozen share what it computes: never, each run has a fit of the whole "
+        "network; always, where nothing in it is random.",
+        choices=("never", "always"),
     )
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..lab.differences import paired, points
 from ..lab.intervals import Interval, mean_and_sd
-from .arms import ARMS
+from .arms import ARMS, Arm
 
 REFERENCE = "inference"
 SHORT, CONVERGED = "test_accuracy", "converged_accuracy"
@@ -31,9 +31,17 @@ def gap(part: pd.DataFrame) -> Interval:
 def arms_table(arms: list[str], results: pd.DataFrame) -> pd.DataFrame:
     """What each arm does with the pretrained layers, and whether they ran in every step to do it."""
     once = results.groupby("arm").frozen_part_computed_once.min()
-    ran = ["once, before training (tfbn.cache_features)" if once[arm] else "in every step" for arm in arms]
+    ran = [_when_computed(ARMS[arm], once[arm]) for arm in arms]
     says = [ARMS[arm].says for arm in arms]
     return pd.DataFrame({"arm": arms, "pretrained layers": says, "which are computed": ran})
+
+
+def _when_computed(arm: Arm, once: float) -> str:
+    if not once:
+        return "in every step"
+    if arm.training:
+        return "in every step, in one pass for all arms that normalize by the batch"
+    return "once, before training (tfbn.cache_features)"
 
 
 def accuracy_table(
@@ -85,7 +93,7 @@ def limits(config: Any) -> list[str]:
         f"One network ({Path(config.model).name}), one data set ({config.target.name}), {config.seeds} "
         "seeds. The intervals cover the draw of images, the initial head, the order of batches and, where "
         "each seed has pretrained weights of its own, the pretraining. They do not cover other networks or "
-        "other data: large networks on photographs can behave otherwise than small ones on gray digits.",
+        "other data, where the answer can be another: `python -m experiments.real_scale` compares some.",
     ]
 
 

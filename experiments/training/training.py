@@ -57,6 +57,13 @@ def fit(
     data = data.shuffle(len(x), seed=seed) if shuffle else data
     data = data if steps is None else data.repeat()
     data = x.dataset(batch_size, data, y) if isinstance(x, Stream) else data.batch(batch_size)
+    return fit_batches(model, data, epochs=epochs, steps=steps, callbacks=callbacks)
+
+
+def fit_batches(
+    model: Any, data: Any, *, epochs: int, steps: int | None = None, callbacks: Sequence[Any] = ()
+) -> dict[str, list[float]]:
+    """Fits a compiled model on a `tf.data.Dataset` of batches; arguments and history as in `fit`."""
     history = model.fit(
         _plain(data),
         epochs=epochs,
@@ -66,6 +73,29 @@ def fit(
         callbacks=list(callbacks),
     )
     return history.history
+
+
+def order_of_batches(images: int, batch_size: int, epochs: int, seed: int) -> list[np.ndarray]:
+    """The positions of the images in each batch of all epochs, as `fit` takes them.
+
+    They are those of a `fit` that trains nothing: Keras begins the data set more often than once
+    an epoch, and each time it is in another order. TensorFlow's global seed has a say, too.
+    """
+    found: list[np.ndarray] = []
+
+    class Noting(keras.Model):
+        def call(self, x: Any) -> Any:
+            return x
+
+        def train_step(self, data: Any) -> dict[str, float]:
+            found.append(np.asarray(data[1]))
+            return {"accuracy": 0.0}
+
+    model = Noting()
+    model.compile(run_eagerly=True)
+    positions = np.arange(images)
+    fit(model, np.zeros((images, 1), np.float32), positions, batch_size=batch_size, seed=seed, epochs=epochs)
+    return found
 
 
 def predict(model: Any, x: np.ndarray, batch_size: int) -> Any:

@@ -12,12 +12,12 @@ import keras
 import tfbn
 from tfbn.datasets import shifts
 from tfbn.layers.modes import resolve
-from tfbn.utils.validation import named_as
+from tfbn.utils.validation import fail, named_as
 
 from . import devices, networks, overview, prefix, pretraining, reuse, training
 from . import evaluation as evaluation
 from .arms import ARMS, Arm
-from .data import Split, source_split, target_split
+from .data import Split, disjoint_positions, source_split, target_split
 from .options import ArmConfig, TransferConfig
 from .pools import pool
 
@@ -44,11 +44,25 @@ def check(config: Any) -> None:
         return  # neither needs an image
     if config.source is not None:
         pool(config.source)
-    split = target_split(config.target, config.train_images, config.test_images, "none", seed=0)
+    disjoint = config.draws == "disjoint"
+    if disjoint:
+        check_draws(config)
+    numbers = config.train_images, config.test_images
+    split = target_split(config.target, *numbers, "none", seed=0, disjoint=disjoint)
     images = networks.preprocessing(config)(split.train_x[: overview.LOOKED_AT])
     said = [pixels, overview.of_images(config), overview.of_first_layer(config, network, images)]
     if any(said):
         overview.say(*said)
+
+
+def check_draws(config: TransferConfig) -> None:
+    """Raises `InputError` if the target has not enough images for disjoint draws of all seeds."""
+    for name in ("train_images", "test_images"):
+        if not getattr(config, name):
+            raise fail(name, "to be given, since the draws are disjoint", 0)
+    source = config.target
+    numbers = config.train_images, config.test_images
+    disjoint_positions(source, pool(source), *numbers, seed=config.seeds - 1)
 
 
 def check_arm(config: ArmConfig) -> None:
@@ -97,14 +111,22 @@ def run_arm(
     measurements |= judge(model, split, config.batch_size, fit_by_batch=_by_batch(arm))
     measurements |= evaluation.moved(before, evaluation.statistics_and_affine(model))
     measurements |= evaluation.last_drift(folder)
+    note_for_tensorboard(folder, arm, shift, seed, measurements)
+    return measurements
+
+
+def note_for_tensorboard(
+    folder: Path, arm: Arm, shift: str, seed: int, measurements: dict[str, float]
+) -> None:
+    """Writes a run's row of TensorBoard's HParams tab."""
     results = {name: measurements[name] for name in FOR_TENSORBOARD}
     tfbn.summary.hparams(folder, {"arm": arm.name, "shift": shift, "seed": str(seed)}, results)
-    return measurements
 
 
 def prepared_split(config: TransferConfig, shift: str, seed: int) -> Split:
     """The target's images as the network takes them."""
-    split = target_split(config.target, config.train_images, config.test_images, shift, seed)
+    numbers = config.train_images, config.test_images
+    split = target_split(config.target, *numbers, shift, seed, config.draws == "disjoint")
     return split.changed(networks.preprocessing(config))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
+from experiments.frozen_batchnorm.usual import settled
 from experiments.lab import binary
 from experiments.lab.experiment import Cell, Experiment, RunConfig, Summary
 from experiments.lab.options import option
@@ -53,13 +54,16 @@ EXPERIMENT = Experiment(
     uses_tensorflow=False,
 )
 
-TINY = frozen_batchnorm.Config(
-    seeds=2,
-    workers=0,
-    epochs=2,
-    train_images=64,
-    test_images=64,
-    shifts=("contrast=0.3",),
+TINY = settled(
+    frozen_batchnorm.Config(
+        model="resnet8",
+        seeds=2,
+        workers=0,
+        epochs=2,
+        train_images=64,
+        test_images=64,
+        shifts=("contrast=0.3",),
+    )
 )
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from absl import flags
 from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
 from experiments.lab import binary, options, report
 from experiments.lab import flags as config_flags
+from experiments.training.arms import ARMS
 from tests.experiments.small import EXPERIMENT, TINY, Config
 from tfbn.utils.validation import InputError
 
@@ -48,7 +49,7 @@ BAD = {
     "momentum": (1.5, r"Expected `momentum` to be a number in \[0"),
     "momentum nan": (float("nan"), "momentum=nan"),
     "seeds": (0, "Expected `seeds` to be a whole number of at least 1. Received: seeds=0"),
-    "epochs": (0, "epochs=0"),
+    "epochs": (-1, "epochs=-1"),
     "batch_size": (-1, "batch_size=-1"),
     "learning_rate": (-0.1, "learning_rate=-0.1"),
     "train_images": (1790, "to be at most 1797"),
@@ -101,7 +102,7 @@ def test_help_states_the_question_the_arms_and_the_time(tmp_path):
     text = " ".join(done.stdout.split())
     assert frozen_batchnorm.EXPERIMENT.question in text
     assert "minutes" in text
-    for arm in frozen_batchnorm.Config().arms:
+    for arm in ARMS:
         assert arm in text
 
 

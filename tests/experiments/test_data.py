@@ -48,6 +48,30 @@ def test_numbers_that_are_given_count(train, test, expected, source):
     assert (len(split.train_x), len(split.test_x)) == expected
 
 
+def test_disjoint_draws_have_no_image_in_common(source):
+    splits = [data.target_split(source, 6, 4, "none", seed, disjoint=True) for seed in range(3)]
+    images = np.concatenate([x.reshape(len(x), -1) for each in splits for x in (each.train_x, each.test_x)])
+    assert len(np.unique(images, axis=0)) == len(images) == 3 * (6 + 4)
+    again = data.target_split(source, 6, 4, "none", 1, disjoint=True)
+    np.testing.assert_array_equal(again.test_x, splits[1].test_x)
+    np.testing.assert_array_equal(again.test_y, splits[1].test_y)
+    with pytest.raises(InputError, match=r"4 disjoint draws of 10 images are more than the 34 of pets"):
+        data.target_split(source, 6, 4, "none", 3, disjoint=True)
+
+
+def test_disjoint_draws_keep_to_a_sources_own_splits(tmp_path, rng):
+    for name, number in (("train", 6), ("test", 4)):
+        write(tmp_path / "pets" / name, {"cat": number, "dog": number}, rng)
+    source = pools.Source("", str(tmp_path / "pets"), (8, 8, 3))
+    found = pools.pool(source)
+    draws = [data.disjoint_positions(source, found, 4, 2, seed) for seed in range(3)]
+    train, test = (np.concatenate(parts) for parts in zip(*draws, strict=True))
+    assert len(set(train)) == 12
+    assert set(train) <= set(found.splits["train"])
+    assert len(set(test)) == 6
+    assert set(test) <= set(found.splits["test"])
+
+
 def test_more_images_than_there_are(source):
     with pytest.raises(InputError, match="at most 34, the images of pets"):
         data.target_split(source, 30, 5, "none", 0)

@@ -7,13 +7,15 @@ import pandas as pd
 import pytest
 
 from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
+from experiments.frozen_batchnorm.usual import IMAGENET
 from experiments.lab import binary, runner
-from experiments.training import data, prefix, transfer
+from experiments.training import data, prefix, replay, shared_arrays, transfer
 from experiments.training.arms import ARMS
 from tests.experiments import small_network
 from tests.experiments.small import TINY
 
 TIMING = ["seconds", "fit_seconds"]
+FROZEN = tuple(IMAGENET["arms"])
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +121,55 @@ def test_running_them_in_every_step_gives_the_same_results(study, tmp_path, monk
     other = other[(other.arm == "recalibrated") & (other.seed == 0)].reset_index(drop=True)
     for column in ("step", "epoch", "mean_shift", "kl", "mismatch"):
         np.testing.assert_array_equal(one[column], other[column])
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, study):
+    """The first seed's frozen arms where they share what the network computes, and how often it did."""
+    folder, passes = tmp_path_factory.mktemp("shared"), []
+    whole = replay.Order.pass_through
+
+    def counted(*arguments):
+        passes.append(arguments)
+        return whole(*arguments)
+
+    config = dataclasses.replace(study[0], seeds=1, arms=FROZEN, share_features="always", work_dir="")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replay.Order, "pass_through", counted)
+        results = runner.run(frozen_batchnorm.EXPERIMENT, config, folder)
+    return results.set_index("arm").sort_index(), folder, len(passes)
+
+
+def test_shared_features_give_the_accuracies_of_fits_of_the_whole_network(study, shared):
+    one, (other, *_) = study[2], shared
+    one = one[(one.seed == 0) & one.arm.isin(FROZEN)].set_index("arm").sort_index()
+    accuracies = [name for name in one if "accuracy" in name]
+    assert len(accuracies) == 6
+    # Rounding may put an image or two on the other side of a border.
+    np.testing.assert_allclose(one[accuracies], other[accuracies], atol=2 / 64)
+    assert np.abs(one[accuracies].to_numpy() - other[accuracies].to_numpy()).mean() < 0.005
+    assert one.test_accuracy.nunique() > 1
+    apart = {*accuracies, *TIMING, "frozen_part_computed_once"}
+    rest = [name for name in one.select_dtypes("number") if name not in apart]
+    np.testing.assert_allclose(one[rest], other[rest], rtol=1e-3, atol=1e-5)
+    assert ((one.statistics_moved == 0) == (other.statistics_moved == 0)).all()
+    assert (other.affine_moved == 0).all()
+
+
+def test_shared_features_give_the_drift_and_mismatch_of_such_fits(study, shared):
+    one, other = (pd.read_parquet(folder / "drift.parquet") for folder in (study[1], shared[1]))
+    keys = ["arm", "layer", "step"]
+    one = one[(one.seed == 0) & one.arm.isin(FROZEN)]
+    one, other = (table.astype({"arm": str, "layer": str}).sort_values(keys) for table in (one, other))
+    for column in (*keys, "epoch"):
+        assert one[column].tolist() == other[column].tolist()
+    for column in ("mean_shift", "kl", "mismatch", "log_variance_ratio"):
+        np.testing.assert_allclose(one[column], other[column], rtol=2e-3, atol=1e-5)
+    moved = other[(other.arm == "batch") & (other.step == other.step.max())]
+    assert (moved.mean_shift > 0.01).all()
+
+
+def test_batches_go_through_the_network_once_for_all_momenta(shared):
+    _, folder, passes = shared
+    assert passes == 2  # normalized by the batch; by moving statistics that update
+    assert not (folder / shared_arrays.FOLDER).exists()

@@ -46,8 +46,8 @@ def test_bad_options(options, message, tmp_path):
 @pytest.mark.long
 def test_the_main_job_on_two_devices(tmp_path):
     config = frozen_batchnorm.Config(
-        seeds=1, workers=1, train_images=96, test_images=101, epochs=2, shifts=("contrast=0.3",),
-        arms=("batch", "batch_held", "recalibrated", "all_trained"),
+        model="resnet8", seeds=1, workers=1, train_images=96, test_images=101, epochs=2,
+        shifts=("contrast=0.3",), arms=("batch", "batch_held", "recalibrated", "all_trained"),
     )  # fmt: skip
 
     def study(name, **options):
@@ -79,7 +79,7 @@ def test_the_main_job_on_two_devices(tmp_path):
     ],
 )
 def test_devices_that_cannot_share_the_work(options, message, tmp_path):
-    config = frozen_batchnorm.Config(work_dir=str(tmp_path / "work"), strategy="mirrored")
+    config = frozen_batchnorm.Config(model="resnet8", work_dir=str(tmp_path / "work"), strategy="mirrored")
     with pytest.raises(InputError, match=message):
         binary.answer(frozen_batchnorm.EXPERIMENT, dataclasses.replace(config, **options))
     assert not (tmp_path / "work").exists()

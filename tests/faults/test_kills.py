@@ -119,7 +119,13 @@ def _listens(port):
 def test_thirty_kills_on_a_cluster(cluster, tmp_path):
     address, workers = cluster
     flags = ["--experiment=frozen_batchnorm", "--grid=momentum=0.9,0.99", "--set=arms=inference,batch"]
-    flags += ["--set=shifts=none,noise=0.3", "--set=epochs=1", "--set=train_images=64", "--seeds=3"]
+    flags += [
+        "--set=model=resnet8",
+        "--set=shifts=none,noise=0.3",
+        "--set=epochs=1",
+        "--set=train_images=64",
+        "--seeds=3",
+    ]
     run_undisturbed("experiments.sweep", *flags, "--workers=2", f"--work_dir={tmp_path / 'calm'}")
     reader = Reader(tmp_path / "rough")
     reader.start()

@@ -1,0 +1,68 @@
+"""What the main job does where the options leave it open: it depends on the network."""
+
+import dataclasses
+from typing import Any
+
+from tfbn.utils.validation import fail
+
+from ..training.arms import ALL_TRAINED, ARMS
+
+AUTO = "auto"
+# Of a network with ImageNet's weights: digits of MNIST, as they are and with less contrast. All of it is
+# not trained in minutes. MNIST-5k is large enough for draws that have no image in common.
+IMAGENET: dict[str, Any] = {
+    "dataset": "mnist5k",
+    "shifts": ("none", "contrast=0.3"),
+    "arms": tuple(name for name in ARMS if name != ALL_TRAINED.name),
+    "epochs": 10,
+    "train_images": 224,
+    "test_images": 500,
+    "draws": "disjoint",
+    "share_features": "always",
+}
+# Of the small networks that come with the package, and of files.
+SMALL: dict[str, Any] = {
+    "dataset": "uci_digits",
+    "shifts": ("contrast=0.3", "noise=0.3"),
+    "arms": tuple(ARMS),
+    "epochs": 15,
+    "draws": "random",
+    "share_features": "never",
+}
+OF_IMAGES = ("train_images", "test_images", "draws")  # set for the usual data set alone
+
+
+def settled(config: Any) -> Any:
+    """The options with what is left open settled; as they are if nothing is.
+
+    Args:
+        config: The main job's.
+
+    Raises:
+        InputError: `auto` stands among names.
+
+    Example:
+
+    >>> from experiments.frozen_batchnorm.__main__ import Config
+    >>> [settled(Config(model=model)).dataset for model in ("EfficientNetLite0", "resnet8")]
+    ['mnist5k', 'uci_digits']
+    >>> settled(Config(model="resnet8", epochs=3)).epochs
+    3
+    """
+    from ..training import networks
+
+    usual = IMAGENET if networks.is_application(config.model) else SMALL
+    own_data = config.data_dir or config.dataset not in (AUTO, usual["dataset"])
+    values = {}
+    for name in ("arms", "shifts"):
+        given = getattr(config, name)
+        if AUTO in given and len(given) > 1:
+            raise fail(name, "to be auto alone, or names", given)
+    for name, value in usual.items():
+        given = getattr(config, name)
+        is_open = given in (AUTO, (AUTO,)) or (type(given) is int and given == 0)
+        if is_open and not (own_data and name in OF_IMAGES):
+            values[name] = value
+    if config.draws == AUTO:
+        values.setdefault("draws", "random")
+    return dataclasses.replace(config, **values)
