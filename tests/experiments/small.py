@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
-from experiments.frozen_batchnorm.usual import settled
 from experiments.lab import binary
 from experiments.lab.experiment import Cell, Experiment, RunConfig, Summary
 from experiments.lab.options import option
+from experiments.training.arms import ARMS
 from tests.waiting import until
 
 
@@ -54,16 +54,18 @@ EXPERIMENT = Experiment(
     uses_tensorflow=False,
 )
 
-TINY = settled(
-    frozen_batchnorm.Config(
-        model="resnet8",
-        seeds=2,
-        workers=0,
-        epochs=2,
-        train_images=64,
-        test_images=64,
-        shifts=("contrast=0.3",),
-    )
+TINY = frozen_batchnorm.Config(
+    model="resnet8",
+    dataset="uci_digits",
+    shifts=("contrast=0.3",),
+    arms=tuple(ARMS),
+    seeds=2,
+    workers=0,
+    epochs=2,
+    train_images=64,
+    test_images=64,
+    draws="random",
+    share_features="never",
 )
 
 if __name__ == "__main__":
