@@ -75,14 +75,19 @@ def test_what_holds_is_zero_and_what_updates_is_not(page):
     assert values["batch"] > values["batch_slow"] > 0
 
 
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("metric", ["kl", "mean_shift", "mismatch", "variance_l2"])
-def test_numbers_below_the_scale_do_not_touch(page, metric):
-    page.resize(1000, 900)
+def test_numbers_below_the_scale_do_not_touch(page, metric, width):
+    page.resize(width, 900)
     for view in ("heat_map", "compare"):
         page.open(f"&p.tfbn.metric={metric}&p.tfbn.view={view}")
-        for marks in page.all(".marks"):
-            places = [span.rect for span in marks.find_elements("css selector", "span")]
+        for scale in page.all(".scale"):
+            bar = scale.rect
+            places = [span.rect for span in scale.find_elements("css selector", ".marks span")]
             assert len(places) >= 2
             places.sort(key=lambda place: place["x"])
             ends = [place["x"] + place["width"] for place in places]
-            assert all(end + 2 <= place["x"] for end, place in zip(ends, places[1:], strict=False)), view
+            gaps = [place["x"] - end for end, place in zip(ends, places[1:], strict=False)]
+            assert min(gaps) >= 5, view
+            assert places[0]["x"] >= bar["x"], view
+            assert ends[-1] <= bar["x"] + bar["width"] + 1, view

@@ -1,19 +1,16 @@
 // Names at the ends of lines, moved apart where the lines end close together.
 
 import { cssVariable } from "./dom.js";
+import { textWidth } from "./text_width.js";
 
 const FONT = "11px system-ui, sans-serif";
 const HEIGHT = 13; // CSS pixels of a label
 const WIDEST = 190;
 const STROKE = 16; // of the sample before the name
 
-let measuring;
-
 /** The room that labels need right of a chart, in CSS pixels. */
 export function roomFor(labels) {
-  measuring ??= document.createElement("canvas").getContext("2d");
-  measuring.font = FONT;
-  return Math.min(WIDEST, Math.max(...labels.map((label) => measuring.measureText(label).width))) + STROKE + 14;
+  return Math.min(WIDEST, Math.max(...labels.map((label) => textWidth(label, FONT)))) + STROKE + 14;
 }
 
 /** A hook for uPlot that labels lines `{index, label, color, dash}`. */

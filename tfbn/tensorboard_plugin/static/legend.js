@@ -1,12 +1,14 @@
 // The colour scale with its numbers, and what a hatch and blank cells mean.
 
+import { roomOfView } from "./columns.js";
 import { el } from "./dom.js";
 import { number } from "./format.js";
 import { ticks } from "./scale.js";
+import { pageFont, textWidth } from "./text_width.js";
 
-const WIDTH = 300;
-const EDGE = 0.06; // share of the bar that half a number takes
-const GAP = 0.14; // from one number to the next
+const WIDEST = 300; // CSS pixels of the bar
+const FONT_SIZE = 12; // of `.legend`
+const GAP = 6; // from one number to the next
 export const STRIPE = 6; // CSS pixels from stripe to stripe, across
 
 /** Whether a pixel is in a stripe of the hatch. */
@@ -16,39 +18,52 @@ export function inStripe(x, y, ratio) {
 
 /** A bar of all colours and the hatch; `zero` is what exactly 0 means. */
 export function legend(scale, look, unit, zero) {
-  const canvas = el("canvas", { class: "bar", "aria-hidden": "true" });
-  Object.assign(canvas.style, { width: `${WIDTH}px`, height: "12px" });
-  [canvas.width, canvas.height] = [WIDTH, 1];
-  const context = canvas.getContext("2d");
-  for (let x = 0; x < WIDTH; x++) {
-    context.fillStyle = `rgb(${look.color(x / (WIDTH - 1)).join(",")})`;
-    context.fillRect(x, 0, 1, 1);
-  }
-  const place = (value) => (value === 0 && scale.signed ? 0.5 : scale.place(value) || 0);
-  const places = ticks(scale).map((value) => [value, Math.min(1, Math.max(0, place(value)))]);
-  const marks = apart(places).map(([value, at]) => {
-    // In the middle below its place; at an end of the bar, inside.
-    const shift = at < EDGE ? 0 : at > 1 - EDGE ? 75 : 50;
-    // 1e−5, not 1.00e−5: round values need no zeros, and narrow ones do not touch.
-    const text = number(value).replace(/\.?0+e/, "e");
-    return el("span", { style: { left: `${100 * at}%`, transform: `translateX(-${shift}%)` } }, text);
-  });
+  const width = Math.min(WIDEST, roomOfView());
+  const marks = apart(ticks(scale).map((value) => numbered(value, scale, width)));
   return el(
     "div",
     { class: "legend" },
-    el("div", { class: "scale", style: { width: `${WIDTH}px` } }, canvas, el("div", { class: "marks" }, marks)),
+    el(
+      "div",
+      { class: "scale", style: { width: `${width}px` } },
+      bar(look, width),
+      el("div", { class: "marks" }, marks.map(({ left, text }) => el("span", { style: { left: `${left}px` } }, text))),
+    ),
     el("span", {}, scale.log ? `${unit}, logarithmic` : unit),
     el("span", {}, hatch(look.zero), `exactly 0: ${zero}`),
     el("span", {}, el("span", { class: "blank" }), "nothing recorded"),
   );
 }
 
-/** Those values that have room for their number: 0 first, then the large ones; in their order. */
-function apart(places) {
+function bar(look, width) {
+  const canvas = el("canvas", { class: "bar", "aria-hidden": "true" });
+  Object.assign(canvas.style, { width: `${width}px`, height: "12px" });
+  [canvas.width, canvas.height] = [width, 1];
+  const context = canvas.getContext("2d");
+  for (let x = 0; x < width; x++) {
+    context.fillStyle = `rgb(${look.color(x / (width - 1)).join(",")})`;
+    context.fillRect(x, 0, 1, 1);
+  }
+  return canvas;
+}
+
+/** A value's number and where it is: with its middle below the value's place, but within the bar. */
+function numbered(value, scale, width) {
+  // 1e−5, not 1.00e−5: round values need no zeros.
+  const text = number(value).replace(/\.?0+e/, "e");
+  const wide = Math.ceil(textWidth(text, pageFont(FONT_SIZE)));
+  const place = value === 0 && scale.signed ? 0.5 : scale.place(value) || 0;
+  const left = Math.max(0, Math.min(width - wide, place * width - wide / 2));
+  return { value, text, left, right: left + wide };
+}
+
+/** Those numbers that have room: 0 first, then the large ones; in their order. */
+function apart(marks) {
   const kept = [];
-  for (const one of [...places].sort(([a], [b]) => (b === 0) - (a === 0) || Math.abs(b) - Math.abs(a)))
-    if (kept.every(([, at]) => Math.abs(at - one[1]) >= GAP)) kept.push(one);
-  return places.filter((one) => kept.includes(one));
+  const first = ({ value: a }, { value: b }) => (b === 0) - (a === 0) || Math.abs(b) - Math.abs(a);
+  for (const one of [...marks].sort(first))
+    if (kept.every(({ left, right }) => one.left >= right + GAP || one.right + GAP <= left)) kept.push(one);
+  return marks.filter((one) => kept.includes(one));
 }
 
 function hatch([ground, stripe]) {

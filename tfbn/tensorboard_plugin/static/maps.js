@@ -7,11 +7,11 @@ import { modesText, modeText, number } from "./format.js";
 import { HeatCanvas } from "./heat_canvas.js";
 import { gathered, rowsOf } from "./stages.js";
 import { change, state } from "./state.js";
+import { pageFont, textWidth } from "./text_width.js";
 import { hideTooltip, showTooltip } from "./tooltip.js";
 
 const NARROWEST = 230;
 const GAP = 14;
-const LETTER = 6.9; // pixels of a letter of a label, about
 const LINE = 15; // pixels of a line of a label
 
 /**
@@ -58,7 +58,8 @@ function labelsOf(map) {
 
 /** The widths and heights that the page has room for, with every label whole. */
 function layoutOf(maps, same) {
-  const longest = LETTER * Math.max(...maps.flatMap((map) => map.rows.map((row) => row.label.length))) + 18;
+  const widths = maps.flatMap((map) => map.rows.map((row) => labelWidth(row)));
+  const longest = Math.max(...widths) + 18;
   const room = roomOfView();
   const labels = Math.round(Math.min(longest, Math.max(110, 0.38 * Math.min(room, 900))));
   const fitting = Math.floor(same ? (room - labels) / (NARROWEST + GAP) : room / (NARROWEST + labels + GAP));
@@ -68,6 +69,11 @@ function layoutOf(maps, same) {
   const rows = Math.max(...maps.map((map) => map.rows.length));
   const fair = Math.floor((window.innerHeight - 340) / rows);
   return { labels, inRow, width, rowHeight: Math.max(LINE * lines + 1, Math.min(40, fair)) };
+}
+
+/** How wide the name of a row is in one line; that of a stage is bold. */
+function labelWidth(row) {
+  return textWidth(row.label, pageFont(12, row.layer ? "" : "600"));
 }
 
 function hint() {
