@@ -111,14 +111,16 @@ def accuracies(arms: "pd.DataFrame") -> str:
 
 def measured(arms: "pd.DataFrame", about: dict[str, Any]) -> str:
     """Which machine, versions, commit and seeds; and what has no verdict yet."""
-    versions = ", ".join(f"{name} {about['versions'][name]}" for name in ("keras", "tensorflow"))
+    runs = arms[["condition", "family", "seed", "machine"]].drop_duplicates().machine.value_counts()
+    machines = "; ".join(f"{runs[name]} on {name.replace('; ', ' with ')}" for name in about["machines"])
     commits = ", ".join(map(_commit, about["commits"]))
     base = arms[arms.condition == "base"]
     seconds = {name: each.cpu_seconds.mean() for name, each in base.groupby("family")}
     return "\n".join(
         [
             f"- {about['runs']} runs, finished by {about['date']}, of `python -m experiments.real_scale` "
-            f"with the code of {commits}; {about['processor']}, {versions}.",
+            f"with the code of {commits}: {machines}. The arms of one "
+            "seed that train the network ran on one machine.",
             f"- All frozen arms of one seed in the base condition take {seconds['frozen']:.0f} CPU seconds.",
             "- The rules are `experiments/real_scale/rules.py` as of the commits that the runs name: "
             f"{_rules(arms)}.",

@@ -1,6 +1,5 @@
 """One training with batches of one size, or the errors of batches of every size."""
 
-import dataclasses
 import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +40,7 @@ def build(config: "Config", arm: str, seed: int, classes: int) -> Any:
 
 def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
     whole = config.split(cell.seed)
-    split, validation = held_back(whole, config.validation_images)
+    split, validation = whole.held_back(config.validation_images)
     build_network = functools.partial(build, config, cell.arm, cell.seed, split.classes)
     key = (cell.arm, config.model, *config.network.values(), split.classes)
     budget, size = cell["budget"], cell["batch_size"]
@@ -58,12 +57,6 @@ def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
     known = {"steps": ROUNDS * config.steps_of(budget, size), "drift": best["drift"]}
     known |= {"learning_rate": best["rate"], "validation_accuracy": best["score"]}
     return known | {"chance": 1 / split.classes} | measure(config, model, split, size)
-
-
-def held_back(split: Split, images: int) -> tuple[Split, tuple[Any, Any]]:
-    """The last of the training images apart, to choose by: the rest, and these with their labels."""
-    rest = dataclasses.replace(split, train_x=split.train_x[:-images], train_y=split.train_y[:-images])
-    return rest, (split.train_x[-images:], split.train_y[-images:])
 
 
 def fit(config: "Config", model: Any, split: Split, budget: str, size: int, seed: int, rate: float) -> float:

@@ -2,6 +2,7 @@
 
 START, TRAINING = "start", "training"
 
+WARMUP = 0.1  # of the steps
 ROUNDS = 3  # errors are measured after each of this many parts of the training run
 
 ARMS = {

@@ -56,12 +56,17 @@ def with_batchnorm(start: "pd.DataFrame", metric: str) -> dict[str, Interval]:
 
 
 def deeper(trained: "pd.DataFrame", arm: str) -> dict[str, Interval]:
-    """Train error of each depth beyond `SHALLOW` (or the least) minus that one's, by seed."""
+    """Train error of each depth beyond `SHALLOW` (or the least) minus that one's, by seed.
+
+    Depths that trained for another number of steps than that one are not compared with it.
+    """
     part = trained[trained.arm == arm] if len(trained) else trained
     if not len(part):
         return {}
+    depths = sorted({int(depth) for depth in part.depth})
+    base = SHALLOW if SHALLOW in depths else depths[0]
+    part = part[part.step == part[part.depth == base].step.iloc[0]]
     by_depth = {int(depth): runs.set_index("seed").train_error for depth, runs in part.groupby("depth")}
-    base = SHALLOW if SHALLOW in by_depth else min(by_depth)
     return {
         f"{depth} layers against {base}": points(errors, by_depth[base])
         for depth, errors in by_depth.items()

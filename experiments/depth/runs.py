@@ -14,7 +14,7 @@ from ..lab.experiment import Cell
 from ..training import reuse, scratch, training
 from ..training.data import Split
 from . import gradients
-from .arms import ROUNDS, TRAINING
+from .arms import ROUNDS, TRAINING, WARMUP
 
 if TYPE_CHECKING:
     from .__main__ import Config
@@ -29,24 +29,32 @@ def check(config: "Config") -> None:
     config.split(seed=0)
 
 
-def build(config: "Config", arm: str, depth: int, seed: int, classes: int) -> Any:
+def build(config: "Config", arm: str, depth: int, seed: int, classes: int, rate: float = 1e-3) -> Any:
     """The network of an arm, compiled, with the seed's weights; the same kernels in all arms."""
     keras.utils.set_random_seed(seed)
     make = tfbn.models.plain_cifar if arm.startswith("plain") else tfbn.models.resnet_cifar
     normalization = None if arm.endswith("without BN") else "batch"
     model = make(depth, classes=classes, normalization=normalization, **config.network)
-    rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.steps)
-    return training.compiled(model, keras.optimizers.Adam(rate))
+    return training.compiled(model, keras.optimizers.Adam(warmed_up(rate, config.steps_at(depth))))
+
+
+def warmed_up(rate: float, steps: int) -> Any:
+    """A learning rate that rises for a tenth of the steps and falls to zero along a cosine."""
+    rising = max(1, round(WARMUP * steps))
+    return keras.optimizers.schedules.CosineDecay(
+        rate / rising, steps - rising, warmup_target=rate, warmup_steps=rising
+    )
 
 
 def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
-    split = config.split(cell.seed)
+    split, validation = config.split(cell.seed).held_back(config.validation_images)
     build_network = functools.partial(build, config, cell.arm, cell["depth"], cell.seed, split.classes)
-    measure = train if cell["part"] == TRAINING else look
-    return measure(config, build_network, split, cell, folder)
+    if cell["part"] == TRAINING:
+        return train(config, build_network, split, validation, cell, folder)
+    return look(config, build_network, split, folder)
 
 
-def look(config: "Config", build_network: Any, split: Split, cell: Cell, folder: Path) -> dict[str, float]:
+def look(config: "Config", build_network: Any, split: Split, folder: Path) -> dict[str, float]:
     """Gradients and activations before training; leaves `gradients.parquet`."""
     batch = slice(config.batch_size)
     table, loss = gradients.by_layer(build_network(), split.train_x[batch], split.train_y[batch])
@@ -54,11 +62,25 @@ def look(config: "Config", build_network: Any, split: Split, cell: Cell, folder:
     return {**gradients.spread(table), "loss": loss}
 
 
-def train(config: "Config", build_network: Any, split: Split, cell: Cell, folder: Path) -> dict[str, float]:
-    """Trains; leaves the errors after each round as `curve.parquet`."""
-    schedule = (config.learning_rate, config.steps)
-    model = reuse.model_for((cell.condition, cell.arm, *schedule, *config.network.values()), build_network)
-    steps = config.steps // ROUNDS
+def train(
+    config: "Config", build_network: Any, split: Split, validation: Any, cell: Cell, folder: Path
+) -> dict[str, float]:
+    """Trains once at each learning rate; of the best one, leaves the errors by round as `curve.parquet`."""
+    trained = []
+    for rate in sorted(config.learning_rates):
+        key = (cell.condition, cell.arm, rate, *config.network.values())
+        model = reuse.model_for(key, functools.partial(build_network, rate))
+        rows = fit(config, model, split, cell)
+        trained.append((scratch.accuracy(model, *validation), rate, rows))
+    score, rate, rows = max(trained, key=lambda each: each[0])  # of equal ones the smallest rate
+    pd.DataFrame(rows).to_parquet(folder / "curve.parquet", index=False)
+    chosen = {"learning_rate": rate, "validation_error": 1 - score, "chance": 1 / split.classes}
+    return {**rows[-1], "earlier_train_error": rows[-2]["train_error"], **chosen}
+
+
+def fit(config: "Config", model: Any, split: Split, cell: Cell) -> list[dict[str, float]]:
+    """Trains; returns the errors after each round."""
+    steps = config.steps_at(cell["depth"]) // ROUNDS
     rows: list[dict[str, float]] = []
 
     def measure(epoch: int, logs: dict[str, float]) -> None:
@@ -73,5 +95,4 @@ def train(config: "Config", build_network: Any, split: Split, cell: Cell, folder
         model, split.train_x, split.train_y, batch_size=config.batch_size, seed=cell.seed,
         epochs=ROUNDS, steps=steps, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=measure)],
     )  # fmt: skip
-    pd.DataFrame(rows).to_parquet(folder / "curve.parquet", index=False)
-    return {**rows[-1], "earlier_train_error": rows[-2]["train_error"], "chance": 1 / split.classes}
+    return rows

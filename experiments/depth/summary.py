@@ -29,7 +29,7 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
         tables.append(("Gradients before training", start_table(start)))
         figures += start_figures(gradients)
     if len(trained):
-        tables.append((f"Errors after {trained.step.max():.0f} steps", error_table(trained)))
+        tables.append(("Errors after training", error_table(trained)))
         figures += training_figures(trained, _table(folder, "curve"))
     return Summary(
         findings=depth_claims.findings(start, trained),
@@ -90,7 +90,9 @@ def error_table(trained: pd.DataFrame) -> pd.DataFrame:
         {
             "network": arm,
             "layers": int(depth),
+            "steps": int(runs.step.max()),
             "seeds": len(runs),
+            "learning rates": _rates(runs),
             "train error, %": mean_and_sd(runs.train_error),
             "test error, %": mean_and_sd(runs.test_error),
             "test minus train, points": f"{(runs.test_error - runs.train_error).mean():+.1f}",
@@ -99,6 +101,16 @@ def error_table(trained: pd.DataFrame) -> pd.DataFrame:
         }
         for (arm, depth), runs in trained.groupby(["arm", "depth"], sort=False)
     ).sort_values(["network", "layers"])
+
+
+def _rates(runs: pd.DataFrame) -> str:
+    """The learning rates that were chosen, each with the number of seeds.
+
+    >>> _rates(pd.DataFrame({"learning_rate": [0.001, 0.003, 0.003]}))
+    '0.001 (1), 0.003 (2)'
+    """
+    counts = runs.learning_rate.value_counts().sort_index()
+    return ", ".join(f"{rate:g} ({count})" for rate, count in counts.items())
 
 
 def start_figures(layers: pd.DataFrame) -> list[tuple[str, str, Any]]:
@@ -150,7 +162,8 @@ def limits(config: Any) -> list[str]:
         f"first stage, {config.dataset} at {config.image_size}x{config.image_size} pixels: how well a "
         "network trains on a short budget, not what it comes to. The published runs took "
         f"{64_000 / config.steps:.0f} times the steps. --steps trains longer, --width widens.",
-        f"From {config.deep} layers on there are {config.deep_seeds} seeds; an interval of so few is wide.",
+        f"From {config.deep} layers on there are {config.deep_seeds} seeds and "
+        f"{config.steps_at(config.deep)} steps; an interval of so few seeds is wide.",
         "Gradients are those of one batch before the first step. What the optimizer makes of them is "
         "another matter: Adam divides by their size.",
         PUBLISHED,

@@ -17,8 +17,9 @@ import dataclasses
 from ..lab import binary
 from ..lab.experiment import Cell, RunConfig, in_folder
 from ..lab.options import option
-from .arms import FAMILY, SETTINGS, TUNED, UPDATING
-from .conditions import CONDITIONS, QUICK, TUNED_ONLY, UPDATED, named
+from . import conditions
+from .arms import FAMILY, FINE_TUNING, SETTINGS, TUNED, UPDATING
+from .conditions import CONDITIONS, QUICK, TUNED_ONLY, TUNED_WHOLLY, UPDATED, named
 
 TUNED_SEEDS = 5  # of the arms whose network trains
 FAMILIES = (FAMILY, UPDATING, *TUNED)
@@ -62,10 +63,10 @@ def cells(config: Config) -> list[Cell]:
     updating = [Cell(name, UPDATING, seed) for name in UPDATED if name in names for seed in groups[0]]
     tuned = [
         Cell(name, family, seed)
-        for name, families in (TUNED_ONLY | {"base": tuple(TUNED)}).items()
+        for name in (TUNED_WHOLLY, *conditions.TUNED)
         if name in names
-        for family in families
-        for seed in range(min(seeds, TUNED_SEEDS))
+        for family in (TUNED if name == TUNED_WHOLLY else FINE_TUNING)
+        for seed in range(min(seeds, TUNED_SEEDS, named(name).most_seeds))
     ]
     others = [*updating, *tuned, *others] if not config.quick else []
     return [cell for cell in [*first, *others] if cell.arm in config.families]

@@ -49,6 +49,7 @@ UPDATING_MOMENTA = {f"{UPDATING}_{m:g}": m for m in (0.9, 0.99)}  # by arm
 
 
 TUNING_RATES = (1e-4, 5e-4)  # of Adam, where the network trains
+FINE_TUNING = ("tuned_held", "tuned_batch")  # the families that are compared beyond the base condition
 PROBE_RATE = 1e-3  # of the head before the network trains
 
 

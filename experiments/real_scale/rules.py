@@ -26,8 +26,11 @@
 The four claims about updating statistics (arms `updating_...`) were added later, in a commit before
 the first run of these arms and with the other frozen arms' results known. So was the condition
 `short_tuning`, before its first run and before any other run that trains the network had ended; the
-claims about fine-tuning are as they were. Every row of results names the commit of the code that ran,
-whose rules these are.
+claims about fine-tuning are as they were. Fine-tuning everything in six more conditions, and the three
+claims about gamma and beta alone and about statistics held for the last third, were added before their
+first run (of gamma and beta one seed had run); all fine-tuning then ran again on one machine, whose rows
+replaced those of another, and every condition counts for Holm's correction. Every row of results names
+the commit of the code that ran, whose rules these are.
 """
 
 import dataclasses
@@ -160,5 +163,21 @@ RULES = (
         source="Kumar et al., 2022",
         quote="LP-FT outperforms both fine-tuning and linear probing on the above datasets",
         url="https://arxiv.org/abs/2202.10054",
+    ),
+    Rule(
+        "Fine-tuning everything, statistics updated at momentum 0.99: holding them at last is better.",
+        "tuned_late", "tuned_batch_0.99", ("test_accuracy",),
+    ),
+    Rule(
+        "Fine-tuning gamma, beta and the head: statistics held are better than updated at momentum 0.99.",
+        "affine_held", "affine_batch_0.99", ("test_accuracy",), **KERAS,
+    ),
+    Rule(
+        "Fine-tuning everything is better than fine-tuning gamma, beta and the head, statistics held.",
+        "tuned_held", "affine_held", ("test_accuracy",),
+        source="Kanavati and Tsuneki, 2021, who found them similar",
+        quote="only fine-tuning the trainable weights (scale and centre) of the batch normalisation layers "
+        "leads to similar performance as to fine-tuning all of the weights",
+        url="https://proceedings.mlr.press/v143/kanavati21a.html",
     ),
 )  # fmt: skip

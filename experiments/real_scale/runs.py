@@ -11,6 +11,7 @@ import pandas as pd
 from tfbn.models import lite_weights
 
 from ..lab.origin import commit
+from ..training import devices
 from . import conditions, frozen, targets, tuning, updating
 from .arms import FAMILY, UPDATING
 from .statistics import Extractor, Follower, Source
@@ -47,8 +48,9 @@ def run(config: Any, cell: Any, folder: Path) -> dict[str, float]:
         rows = updating.run(condition, cell.seed, images, _source(Follower, condition, cell.seed))
     else:
         rows = tuning.run(condition, cell.seed, images, cell.arm)
-    cost = {"cpu_seconds": time.process_time() - started, "commit": commit(Path(__file__).parent)}
-    pd.DataFrame([{**row, **cost} for row in rows]).to_parquet(folder / "arms.parquet", index=False)
+    origin = {"commit": commit(Path(__file__).parent), "machine": devices.in_use()}
+    cost = {"cpu_seconds": time.process_time() - started}
+    pd.DataFrame([{**row, **cost, **origin} for row in rows]).to_parquet(folder / "arms.parquet", index=False)
     return {key: rows[0][key] for key in ("test_accuracy", "validation_accuracy")}
 
 

@@ -15,13 +15,11 @@ from tfbn.utils.files import written_whole
 from tfbn.utils.validation import InputError, fail
 
 from ..lab.experiment import Cell
-from ..lab.origin import processor
 from ..lab.store import Store
 from .__main__ import EXPERIMENT, Config
 from .conditions import CONDITIONS
 
 FOLDER = Path(__file__).parents[1] / "results" / "real_scale"
-ABOUT = ("config", "versions", "machine")  # of the work folder's manifest
 
 
 def read(folder: Path = FOLDER) -> "tuple[pd.DataFrame, dict[str, Any]]":
@@ -58,8 +56,9 @@ def collect(work_dir: Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
     table = table[[*front, *(name for name in table.columns if name not in front)]]
     stored = json.loads(manifest.read_text())
     newest = max(folder.stat().st_mtime for folder in finished)
-    about = {key: stored[key] for key in ABOUT} | {
-        "processor": processor(),
+    about = {
+        "config": stored["config"],
+        "machines": dict.fromkeys(sorted({*table.machine}), stored["versions"]),
         "commits": sorted({*table.commit}),
         "runs": len(finished),
         "date": pd.Timestamp(newest, unit="s").strftime("%Y-%m-%d"),
@@ -76,17 +75,21 @@ def added(work_dirs: list[Path], folder: Path = FOLDER) -> "tuple[pd.DataFrame, 
         folder: Where rows are stored.
 
     Raises:
-        InputError: Nothing is stored, or one is not a folder of the study, or is of other versions.
+        InputError: Nothing is stored, or one is not a folder of the study, or it has runs on the same
+            machine with other versions.
     """
     table, about = read(folder)
     for work_dir in work_dirs:
         more, of_more = collect(work_dir)
-        if of_more["versions"] != about["versions"]:
-            raise fail("work_dir", f"to have runs of {about['versions']}", of_more["versions"])
+        for machine, versions in of_more["machines"].items():
+            before = about["machines"].setdefault(machine, versions)
+            if before != versions:
+                raise fail("work_dir", f"to have runs of {before} on {machine}", versions)
         table = pd.concat([table, more], ignore_index=True)
         about["date"] = max(about["date"], of_more["date"])
     table = table.drop_duplicates(["condition", "family", "seed", "setting"], keep="last", ignore_index=True)
     about["config"]["conditions"] = list(CONDITIONS)  # the whole study: `restore` goes on with that
+    about["machines"] = {name: about["machines"][name] for name in sorted({*table.machine})}
     about["commits"] = sorted({*table.commit})
     about["runs"] = len(table[["condition", "family", "seed"]].drop_duplicates())
     return table, about

@@ -15,6 +15,7 @@ import tfbn
 from tfbn.datasets import Images
 from tfbn.graph.traversal import batch_normalizations
 
+from ..training.training import compiles
 from . import draws, frozen, heads, statistics, targets
 from .arms import MOMENTA, PROBE_RATE, TUNED, TUNING_RATES, Tuning
 from .conditions import Condition
@@ -46,6 +47,18 @@ def run(condition: Condition, seed: int, images: Images, family: str) -> list[di
     return [{"setting": name, **row, **missing, "test_images": len(y["test"])} for name, row in best.items()]
 
 
+class _AfterStep(keras.callbacks.Callback):
+    """Calls a function after each step, with the variables as the step left them."""
+
+    def __init__(self, function: Callable[[], None]):
+        super().__init__()
+        self._function = function
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        _ = self.model  # on JAX, this brings the variables up to date
+        self._function()
+
+
 class _Training:
     """One training at one learning rate, and what its moving statistics come to."""
 
@@ -66,7 +79,7 @@ class _Training:
         dense.set_weights([head.kernel, head.bias])
         self._set_flags(training=tuning.training)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"], jit_compile=False)
+        self.model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"], jit_compile=compiles())
 
     def fit(self) -> dict[str, np.ndarray]:
         """Trains; returns the statistics of inference by arm."""
@@ -116,9 +129,7 @@ class _Training:
         x, y = tf.constant(self.x), tf.constant(self.y)
         data = tf.data.Dataset.from_tensor_slices(order).batch(self.condition.batch)
         data = data.map(lambda indices: (tf.gather(x, indices), tf.gather(y, indices)))
-        callbacks = []
-        if after_step is not None:
-            callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: after_step()))
+        callbacks = [] if after_step is None else [_AfterStep(after_step)]
         history = self.model.fit(data, shuffle=False, verbose=0, callbacks=callbacks)
         self.fit_accuracy = history.history["accuracy"][-1]
 

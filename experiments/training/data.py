@@ -44,6 +44,11 @@ class Split:
         )
         return dataclasses.replace(self, train_x=train_x, test_x=test_x)
 
+    def held_back(self, images: int) -> "tuple[Split, tuple[np.ndarray, np.ndarray]]":
+        """The split without the last training images, and these with their labels, to choose by."""
+        rest = dataclasses.replace(self, train_x=self.train_x[:-images], train_y=self.train_y[:-images])
+        return rest, (self.train_x[-images:], self.train_y[-images:])
+
 
 def target_split(
     source: Source, train_images: int, test_images: int, shift: str, seed: int, disjoint: bool = False

@@ -1,12 +1,16 @@
 """Several devices in one process, even on a machine with one processor."""
 
 import functools
+import importlib
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfbn.graph.traversal import batch_normalizations
 from tfbn.utils.validation import InputError, fail
+
+from ..lab.origin import processor
 
 
 def check(config: Any) -> None:
@@ -74,3 +78,32 @@ def logical(count: int) -> list[str]:
 def mirrored(count: int) -> Any:
     """A `tf.distribute.MirroredStrategy` over `count` devices, see `logical`; one for each process."""
     return tf.distribute.MirroredStrategy(logical(count))
+
+
+@functools.cache
+def in_use() -> str:
+    """The device that computes in this process, the processor or an accelerator, and the libraries on it.
+
+    >>> in_use().split("; ")[1].startswith("Keras")
+    True
+    """
+    backend = keras.backend.backend()
+    library = importlib.import_module(backend)
+    return (
+        f"{_accelerator(backend) or processor()}; Keras {keras.__version__}, {backend} {library.__version__}"
+    )
+
+
+def _accelerator(backend: str) -> str:
+    """Its name; empty if there is none."""
+    if backend == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        return "" if device.platform == "cpu" else device.device_kind
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else ""

@@ -3,6 +3,7 @@
 import functools
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -17,7 +18,7 @@ def accuracy(model: Any, x: np.ndarray, y: np.ndarray) -> float:
     """The share of images classified correctly in inference mode."""
     # Called eagerly: tracing a deep network takes longer than running it a few times.
     starts = range(0, len(x), ROWS)
-    return _share(np.concatenate([np.asarray(model(x[i : i + ROWS], training=False)) for i in starts]), y)
+    return _share(np.concatenate([_numpy(model(x[i : i + ROWS], training=False)) for i in starts]), y)
 
 
 def accuracy_by_batch(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> float:
@@ -35,6 +36,10 @@ def _traced_by_batch(model: Any) -> Any:
         run = tf.function(lambda x: model(x, training=False), autograph=False)
         concrete = run.get_concrete_function(signature)
     return lambda x: concrete(tf.constant(x)).numpy()
+
+
+def _numpy(tensor: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(tensor))
 
 
 def _share(logits: np.ndarray, y: np.ndarray) -> float:

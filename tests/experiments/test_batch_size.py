@@ -58,7 +58,7 @@ def test_the_learning_rate_is_the_one_that_does_best_on_images_of_its_own(study,
     _, results, _ = study
     assert set(results.dropna(subset="learning_rate").learning_rate) <= {1e-3, 0.02}
     whole = TINY.split(seed=0)
-    split, (x, y) = runs.held_back(whole, 30)
+    split, (x, y) = whole.held_back(30)
     assert (len(split.train_x), len(x), len(y)) == (48, 30, 30)
     np.testing.assert_array_equal(np.concatenate([split.train_x, x]), whole.train_x)
     cell = next(c for c in batch_size.cells(TINY) if c.condition == "fixed steps, batch 4")

@@ -14,6 +14,7 @@ from experiments.depth import gradients, runs
 from experiments.depth import summary as summaries
 from experiments.lab import binary
 from experiments.lab import decisions as claims
+from experiments.lab.experiment import grid
 from tests.experiments.exits import error_of
 
 TINY = depth.Config(
@@ -26,6 +27,7 @@ TINY = depth.Config(
     steps=6,
     train_images=48,
     test_images=40,
+    validation_images=16,
     image_size=8,
     width=2,
     batch_size=8,
@@ -126,13 +128,50 @@ def trained(plain, residual):
     """Results of four seeds; both give the train error in percent by depth."""
     rng = np.random.default_rng(0)
     rows = [
-        (arm, float(d), seed, error + rng.normal(0, 0.3), error + 1, error + 0.5, 10.0)
+        (arm, float(d), seed, error + rng.normal(0, 0.3), error + 1, error + 0.5, 10.0, 100.0)
         for arm, errors in (("plain", plain), ("residual", residual))
         for d, error in errors.items()
         for seed in range(4)
     ]
-    names = ["arm", "depth", "seed", "train_error", "test_error", "earlier_train_error", "chance"]
+    names = ["arm", "depth", "seed", "train_error", "test_error", "earlier_train_error", "chance", "step"]
     return pd.DataFrame(rows, columns=names)
+
+
+def test_networks_that_trained_for_other_numbers_of_steps_are_not_compared():
+    runs = trained({20: 5, 56: 50, 1202: 80}, {})
+    runs.loc[runs.depth == 1202, "step"] = 20.0
+    assert list(depth_claims.deeper(runs, "plain")) == ["56 layers against 20"]
+
+
+def test_the_learning_rate_rises_for_a_tenth_and_falls_to_zero():
+    schedule = runs.warmed_up(0.1, 100)
+    rates = [float(schedule(step)) for step in range(101)]
+    assert np.argmax(rates) == 10
+    assert rates[10] == pytest.approx(0.1)
+    np.testing.assert_allclose(np.diff(rates[:11]), 0.009, rtol=1e-4)
+    assert np.all(np.diff(rates[10:]) <= 0)
+    assert rates[100] == pytest.approx(0, abs=1e-6)
+
+
+def test_each_run_has_the_learning_rate_that_does_best_on_validation_images(study, tmp_path, monkeypatch):
+    _, results, *_ = study
+    ran = results[results.part == "training"]
+    assert set(ran.learning_rate) <= set(TINY.learning_rates)
+    scores = {0.001: 0.4, 0.003: 0.6, 0.01: 0.6}
+    monkeypatch.setattr(runs.reuse, "model_for", lambda key, build: key[2])
+    monkeypatch.setattr(runs.scratch, "accuracy", lambda rate, *validation: scores[rate])
+    monkeypatch.setattr(runs, "fit", lambda config, rate, split, cell: [{"train_error": rate}] * 3)
+    config = dataclasses.replace(TINY, learning_rates=(0.01, 0.003, 0.001))
+    (cell,) = grid({"training, 8 layers": {"part": "training", "depth": 8}}, ["plain"], 1)
+    found = runs.run(config, cell, tmp_path)
+    assert (found["learning_rate"], found["train_error"]) == (0.003, 0.003)
+    assert found["validation_error"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("depth_", "steps"), [(98, 99), (104, 99), (110, 30), (1202, 30)])
+def test_the_deepest_have_steps_of_their_own(depth_, steps):
+    assert dataclasses.replace(TINY, steps=100, deep=110, deep_steps=32).steps_at(depth_) == steps
+    assert dataclasses.replace(TINY, steps=100, deep=110).steps_at(depth_) == 99
 
 
 NOTHING = pd.DataFrame(columns=["arm", "depth", "seed", "least", "orders", "first_over_last"])

@@ -267,9 +267,8 @@ def test_the_first_seeds_of_every_condition_come_first():
     assert {cell.arm for cell in tuned} == {*arms.TUNED}
     assert {(cell.condition, cell.arm) for cell in tuned} == {
         *(("base", family) for family in arms.TUNED),
-        ("short_tuning", "tuned_held"),
-        ("short_tuning", "tuned_batch"),
+        *((name, family) for name in conditions.TUNED for family in ("tuned_held", "tuned_batch")),
     }
-    assert len(tuned) == 5 * (len(arms.TUNED) + 2)
+    assert len(tuned) == 5 * (len(arms.TUNED) + 2 * len(conditions.TUNED))
     quick = study.cells(study.Config(quick=True))
     assert {(cell.condition, cell.arm) for cell in quick} == {(name, "frozen") for name in study.QUICK}

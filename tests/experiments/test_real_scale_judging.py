@@ -84,7 +84,9 @@ def work_dir(tmp_path):
     for (condition, seed), rows in arms.groupby(["condition", "seed"]):
         folder = tmp_path / "runs" / condition / "frozen" / f"seed{seed}"
         folder.mkdir(parents=True)
-        own = rows.drop(columns=["condition", "seed", "family"]).assign(commit="abc123", cpu_seconds=7.0)
+        own = rows.drop(columns=["condition", "seed", "family"]).assign(
+            commit="abc123", machine="two cores", cpu_seconds=7.0
+        )
         own["validation_accuracy"] = own.test_accuracy
         own.to_parquet(folder / "arms.parquet")
         if (condition, seed) != ("toy", 1):
@@ -94,7 +96,6 @@ def work_dir(tmp_path):
     manifest = {
         "config": {"photographs": "/somewhere"},
         "versions": {"keras": "3.15"},
-        "machine": "two cores",
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     return tmp_path
@@ -126,7 +127,7 @@ def test_runs_are_added_to_what_is_stored(work_dir, tmp_path):
     assert set(both[both.commit == "old"].condition) == {"digits"}
     toy = both[both.condition == "toy"].test_accuracy.tolist()
     assert toy == table[table.condition == "toy"].test_accuracy.tolist()
-    stored.write(table, about | {"versions": {"keras": "2.0"}}, tmp_path / "stored")
+    stored.write(table, about | {"machines": {"two cores": {"keras": "2.0"}}}, tmp_path / "stored")
     with pytest.raises(InputError, match="Expected `work_dir` to have runs of"):
         stored.added([work_dir], tmp_path / "stored")
 
