@@ -109,7 +109,7 @@ def origins() -> str:
         "|---|---|---|---|---|",
     ]
     found = real_scale.read()[1]
-    cells = [f"`{REAL_SCALE}`", found["runs"], found["date"], found["processor"], _commits(found)]
+    cells = [f"`{REAL_SCALE}`", found["runs"], found["date"], _machines(found), _commits(found)]
     lines.append(f"| {' | '.join(map(str, cells))} |")
     for name in EXPERIMENTS:
         experiment = catalog.load(name)
@@ -120,6 +120,11 @@ def origins() -> str:
             cells = ["rows not kept", BEFORE, "two cores", "rules made stricter after the run"]
         lines.append(f"| `{name}` | {' | '.join(map(str, cells))} |")
     return "\n".join([*lines, "", KEPT])
+
+
+def _machines(found: dict[str, Any]) -> str:
+    """The devices, without the libraries."""
+    return ", ".join(dict.fromkeys(machine.partition("; ")[0] for machine in found["machines"]))
 
 
 def _commits(about: dict[str, Any]) -> str:

@@ -48,6 +48,10 @@ def test_a_page_without_a_mark_is_an_error(results):
 def test_what_is_stored_names_its_machine_commit_and_conditions(results):
     arms, about = results
     assert {*arms.condition} <= {*CONDITIONS}
-    assert all(about[key] for key in ("commits", "processor", "versions", "date"))
+    assert set(arms.machine) == set(about["machines"])
+    assert all(versions["keras"] for versions in about["machines"].values())
+    assert set(arms.commit) == set(about["commits"])
+    tuned = arms[arms.family.isin(["tuned_held", "tuned_batch", "affine_held", "affine_batch"])]
+    assert (tuned.groupby(["condition", "seed"]).machine.nunique() == 1).all()
     assert not any(commit.endswith("+") for commit in about["commits"])
     assert not arms.duplicated(["condition", "seed", "setting"]).any()
