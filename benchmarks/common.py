@@ -72,8 +72,17 @@ class Way:
     own_target: float | None = None
 
 
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
 def interleaved(
-    calls: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2
+    calls: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm_up: int = 2,
+    clock: Callable[[Callable[[], Any]], float] = _seconds,
 ) -> dict[str, np.ndarray]:
     """Seconds of calls that are made by turns.
 
@@ -85,6 +94,7 @@ def interleaved(
         calls: What to time, by name.
         rounds: How often each is called.
         warm_up: Rounds that are not counted (tracing, caches).
+        clock: Makes a call and returns its seconds.
 
     Returns:
         For each name, the seconds of each round.
@@ -93,15 +103,20 @@ def interleaved(
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(-warm_up, rounds):
         for name in names if turn % 2 else reversed(names):
-            start = time.perf_counter()
-            calls[name]()
+            taken = clock(calls[name])
             if turn >= 0:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(taken)
     return {name: np.array(values) for name, values in seconds.items()}
 
 
 def compare(
-    what: str, baseline: Way, *others: Way, rounds: int, warm_up: int = 2, floor: Way | None = None
+    what: str,
+    baseline: Way,
+    *others: Way,
+    rounds: int,
+    warm_up: int = 2,
+    floor: Way | None = None,
+    clock: Callable[[Callable[[], Any]], float] = _seconds,
 ) -> list[Row]:
     """Times ways by turns; one `Row` for each of the others against the baseline.
 
@@ -113,10 +128,11 @@ def compare(
         warm_up: See `interleaved`.
         floor: The same without BatchNormalization. It gets a row too, and every other row the own cost
             of BatchNormalization.
+        clock: See `interleaved`.
     """
     ways = [baseline, *others, *([floor] if floor else [])]
     calls = {str(i): way.call for i, way in enumerate(ways)}
-    first, *measured = interleaved(calls, rounds, warm_up).values()
+    first, *measured = interleaved(calls, rounds, warm_up, clock).values()
     rows = [
         row(what, baseline.says, way.says, (first, seconds), target=way.target)
         for way, seconds in zip(ways[1:], measured, strict=True)

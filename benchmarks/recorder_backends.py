@@ -6,6 +6,7 @@ recorder does after a batch, over and over, waiting for the device each time.
 """
 
 import dataclasses
+import importlib.util
 import json
 import os
 import subprocess
@@ -26,14 +27,20 @@ LIMIT = 0.02
 
 
 def run(quick: bool) -> list[Row]:
-    if not PYTHON.exists():
-        print("  no .venv-backends, which `make test-backends` makes: left out", flush=True)
+    return in_environments(__name__, quick)
+
+
+def in_environments(module: str, quick: bool) -> list[Row]:
+    """The rows that a benchmark measures in a process of each backend's own."""
+    return [one for backend in BACKENDS for one in _in_its_environment(module, backend, quick)]
+
+
+def _in_its_environment(module: str, backend: str, quick: bool) -> list[Row]:
+    python = PYTHON if PYTHON.exists() else sys.executable
+    if not PYTHON.exists() and importlib.util.find_spec(backend) is None:
+        print(f"  no {backend} here, and no .venv-backends, which `make test-backends` makes", flush=True)
         return []
-    return [one for backend in BACKENDS for one in _in_its_environment(backend, quick)]
-
-
-def _in_its_environment(backend: str, quick: bool) -> list[Row]:
-    command = [str(PYTHON), "-m", "benchmarks.recorder_backends", *(["quick"] if quick else [])]
+    command = [str(python), "-m", module, *(["quick"] if quick else [])]
     environment = {**os.environ, "KERAS_BACKEND": backend}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -63,7 +70,7 @@ def measured(quick: bool) -> list[Row]:
             model.compile("sgd", "sparse_categorical_crossentropy")
         for turn in range(-1, rounds):
             for name in callbacks if turn % 2 else reversed(callbacks):
-                timer = _timer()
+                timer = step_timer()
                 given = [*callbacks[name], timer]
                 models[name].fit(x, y, batch_size=batch, shuffle=False, verbose=0, callbacks=given)
                 if turn >= 0:
@@ -80,7 +87,8 @@ def measured(quick: bool) -> list[Row]:
     ]
 
 
-def _timer() -> Any:
+def step_timer() -> Any:
+    """A callback."""
     import keras
 
     class Timer(keras.callbacks.Callback):
