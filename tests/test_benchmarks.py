@@ -20,7 +20,7 @@ NAMES = [pytest.param(n, marks=[] if n in QUICK else pytest.mark.long) for n in 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs(name, tmp_path):
     rows = run_benchmark(name, quick=True)
-    if not rows and name in ("keras_hub", "recorder_backends"):
+    if not rows and name in ("keras_hub", "recorder_backends", "accelerator"):
         pytest.skip("needs keras_hub, or the environment of `make test-backends`")
     assert rows
     for each in rows:
