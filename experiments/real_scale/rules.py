@@ -28,9 +28,8 @@ the first run of these arms and with the other frozen arms' results known. So wa
 `short_tuning`, before its first run and before any other run that trains the network had ended; the
 claims about fine-tuning are as they were. Fine-tuning everything in six more conditions, and the three
 claims about gamma and beta alone and about statistics held for the last third, were added before their
-first run (of gamma and beta one seed had run); all fine-tuning then ran again on one machine, whose rows
-replaced those of another, and every condition counts for Holm's correction. Every row of results names
-the commit of the code that ran, whose rules these are.
+first run; of gamma and beta one seed had run. Every row of results names the commit of the code that
+ran, whose rules these are.
 """
 
 import dataclasses

@@ -15,6 +15,11 @@ from tfbn.graph.traversal import batch_normalizations
 from tfbn.layers import BatchNormalization
 from tfbn.statistics import drift, take
 
+if keras.backend.backend() == "jax":  # on a GPU, products are rounded to 10 bits (TF32) otherwise
+    import jax
+
+    jax.config.update("jax_default_matmul_precision", "highest")
+
 CHANNELS, MOMENTUM, EPSILON, RATE = 3, 0.8, 1e-3, 0.05
 SHAPE = (4, 5, CHANNELS)
 
