@@ -35,7 +35,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     config = settled(config)
     shared_arrays.clear(folder)
     results = with_percentages(results)
-    drift = pd.read_parquet(folder / "drift.parquet")
+    drift = folder / "drift.parquet"  # not among the results that the project keeps: it is large
     arms = list(config.arms)
     tables = [("Arms", arms_table(arms, results))]
     for shift in config.shifts:
@@ -47,7 +47,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     return Summary(
         findings=[finding for finding in findings(config, results) if finding],
         tables=tables,
-        figures=figures(config, results, drift),
+        figures=figures(config, results, pd.read_parquet(drift)) if drift.is_file() else [],
         limits=[*limits(config), *_of_all_trained(config)],
         claims=claims(config, results),
     )
