@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from docs import main_job
 from docs.found import between_marks
 from docs.real_scale_page import COMMIT
 from experiments.claims import table as claims
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DOCS = Path(__file__).parent
-PAGE, README = DOCS / "claims.md", DOCS.parent / "README.md"
+PAGE, README = DOCS / "claims.md", main_job.README
 REAL_SCALE = "real_scale"  # kept by conditions and seeds, not as one finished work folder
 STORED = kept.FOLDER / "claims.parquet"
 WIDTH, COLORS = 1100, 64  # of the plots: enough to be read, and small files
@@ -69,7 +70,9 @@ def table() -> "pd.DataFrame":
     parts = [claims.claims_table({REAL_SCALE: Summary([], [], [], [], summary.claims(judged))})]
     for name in EXPERIMENTS:
         experiment = catalog.load(name)
-        if kept.is_kept(experiment):
+        if name == main_job.EXPERIMENT.name:  # whose whole summary needs TensorFlow
+            parts.append(claims.claims_table({name: main_job.summary()}))
+        elif kept.is_kept(experiment):
             parts.append(claims.claims_table({name: kept.again(experiment)}))
         else:
             parts.append(stored[stored.experiment == name])

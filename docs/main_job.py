@@ -1,18 +1,20 @@
-"""The README's table of the main job, from its kept rows: `python -m docs.main_job WORK_DIR` keeps new ones.
+"""The README's table of the main job and its claims, from its kept rows.
 
-It needs neither TensorFlow nor the runs' drift, which is too large to be kept.
+`python -m docs.main_job WORK_DIR` keeps new ones. It needs neither TensorFlow nor the runs' drift,
+which is too large to be kept.
 """
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from docs.claims_page import README
 from docs.found import between_marks
+from experiments.frozen_batchnorm import claims as main_claims
+from experiments.frozen_batchnorm.usual import IMAGENET
 from experiments.lab import catalog, kept
 from experiments.lab.differences import paired
+from experiments.lab.experiment import Summary
 from experiments.lab.intervals import mean_and_sd
 from experiments.training.arms import ARMS
 from experiments.training.tables import CONVERGED, REFERENCE, SHORT, gap, of_arm, with_percentages
@@ -21,7 +23,7 @@ from tfbn.utils.files import written_whole
 if TYPE_CHECKING:
     import pandas as pd
 
-FOLDER = kept.FOLDER / "readme"  # apart from the rows of which claims are computed
+README = Path(__file__).parents[1] / "README.md"
 EXPERIMENT = dataclasses.replace(catalog.load("frozen_batchnorm"), tables=())
 PLAIN, CONTRAST = "none", "contrast=0.3"
 SAYS = {
@@ -38,14 +40,26 @@ def rows() -> "pd.DataFrame":
     """The kept rows, accuracies in percent."""
     import pandas as pd
 
-    return with_percentages(pd.read_parquet(FOLDER / EXPERIMENT.name / "results.parquet"))
+    return with_percentages(pd.read_parquet(kept.FOLDER / EXPERIMENT.name / "results.parquet"))
+
+
+def about() -> dict[str, Any]:
+    """What is known of the runs."""
+    return kept.about(EXPERIMENT)
+
+
+def summary() -> Summary:
+    """The claims alone, as the main job decides them."""
+    known = {name: value for name, value in about()["config"].items() if name not in IMAGENET}
+    config = EXPERIMENT.config_class(**{**known, **IMAGENET})
+    return Summary([], [], [], [], main_claims.claims(config, rows()))
 
 
 def table(results: "pd.DataFrame") -> str:
     """Markdown: a line for each arm."""
     lines = [
-        "| frozen layers | test accuracy in inference mode, % | minus `training=False` | the same at contrast 0.3 "
-        "| with a converged head, % | gap of fit to inference, points |",
+        "| frozen layers | test accuracy in inference mode, % | minus `training=False` | the same at "
+        "contrast 0.3 | with a converged head, % | gap of fit to inference, points |",
         "|---|---|---|---|---|---|",
     ]
     for arm in [name for name in ARMS if name in set(results.arm)]:
@@ -61,14 +75,14 @@ def table(results: "pd.DataFrame") -> str:
 
 def said(results: "pd.DataFrame") -> str:
     """What the runs were, and what did not move in them."""
-    about = json.loads((FOLDER / EXPERIMENT.name / "about.json").read_text())
     moved = results.groupby("arm")[["affine_moved", "statistics_moved"]].max()
     assert not moved.affine_moved.any(), "gamma or beta of a frozen layer moved"
     held = [arm for arm, each in moved.statistics_moved.items() if not each]
+    known = about()
     return (
         f"{results.seed.nunique()} seeds with no image in common, {results.arm.nunique()} arms, two shifts: "
-        f"{len(results)} runs of `make run`, {about['date']}, {about['processor']}. gamma and beta of frozen layers did "
-        f"not move by one bit in any of them; neither did statistics that are held, in "
+        f"{len(results)} runs of `make run`, {known['date']}, {known['processor']}. gamma and beta of frozen "
+        "layers did not move by one bit in any of them; neither did statistics that are held, in "
         f"{int(results.arm.isin(held).sum())}."
     )
 
@@ -76,7 +90,7 @@ def said(results: "pd.DataFrame") -> str:
 def main(folders: list[Path]) -> None:
     """Keeps the rows of a work folder if one is given, then writes the README's table."""
     for folder in folders:
-        kept.keep(EXPERIMENT, folder, FOLDER)
+        kept.keep(EXPERIMENT, folder)
     with written_whole(README) as temporary:
         temporary.write_text(between_marks(README.read_text(), {"main job": table(rows())}))
 

@@ -1,4 +1,5 @@
-"""The pictures of docs/tensorboard.md: `python -m docs.screenshots`, after `make run`.
+"""The pictures of docs/tensorboard.md: `python -m docs.screenshots`, after
+`make run FLAGS=--model=resnet8`.
 
 Starts TensorBoard over the runs of the main job, opens the tab BatchNorm in a headless
 Chromium (Debian's packages chromium and chromium-driver), and writes

@@ -55,7 +55,7 @@ MAIN_JOB = {
     "--seeds=0": f"`seeds` {WHOLE} 1. Received: seeds=0",
     "--epochs=-1": f"`epochs` {WHOLE} 0. Received: epochs=-1",
     "--draws=disjoint --test_images=99": "`train_images` to be given, since the draws are disjoint. Received",
-    "--draws=disjoint --train_images=300 --test_images=160": "5 disjoint draws of 460 images are more",
+    "--draws=disjoint --train_images=300 --test_images=160": "4 disjoint draws of 460 images are more",
     "--batch_size=-32": f"`batch_size` {WHOLE} 1. Received: batch_size=-32",
     "--learning_rate=-0.1": f"`learning_rate` {AT_LEAST} 0.0. Received: learning_rate=-0.1",
     "--learning_rate=inf": f"`learning_rate` {AT_LEAST} 0.0. Received: learning_rate=inf",

@@ -108,9 +108,12 @@ def check(experiment: Question, config: Any) -> None:
     """Raises `InputError` if the config cannot run, or that of a part of a collection."""
     options.check(config)
     experiment.check(config)
-    for part, part_config in experiment.parts(config) if isinstance(experiment, Collection) else ():
-        check(part, part_config)
+    parts = experiment.parts(config) if isinstance(experiment, Collection) else []
+    for part, part_config in parts:  # what is cheap to check, of all parts, first
+        options.check(part_config)
         Store(folder_of(part.name, part_config)).check(part.name, part_config)
+    for part, part_config in parts:
+        check(part, part_config)
 
 
 def _answered(experiment: Question, config: Any, is_part: bool = False) -> tuple[Summary, Path]:

@@ -50,8 +50,10 @@ def check(config: Config) -> None:
             f"Expected {', '.join(sorted(named & own))} as a flag of the sweep itself. "
             f"Received: grid={config.grid}, set={config.set}"
         )
-    for point in config.points().values():
+    points = config.points().values()
+    for point in points:  # what is cheap to check, of all points, first
         options.check(point)
+    for point in points:
         experiment.check(point)
 
 

@@ -71,6 +71,8 @@ class TransferConfig(RunConfig):
     @property
     def images_to_train_on(self) -> int:
         """The number of training images, from the options and the target."""
+        if self.train_images:
+            return self.train_images
         from .data import count
 
         return count(self.target, self.train_images, self.test_images)

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from docs import claims_page, main_job
+from docs import main_job
 from tfbn.utils.validation import InputError
 
-README = claims_page.README.read_text()
+README = main_job.README.read_text()
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ ARCHIVE = Path(__file__).with_suffix(".tar.xz")
 SHIFTS, SEEDS = ("contrast=0.3", "noise=0.3"), 2
 RUNS = len(ARMS) * len(SHIFTS) * SEEDS
 FLAGS = (
+    "--model=resnet8",
     f"--seeds={SEEDS}",
     f"--shifts={','.join(SHIFTS)}",
     "--epochs=4",
