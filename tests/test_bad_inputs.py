@@ -86,7 +86,7 @@ def test_a_folder_in_which_another_process_works(command_line_world, monkeypatch
     (folder / "runs").mkdir(parents=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        line = "frozen_batchnorm --work_dir=taken"
+        line = "frozen_batchnorm --model=resnet8 --work_dir=taken"
         check_refused(line, "by one process at a time", command_line_world, monkeypatch, capsys)
 
 
