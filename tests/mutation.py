@@ -22,20 +22,47 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CORE = ("tfbn/layers", "tfbn/statistics", "tfbn/transforms", "tfbn/auditing", "tfbn/callbacks/step_ring.py")
-# Where a module's tests lie if not in the folder that mirrors its own.
-FOLDING = "tests/transforms/test_folding_inside.py tests/transforms/test_folding.py"
-MODES = "tests/transforms/test_saved_modes.py"
+# A module's tests, by folder, where they are not the whole folder that mirrors its own.
+FILES = {
+    "tests/layers": {
+        "fused": "held_gradient fused_obstacles closed_forms",
+        "modes": "modes batch_statistics_in_inference",
+    },
+    "tests/statistics": {
+        "drift": "drift",
+        "mismatch": "mismatch inner_graphs",
+        "moments": "snapshots recalibration",
+        "snapshots": "snapshots mismatch",
+        "two_modes": "two_modes",
+        "population": "recalibration inner_graphs data_kinds",
+        "recalibration": "recalibration",
+        "replaced_statistics": "recalibration data_kinds",
+    },
+    "tests/transforms": {
+        "conversion": "conversion",
+        "features": "features",
+        "folded_model": "folding_inside folding",
+        "folded_weights": "folding_inside folding",
+        "folding": "folding_inside folding",
+        "freeze_warnings": "saved_modes freezing",
+        "freezing": "freezing",
+        "frozen_prefix": "features features_inside",
+        "joining": "late_start optimizer_state",
+        "linear": "folding_inside folding",
+        "optimizer_limits": "late_start",
+        "optimizer_state": "late_start optimizer_state",
+        "retracing": "retracing",
+        "saved_modes": "saved_modes",
+    },
+}
+# Tests of a module that lie elsewhere.
 TESTS = {
-    "tfbn/layers/fused.py": "tests/layers/test_held_gradient.py tests/layers/test_fused_obstacles.py "
-    "tests/layers/test_closed_forms.py",
-    "tfbn/layers/modes.py": "tests/layers/test_modes.py tests/layers/test_batch_statistics_in_inference.py",
     "tfbn/callbacks/step_ring.py": "tests/callbacks/test_drift_recorder.py",
-    "tfbn/transforms/folding.py": FOLDING,
-    "tfbn/transforms/folded_model.py": FOLDING,
-    "tfbn/transforms/folded_weights.py": FOLDING,
-    "tfbn/transforms/linear.py": FOLDING,
-    "tfbn/transforms/saved_modes.py": MODES,
-    "tfbn/transforms/freeze_warnings.py": MODES,
+    "tfbn/transforms/preprocessed.py": "tests/statistics/test_preprocessing.py",
+} | {
+    f"{folder.replace('tests', 'tfbn')}/{module}.py": " ".join(f"{folder}/test_{n}.py" for n in names.split())
+    for folder, modules in FILES.items()
+    for module, names in modules.items()
 }
 PAIRS = [
     (ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.Eq, ast.NotEq), (ast.Lt, ast.GtE), (ast.Gt, ast.LtE),

@@ -1,6 +1,8 @@
 """Rows can be read as soon as they are written, and end in one file of row groups."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -140,6 +142,65 @@ def test_memory_is_bounded_by_row_groups(tmp_path, rng, monkeypatch):
     log.publish()
     assert pq.ParquetFile(tmp_path / NAME).num_row_groups == 4
     assert len(read_drift(tmp_path)) == 400
+
+
+def test_a_kill_at_any_moment_leaves_all_that_was_flushed(tmp_path, rng, monkeypatch):
+    """A kill leaves the folder as it is between two operations on files; each such state is kept here."""
+    monkeypatch.setattr(drift_log, "ROWS_PER_GROUP", 6)
+    folder, states, flushed = tmp_path / "log", [], -1
+
+    def watch(owner, name):
+        operation = getattr(owner, name)
+
+        def watched(*args, **kwargs):
+            keep()
+            result = operation(*args, **kwargs)
+            keep()
+            return result
+
+        monkeypatch.setattr(owner, name, watched)
+
+    def keep():
+        states.append((shutil.copytree(folder, tmp_path / f"state{len(states)}"), flushed))
+
+    for owner, name in [(Path, "replace"), (Path, "unlink"), (Path, "chmod"), (pq, "write_table")]:
+        watch(owner, name)
+    everything = values(rng, 14)
+    log = DriftLog(folder, CHANNELS)
+    folder.mkdir()
+    for step in range(14):
+        log.append(np.array([step]), 0, everything[step : step + 1])
+        log.flush()
+        flushed = step
+        if step in (7, 13):
+            log.publish()
+    monkeypatch.undo()
+    assert len(states) > 100
+    for state, last in states:
+        found = [step for step, _, _ in rows_of(state)] if last >= 0 else list(range(last + 1))
+        assert found == list(range(len(found))), state
+        assert found[last:] in ([last], [last, last + 1]) or last < 0
+        again = DriftLog(state, CHANNELS)  # another recorder goes on there
+        again.append(np.array([20]), 1, everything[:1])
+        again.publish()
+        assert read_drift(state)["step"].unique().tolist()[last + 1 :] in ([20], [last + 1, 20])
+        assert [path.name for path in state.iterdir()] == [NAME]
+
+
+def test_it_can_be_read_while_another_process_publishes(tmp_path, rng, monkeypatch):
+    log = DriftLog(tmp_path, CHANNELS)
+    log.append(np.array([1, 2]), 0, values(rng, 2))
+    log.flush()
+    opened = pq.ParquetFile
+
+    def published_before(path):
+        if not (tmp_path / NAME).exists():
+            monkeypatch.setattr(pq, "ParquetFile", opened)
+            log.publish()
+        return opened(path)
+
+    monkeypatch.setattr(pq, "ParquetFile", published_before)
+    assert read_drift(tmp_path)["step"].tolist() == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 and then nothing", "foreign"])

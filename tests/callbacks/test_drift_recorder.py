@@ -241,20 +241,21 @@ def test_the_ring_goes_round(data, tmp_path, monkeypatch):
     assert log.dropna()["step"].unique().tolist() == [0, 5, 10, 15]
 
 
-def test_lost_rows_are_an_error(data, tmp_path, monkeypatch):
+def test_rows_that_a_custom_loop_lost_are_named_and_the_latest_are_right(data, tmp_path, monkeypatch):
     monkeypatch.setattr(step_ring, "CAPACITY", 4)
     model, recorder = compiled(), DriftRecorder(tmp_path, tensorboard=False)
     callbacks = keras.callbacks.CallbackList([recorder], model=model)
     callbacks.on_train_begin()
     callbacks.on_epoch_begin(0)
     callbacks.on_train_batch_begin(0)
-    for _ in range(5):
+    snapshots = {0: take(model)}
+    for step in range(1, 8):
         model.train_on_batch(*data)
-    with pytest.raises(RuntimeError, match="trained for 5 steps without a call of the recorder's"):
+        snapshots[step] = take(model)
+    with pytest.warns(UserWarning, match=r"keeps 4 rows .* there were 7: those of steps 1 to 3 are lost"):
         callbacks.on_train_end()
-    recorder.close()
     assert is_clean(model)
-    assert read_drift(tmp_path)["step"].unique().tolist() == [0]
+    check_against(read_drift(tmp_path), snapshots, [0, 4, 5, 6, 7], 1e-3)
 
 
 def test_own_training_loop(data, tmp_path):
@@ -449,13 +450,21 @@ def test_another_recorders_log_is_not_overwritten(data, tmp_path, capsys):
     ]
 
 
-def test_replaced_variables_are_an_error(data, tmp_path):
+@pytest.mark.parametrize("names", [["moving_mean"], ["moving_mean", "moving_variance"]])
+def test_layers_whose_variables_are_replaced_are_named_and_fit_goes_on(names, data, tmp_path):
     model = compiled()
     layer = model.layers[1]
 
     class Replace(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            layer.__dict__["moving_mean"] = keras.Variable(np.zeros(6, "float32"))
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                vars(layer).update({name: keras.Variable(np.ones(6, "float32")) for name in names})
 
-    with pytest.raises(RuntimeError, match="Received: layer 'norm_stock' with new ones"):
-        train(model, data, [DriftRecorder(tmp_path, tensorboard=False), Replace()])
+    recorder = DriftRecorder(tmp_path)
+    with pytest.warns(UserWarning, match=r"goes on without the layers 'norm_stock': .* is NaN there") as told:
+        train(model, data, [recorder, Replace()], epochs=3)
+    assert len([each for each in told if "norm_stock" in str(each.message)]) == 1
+    log = read_drift(tmp_path)
+    assert log["step"].unique().tolist() == list(range(3 * STEPS + 1))
+    of_it, after = log["layer"] == "norm_stock", log["epoch"] > 0
+    assert log["kl"].isna().tolist() == (of_it & after).tolist()

@@ -4,7 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+import tfbn
+from tfbn.callbacks import read_drift
 from tfbn.graph.traversal import batch_normalizations
+from tfbn.statistics import drift, take
 from tfbn.statistics.mismatch import Probe
 from tfbn.statistics.recalibration import population_statistics, recalibrate
 
@@ -163,3 +166,71 @@ def test_a_vectorized_map_is_refused_by_name(rng, measure):
         measure(model, rng.normal(size=(6, 4, 5)).astype("float32"))
     assert "call" not in layer.bn.__dict__
     assert not tf.config.functions_run_eagerly()
+
+
+def recorded(model, x, folder):
+    recorder = tfbn.DriftRecorder(folder, probe=x[:5], probe_labels=np.zeros((5, 1)), heat_maps=True)
+    return {"callbacks": [recorder]}
+
+
+LOOKS = {
+    "audit": lambda model, x, folder: tfbn.audit(model),
+    "recalibrate": lambda model, x, folder: tfbn.population_statistics(model, x),
+    "mismatch": lambda model, x, folder: Probe(model, x).measure(),
+    "doctor": lambda model, x, folder: tfbn.doctor(model, (x, np.zeros((16, 1)))),
+    "recorder": recorded,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_looking_at_a_model_leaves_its_functions_as_they_are(rng, look, tmp_path):
+    """A `tf.function` keeps its traces: `fit` must not get one from a run that assigns nothing."""
+    x, y = rng.normal(1, 2, (16, 4, 5)).astype("float32"), np.zeros((16, 1))
+    fitted = []
+    for looks in (False, True):
+        keras.utils.set_random_seed(1)
+        layer, inputs = Decorated(), keras.Input((4, 5))
+        model = keras.Model(inputs, L.Dense(1)(L.Flatten()(layer(inputs))))
+        model.compile("sgd", "mse")
+        arguments = LOOKS[look](model, x, tmp_path / "log") if looks else None
+        arguments = arguments if isinstance(arguments, dict) and "callbacks" in arguments else {}
+        model.fit(x, y, batch_size=8, shuffle=False, verbose=0, **arguments)
+        fitted.append([np.array(weight, copy=True) for weight in model.weights])
+        assert np.abs(np.array(layer.bn.moving_mean)).min() > 0
+    for plain, seen in zip(*fitted, strict=True):
+        np.testing.assert_array_equal(plain, seen)
+    if look == "recorder":
+        log = read_drift(tmp_path / "log")
+        assert (log["kl"] > 0).tolist() == [False, True, True]
+        assert log["mismatch"].notna().tolist() == [True, False, True]
+
+
+RECORDED = {
+    "run_eagerly": ("recurrent cell", {"run_eagerly": True}),
+    "steps_per_execution": ("bidirectional", {"steps_per_execution": 2}),
+} | {case: (case, {}) for case in ("bidirectional", "tf.cond", "tf.map_fn", "traced before")}
+
+
+@pytest.mark.parametrize("case", RECORDED)
+def test_a_recorder_with_a_probe_sees_every_step_and_changes_nothing(rng, case, tmp_path):
+    kind, compiled = RECORDED[case]
+    x, y = rng.normal(1, 2, (16, 4, 5)).astype("float32"), np.zeros((16, 1))
+    fitted = []
+    for callbacks in ([], [tfbn.DriftRecorder(tmp_path, probe=x[:5], tensorboard=False)]):
+        keras.utils.set_random_seed(1)
+        layer = CASES[kind]()[0]
+        inputs = keras.Input((4, 5))
+        model = keras.Model(inputs, L.Dense(1)(L.Flatten()(layer(inputs))))
+        model.compile("sgd", "mse", **compiled)
+        before = take(model)
+        model.fit(x, y, batch_size=4, shuffle=False, verbose=0, callbacks=callbacks)
+        fitted.append([np.array(weight, copy=True) for weight in model.weights])
+    for plain, seen in zip(*fitted, strict=True):
+        np.testing.assert_array_equal(plain, seen)
+    log = read_drift(tmp_path)
+    assert log["step"].unique().tolist() == list(range(5))
+    last = log[log["step"] == 4]
+    expected = drift.between(take(model).values(), before.values())
+    np.testing.assert_allclose(last[list(drift.METRICS)].to_numpy(), expected, rtol=1e-4, atol=1e-6)
+    assert (expected[:, 0] > 0.1).all()
+    assert last["mismatch"].notna().all()

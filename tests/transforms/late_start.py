@@ -80,7 +80,7 @@ def disturbed(make, scale=1.0):
     run(optimizer, model.trainable_variables, range(BEFORE, BEFORE + AFTER), scale)
     counted = getattr(optimizer, "inner_optimizer", optimizer)  # Keras 3.8 does not count around it
     assert int(counted.iterations) == (BEFORE + AFTER) // (
-        getattr(optimizer, "gradient_accumulation_steps", None) or 1
+        getattr(counted, "gradient_accumulation_steps", None) or 1
     )
     optimizer.finalize_variable_values(model.trainable_variables)
     return start, {name: values(model.get_layer(name).weights) for name in "abc"}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import tfbn
+from tests.transforms import late_start
 from tests.transforms.late_start import (
     AFTER,
     BEFORE,
@@ -29,6 +30,19 @@ def test_inside_a_loss_scale(inner):
 
     start, found = disturbed(make, scale=4.0)
     check(found, expected(make, start, scale=4.0), start)
+
+
+@pytest.mark.parametrize("inner", [optimizers.Adam, optimizers.Nadam, optimizers.SGD])
+def test_loss_scale_averages_accumulation_and_a_schedule_at_once(inner, monkeypatch):
+    monkeypatch.setattr(late_start, "BEFORE", 6)  # whole accumulations
+
+    def make(shift=0):
+        options = {"use_ema": True, "ema_momentum": 0.6, "ema_overwrite_frequency": 2, "clipnorm": 0.5}
+        optimizer = inner(Shifted(shift), gradient_accumulation_steps=3, **options)
+        return optimizers.LossScaleOptimizer(optimizer, initial_scale=4.0)
+
+    start, found = disturbed(make, scale=4.0)
+    check(found, expected(make, start, lambda: make(6), scale=4.0), start)
 
 
 def by_layer(**optimizers):
@@ -373,6 +387,30 @@ def test_weights_are_swapped_with_their_averages():
     assert not np.allclose(*losses, rtol=1e-6)
     for plain, swapped in zip(*weights, strict=True):
         np.testing.assert_allclose(plain, swapped, rtol=1e-6)
+
+
+@pytest.mark.parametrize("first", ["swaps", "unfreezes"])
+@pytest.mark.parametrize("on_epoch", [False, True])
+def test_layers_that_join_while_weights_are_swapped_with_their_averages(first, on_epoch):
+    """`SwapEMAWeights` swaps at the end of each epoch and back at the next; a callback unfreezes between."""
+    unfreeze = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: tfbn.unfreeze(unfreeze.model, "hidden") if epoch == 1 else None
+    )
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=on_epoch)
+    both = [swap, unfreeze] if first == "swaps" else [unfreeze, swap]
+    losses = []
+    for callbacks in ([unfreeze], both):
+        keras.utils.set_random_seed(1)
+        layers = [keras.layers.Dense(5, name="hidden"), keras.layers.ReLU(), keras.layers.Dense(1)]
+        model = keras.Sequential([keras.Input((4,)), *layers])
+        model.get_layer("hidden").trainable = False
+        model.compile(optimizers.Adam(0.01, use_ema=True, ema_momentum=0.7), "mse")
+        before = values(model.weights)
+        history = model.fit(X, Y, batch_size=8, epochs=3, shuffle=False, verbose=0, callbacks=callbacks)
+        losses.append(history.history["loss"])
+        moved = [np.abs(now - then).max() for now, then in zip(values(model.weights), before, strict=True)]
+        assert min(moved) > 1e-3
+    np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
 def test_averages_before_the_first_step_are_the_weights():

@@ -44,6 +44,29 @@ class Subclassed(keras.Model):
         return self.head(self.block(x, training=training))
 
 
+@keras.saving.register_keras_serializable("tests_modes")
+class NamesItsParts(keras.Model):
+    """Names what it holds after itself, on two levels, as KerasHub's backbones do."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.stem, self.more = Block(name=f"{self.name}_stem"), Subclassed(name=f"{self.name}_more")
+        self.more.block.bn.name = f"{self.name}_more_bn"
+
+    def build(self, shape):
+        self.stem.build(shape), self.more.build((shape[0], 6))
+        self.built = True
+
+    def call(self, x, training=None):
+        return self.more(self.stem(x, training=training), training=training)
+
+
+def names_its_parts():
+    model = NamesItsParts()
+    model(np.zeros((1, 5), "float32"))
+    return model
+
+
 def functional():
     inputs = keras.Input((5,))
     x = Block()(Block(name="first")(inputs))
@@ -83,14 +106,14 @@ def cloned(model, folder):
 
 
 @pytest.mark.parametrize("again", [saved_and_loaded, cloned])
-@pytest.mark.parametrize("make", [functional, subclassed])
+@pytest.mark.parametrize("make", [functional, subclassed, names_its_parts])
 def test_modes_are_put_back_after_loading_and_cloning(make, again, tmp_path):
     model = make()
     wanted = set_all_kinds(model)
     kept = json.loads(json.dumps(tfbn.modes_of(model)))
     trained = [v.path.split("/")[-1] for v in model.trainable_variables]
     # clone_model takes no subclassed one
-    loaded = make() if make is subclassed and again is cloned else again(model, tmp_path)
+    loaded = make() if make is not functional and again is cloned else again(model, tmp_path)
     assert modes_in(loaded) != wanted  # otherwise this shows nothing
     assert tfbn.set_modes(loaded, kept) is loaded
     assert modes_in(loaded) == wanted
@@ -201,3 +224,34 @@ def test_freezing_a_head_too_is_said():
 def test_a_base_without_a_head_may_be_frozen_as_a_whole(recwarn):
     tfbn.freeze(tfbn.models.build("resnet8", width=4, include_top=False, pooling="avg"))
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("inside_a_task", [False, True])
+def test_a_preset_of_keras_hub(inside_a_task, tmp_path):
+    hub = pytest.importorskip("keras_hub")
+
+    def backbone():
+        return hub.models.HGNetV2Backbone(
+            depths=[1, 1],
+            embedding_size=8,
+            hidden_sizes=[8, 16],
+            stem_channels=[3, 8, 8],
+            hidden_act="relu",
+            use_learnable_affine_block=False,
+            stackwise_stage_filters=[(8, 8, 16, 1, 1, 3), (16, 8, 32, 1, 1, 3)],
+            apply_downsample=[False, True],
+            use_lightweight_conv_block=[False, False],
+            image_shape=(32, 32, 3),
+        )
+
+    backbone()  # takes the name without a number
+    model = backbone()
+    if inside_a_task:
+        model = hub.models.HGNetV2ImageClassifier(backbone=model, preprocessor=None, num_classes=3)
+    wanted = set_all_kinds(model)
+    kept = json.loads(json.dumps(tfbn.modes_of(model)))
+    model.save_to_preset(str(tmp_path))
+    loaded = (hub.models.ImageClassifier if inside_a_task else hub.models.Backbone).from_preset(str(tmp_path))
+    assert modes_in(loaded) != wanted
+    tfbn.set_modes(loaded, kept)
+    assert modes_in(loaded) == wanted

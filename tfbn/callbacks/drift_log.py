@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tfbn.callbacks.log_files import NAME, PARTS, files_of, tables_of
+from tfbn.callbacks.log_files import NAME, PARTS, TEMPORARY, files_of, tables_of
 from tfbn.statistics import drift, mismatch
 from tfbn.utils.files import written_whole
 
@@ -121,12 +121,12 @@ def keep_epochs_before(folder: str | os.PathLike, epoch: int) -> None:
 
 
 def rewrite(folder: Path, schema: Any, tables: Iterable[Any]) -> None:
-    """Writes rows as the one file of a folder, in row groups of one size, and removes the parts."""
+    """Writes rows as the one file of a folder, in row groups of one size, and removes the others."""
     parts = sorted(folder.glob(PARTS))
     with written_whole(folder / NAME) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for group in _groups(table.cast(schema) for table in tables):
             writer.write_table(group, row_group_size=ROWS_PER_GROUP)
-    for part in parts:
+    for part in [*parts, *folder.glob(TEMPORARY)]:  # the latter of a process that was killed
         part.unlink()
 
 

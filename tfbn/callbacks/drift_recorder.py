@@ -72,8 +72,6 @@ class DriftRecorder(keras.callbacks.Callback):
     Raises:
         InputError: A bad argument. In `fit`: the model has no BatchNormalization layer;
             `reference` has other layers; the recorder was used with another model.
-        RuntimeError: In `fit`: a layer's variables were replaced, or a custom loop called the
-            recorder too seldom to keep every row.
 
     Example:
 
@@ -196,7 +194,6 @@ class DriftRecorder(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._recording is not None:
-            self._recording.check_variables()
             self._recording.flush()
             if self._summaries is not None:
                 self._summaries.channels(self._recording.source.step, self.model)

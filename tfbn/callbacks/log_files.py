@@ -1,5 +1,6 @@
 """The files of a drift log: which there are, and what is in them."""
 
+import contextlib
 import json
 import os
 import weakref
@@ -17,6 +18,7 @@ from tfbn.utils.validation import fail
 
 NAME = "drift.parquet"
 PARTS = "drift.*.parquet"
+TEMPORARY = ".drift*.tmp"
 REFERENCE = "drift_reference.npz"
 # By folder: what records into it in this process, so that a reader sees the latest rows.
 UNDER_WAY: "weakref.WeakValueDictionary[Path, Any]" = weakref.WeakValueDictionary()
@@ -50,7 +52,7 @@ def read_drift(folder: str | os.PathLike) -> Any:
     bring_up_to_date(folder)
     layers = list(channels_in(folder))
     try:
-        frame = pa.concat_tables(tables_of(folder)).unify_dictionaries().to_pandas()
+        frame = pa.concat_tables(_all_tables(folder)).unify_dictionaries().to_pandas()
         frame["layer"] = frame["layer"].cat.set_categories(layers)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, error) from error
@@ -90,15 +92,23 @@ def tables_of(folder: Path) -> Iterator[Any]:
     """
     last = -1
     for path in files_of(folder):
-        with pq.ParquetFile(path) as file:
-            groups = [file.read_row_group(group) for group in range(file.num_row_groups)]
         before = last
-        for table in groups:
-            steps = table["step"]
-            if before >= 0 and pa.compute.min(steps).as_py() <= before:
-                table = table.filter(pa.compute.greater(steps, before))
-            last = max(last, pa.compute.max(steps).as_py())
-            yield table
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):  # one in memory at a time
+                table = file.read_row_group(group)
+                steps = table["step"]
+                if before >= 0 and pa.compute.min(steps).as_py() <= before:
+                    table = table.filter(pa.compute.greater(steps, before))
+                last = max(last, pa.compute.max(steps).as_py())
+                yield table
+
+
+def _all_tables(folder: Path) -> list[Any]:
+    """All rows, also of a log whose parts another process is just putting into one file."""
+    for _ in range(5):
+        with contextlib.suppress(FileNotFoundError):  # a part that was listed: it is in the one file now
+            return list(tables_of(folder))
+    return list(tables_of(folder))
 
 
 def rows_of(folder: str | os.PathLike) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
@@ -145,7 +155,7 @@ def release(folder: Path, owner: Any) -> None:
 def clear(folder: str | os.PathLike) -> None:
     """Removes a log from a folder, and what an interrupted writer left of one."""
     folder = Path(folder)
-    for path in [*files_of(folder), folder / REFERENCE, *folder.glob(".drift*.tmp")]:
+    for path in [*files_of(folder), folder / REFERENCE, *folder.glob(TEMPORARY)]:
         path.unlink(missing_ok=True)
 
 

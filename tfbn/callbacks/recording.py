@@ -23,7 +23,7 @@ from tfbn.callbacks.traced import Traced
 from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.statistics import drift
 from tfbn.statistics.mismatch import Probe
-from tfbn.statistics.snapshots import Snapshot, take
+from tfbn.statistics.snapshots import Snapshot, take_one
 from tfbn.statistics.two_modes import Performance
 from tfbn.summary.writing import Writer
 from tfbn.utils.distribution import scope_of
@@ -105,7 +105,7 @@ class Recording:
         self._position, self._summaries, self._hook, self._traced = position, summaries, hook, traced
         self._sites = built_batch_normalizations(model)
         self._watched = [(named.layer.moving_mean, named.layer.moving_variance) for named in self._sites]
-        self._first_batch = True
+        self._first_batch, self._told = True, False
         traced_parts.note_flags(model, traced)
         self.source: Any = self._reader() if hook is None else self._ring(hook)
         self._probe: Probe | None = None
@@ -198,7 +198,6 @@ class Recording:
             self._written = time.monotonic()
 
     def epoch_ends(self) -> None:
-        self.check_variables()
         if self._probe is not None:
             self.record_now()
         else:
@@ -209,13 +208,21 @@ class Recording:
         steps, values = self.source.read()
         step = self.source.step
         if step not in (self._position.last_recorded, *steps[-1:]):
-            now = drift.between(take(self._model).values(), self._reference.values())
             steps = np.append(steps, step)
-            values = np.concatenate([values, now[None].astype(np.float32)])
+            values = np.concatenate([values, self._row_now()[None]])
         measured = self._attempt("the mismatch", self._probe.measure) if self._probe and len(steps) else None
         self._pass_on(steps, values, measured)
         if self._performance is not None and self._probe is not None and self._summaries is not None:
             self._summaries.performance(step, **self._performance.measure(self._probe.outputs))
+
+    def _row_now(self) -> np.ndarray:
+        replaced, reference = self._replaced(), list(self._reference.values())
+        kept = [i for i in range(len(reference)) if i not in replaced]
+        values = np.full((len(reference), len(drift.METRICS)), np.nan, np.float32)
+        if kept:
+            now = [take_one(self._sites[i].layer) for i in kept]
+            values[kept] = drift.between(now, [reference[i] for i in kept])
+        return values
 
     def _attempt(self, what: str, measure: Callable[[], Any]) -> Any:
         """Measures what training does not need; if that fails, says so once and goes on without."""
@@ -237,19 +244,34 @@ class Recording:
     def _pass_on(self, steps: np.ndarray, values: np.ndarray, mismatches: np.ndarray | None = None) -> None:
         if not len(steps):
             return
+        replaced = self._replaced()
+        if replaced:
+            values = values.copy()
+            values[:, replaced] = np.nan
+            if mismatches is not None:
+                mismatches[replaced] = np.nan
         self._position.last_recorded = int(steps[-1])
         self._log.append(steps, self._position.epoch, values, mismatches)
         if self._summaries is not None:
             self._summaries.rows(steps, values, mismatches)
 
-    def check_variables(self) -> None:
-        """Raises `RuntimeError` if a layer's variables are others than at the beginning."""
-        for named, (mean, variance) in zip(self._sites, self._watched, strict=True):
-            if named.layer.moving_mean is not mean or named.layer.moving_variance is not variance:
-                raise RuntimeError(
-                    "Expected the layers to keep their variables while they are recorded. "
-                    f"Received: layer {named.path!r} with new ones"
-                )
+    def _replaced(self) -> list[int]:
+        """The layers whose variables are others than at the beginning; they are named once."""
+        found = [
+            i
+            for i, (named, (mean, variance)) in enumerate(zip(self._sites, self._watched, strict=True))
+            if named.layer.moving_mean is not mean or named.layer.moving_variance is not variance
+        ]
+        if found and not self._told:
+            self._told = True
+            names = ", ".join(repr(self._sites[i].path) for i in found[:5])
+            warnings.warn(
+                f"DriftRecorder goes on without the layers {names}: their moving statistics were replaced by "
+                "other variables while it recorded, and what it measures is NaN there from now on. Assign "
+                "to the variables instead, or begin with a new recorder.",
+                stacklevel=2,
+            )
+        return found
 
     # The end.
 

@@ -1,6 +1,7 @@
 """Drift metrics computed inside the train step and kept on the device until they are read."""
 
 import operator
+import warnings
 from typing import Any
 
 import keras
@@ -20,7 +21,7 @@ class StepRing:
     `record` is called at the end of each train step, inside the traced function, so no
     step is missed with `steps_per_execution > 1`, and Python does nothing for a step.
     The ring holds more rows than can come up between two calls of `batch_ended`; if
-    that is never called, `read` raises instead of leaving rows out.
+    that is never called, `read` gives the latest ones and warns about those that are lost.
 
     In a small network the metrics take as long as the step's own small operations. There a row
     has the statistics, and `read` computes the metrics of all its steps at once.
@@ -112,10 +113,8 @@ class StepRing:
 
         Returns:
             `(steps, values)`: step numbers `(n,)` int64, and metrics
-            `(n, layers, metrics)` float32.
-
-        Raises:
-            RuntimeError: More steps were done than the ring holds.
+            `(n, layers, metrics)` float32. If more steps were done than the ring holds, the
+            latest ones, and a warning.
         """
         import tensorflow as tf
 
@@ -123,11 +122,7 @@ class StepRing:
         before, self._read_to = self._read_to, step
         steps = np.arange(before // self._every + 1, step // self._every + 1) * self._every
         if len(steps) > self._capacity:
-            raise RuntimeError(
-                f"The model was trained for {step - before} steps without a call of the recorder's "
-                f"on_train_batch_end, and only {self._capacity} rows are kept. In a custom loop, call "
-                "the methods of keras.callbacks.CallbackList([recorder], model=model) as `fit` does."
-            )
+            steps = self._latest(steps)
         if not len(steps):
             return steps, np.zeros((0, len(self._layers), len(drift.METRICS)), np.float32)
         with tf.init_scope():
@@ -139,6 +134,16 @@ class StepRing:
         # The branch of the logarithm that is not taken may be log(0).
         with np.errstate(divide="ignore", invalid="ignore"):
             return drift.by_layer(mean, variance, self._measured_from).astype(np.float32)
+
+    def _latest(self, steps: np.ndarray) -> np.ndarray:
+        lost, kept = np.split(steps, [-self._capacity])
+        warnings.warn(
+            f"DriftRecorder keeps {self._capacity} rows between two calls of its on_train_batch_end, and "
+            f"there were {len(steps)}: those of steps {lost[0]} to {lost[-1]} are lost. In a custom loop, "
+            "call the methods of keras.callbacks.CallbackList([recorder], model=model) as `fit` does.",
+            stacklevel=2,
+        )
+        return kept
 
     def _place(self, step: Any) -> Any:
         return (step // self._every - 1) % self._capacity

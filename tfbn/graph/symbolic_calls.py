@@ -15,6 +15,7 @@ from typing import Any
 import keras
 
 from tfbn.graph.call_hooks import observed
+from tfbn.graph.inner_graphs import functions_inlined
 from tfbn.graph.keras_internals import is_functional, output_spec
 
 
@@ -70,7 +71,8 @@ def received(model: Any, layers: Iterable[Any], training: bool) -> dict[int, lis
         return outputs
 
     try:
-        with observed(layers, see):
+        # A `tf.function` of the model's own that was traced here would keep what it did in this scope.
+        with observed(layers, see), functions_inlined():
             for inputs in _probes(model):
                 output_spec(run, inputs)
     finally:

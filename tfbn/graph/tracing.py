@@ -31,14 +31,16 @@ class Traced:
     nodes: list[Any]
 
 
-def trace(layer: Any, node: Any) -> Traced | None:
-    """The graph of a call of a layer in inference mode, or None if it cannot be traced.
+def trace(layer: Any, node: Any, training: bool = False, with_weights: bool = False) -> Traced | None:
+    """The graph of a call of a layer, or None if it cannot be traced.
 
     The layer stays as it is: what Keras notes on the layers inside is taken away again.
 
     Args:
         layer: A built layer or model with a `call` of its own.
         node: The call, a node of the graph that it is in.
+        training: The mode to trace it in, if its `call` takes one.
+        with_weights: Whether operations on weights of the layer itself may be in the graph.
 
     Example:
 
@@ -60,7 +62,7 @@ def trace(layer: Any, node: Any) -> Traced | None:
     with keras_internals.noted_calls_removed(layer):
         try:
             entering = [_as_the_layer_takes(layer, tensor) for tensor in inputs]
-            args, kwargs = _arguments(layer, node, entering)
+            args, kwargs = _arguments(layer, node, entering, training)
             structure = layer.call(*args, **kwargs)
         except Exception:  # any kind: the layer's own code, on tensors without values
             return None
@@ -68,7 +70,7 @@ def trace(layer: Any, node: Any) -> Traced | None:
         if not outputs or not all(isinstance(tensor, keras.KerasTensor) for tensor in outputs):
             return None
         nodes = keras_internals.calls_between(inputs, outputs)
-    if nodes is None or any(_uses_weights(inner) for inner in nodes):
+    if nodes is None or (not with_weights and any(_uses_weights(inner) for inner in nodes)):
         return None
     return Traced(inputs, outputs, structure, nodes)
 
@@ -82,11 +84,11 @@ def _as_the_layer_takes(layer: Any, tensor: Any) -> Any:
     return tensor
 
 
-def _arguments(layer: Any, node: Any, entering: list[Any]) -> tuple[Any, dict[str, Any]]:
+def _arguments(layer: Any, node: Any, entering: list[Any], training: bool) -> tuple[Any, dict[str, Any]]:
     values = {id(old): new for old, new in zip(node.input_tensors, entering, strict=True)}
     args, kwargs = node.arguments.fill_in(values)
     takes = inspect.signature(layer.call).parameters
-    flags = {"training": False} if "training" in takes else {}
+    flags = {"training": training} if "training" in takes else {}
     return args, {**{k: v for k, v in kwargs.items() if k != "training"}, **flags}
 
 

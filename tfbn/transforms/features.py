@@ -18,7 +18,7 @@ from tfbn.transforms.preprocessed import Preprocessed
 from tfbn.utils.batches import Batches, as_arrays, is_arrays
 from tfbn.utils.distribution import predictor, scope_of
 from tfbn.utils.tensors import values_of
-from tfbn.utils.validation import check_at_least, fail
+from tfbn.utils.validation import InputError, check_at_least, fail
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +69,8 @@ def cache_features(
 
     Where the first layers of a model are frozen and their BatchNormalization normalizes by
     moving statistics that are held, `fit` computes the same numbers in every epoch. Here
-    they are computed once, in inference mode, with BatchNormalization folded into the
-    layers before it (`tfbn.fold`), and kept. Training the rest on them is training the
+    they are computed once, in inference mode, with BatchNormalization folded into the layers
+    before it where that can be done (`tfbn.fold`), and kept. Training the rest on them is training the
     model, up to rounding: same steps, same weights, same metrics.
 
     That is so only while nothing in the prefix changes or is random in `fit`. A layer
@@ -129,8 +129,7 @@ def cache_features(
     cut = frozen_prefix.find(model, up_to)
     with scope_of(model):
         prefix, rest = cut.split(model)
-        if batch_normalizations(prefix):
-            prefix = fold(prefix, verbose=False)
+        prefix = _folded(prefix)
         if model.compiled:
             _compile_like(rest, model)
     store = _Store(read, predictor(prefix), memory_limit, folder)
@@ -140,6 +139,16 @@ def cache_features(
     if verbose:
         print(f"Cached {features}.")
     return features
+
+
+def _folded(prefix: keras.Model) -> keras.Model:
+    """The prefix with BatchNormalization folded in; as it is if layers cannot be made again for that."""
+    if not batch_normalizations(prefix):
+        return prefix
+    try:
+        return fold(prefix, verbose=False)
+    except InputError:  # it is only slower unfolded
+        return prefix
 
 
 def _taking_raw_inputs(prefix: keras.Model, model: keras.Model) -> keras.Model:

@@ -2,14 +2,14 @@
 
 import collections
 import dataclasses
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 
 from tfbn.graph.data_flow import graph
-from tfbn.graph.keras_internals import carries_mask, has_seeds, nodes_of, own_state
+from tfbn.graph.keras_internals import carries_mask, has_seeds, nodes_of
+from tfbn.graph.own_code import looks_at_training, same_in_training
 from tfbn.graph.recursion import deep_graphs
 from tfbn.graph.selection import select
 from tfbn.graph.symbolic_calls import received
@@ -209,8 +209,9 @@ class _Obstacles:
         """One for each layer in the operation that does."""
         if not isinstance(operation, keras.layers.Layer):
             return
+        same = same_in_training(operation)
         for layer in (operation, *(named.layer for named in named_layers(operation))):
-            reason = self._reason(layer)
+            reason = self._reason(layer, is_same=id(layer) in same)
             if reason:
                 path = self._path.get(id(layer), layer.name)
                 yield Obstacle(path, reason, frozen=bool(layer.weights) and not self._trains(layer))
@@ -218,7 +219,7 @@ class _Obstacles:
     def _trains(self, layer: Any) -> bool:
         return any(id(variable) in self._trained for variable in layer.weights)
 
-    def _reason(self, layer: Any) -> str | None:
+    def _reason(self, layer: Any, is_same: bool) -> str | None:
         if isinstance(layer, keras.layers.BatchNormalization):
             reason = self._of_batch_normalization(layer)
             if reason:
@@ -231,7 +232,7 @@ class _Obstacles:
             return "it changes its state in every call"
         if getattr(layer, "activity_regularizer", None) is not None:
             return "it adds to the loss (activity_regularizer)"
-        if _is_unknown(layer):
+        if looks_at_training(layer) and not is_same:
             return f"it is a {type(layer).__name__}, whose own code decides what it does in training"
         return None
 
@@ -252,12 +253,6 @@ def _is_random(layer: Any) -> bool:
     known = [rate for rate in rates if isinstance(rate, (int, float))]
     # Some layers have a seed generator though their rates are 0.
     return has_seeds(layer) and (not known or any(known))
-
-
-def _is_unknown(layer: Any) -> bool:
-    if type(layer).__module__.split(".")[0] in ("keras", "tfbn") or graph(layer) is not None:
-        return False
-    return "training" in inspect.signature(layer.call).parameters or bool(own_state(layer))
 
 
 def _replay(nodes: list[Any], values: dict[int, Any]) -> None:

@@ -60,8 +60,9 @@ def set_modes(model: Any, modes: Modes) -> Any:
     models, as with `tfbn.freeze`. Layers that the value does not name stay as they are.
 
     Keras numbers layers without a name through a whole process, so a loaded block may hold
-    `batch_normalization_7` where there was `batch_normalization`. Where a path is not found,
-    such names are matched by their order.
+    `batch_normalization_7` where there was `batch_normalization`, and a loaded backbone of
+    KerasHub `backbone_1_stem` for `stem`. Where a path is not found, such names are
+    matched by their order.
 
     Args:
         model: Any built Keras model or layer.
@@ -146,13 +147,14 @@ def _matched(model: Any, modes: Modes) -> list[tuple[NamedLayer, Mapping[str, An
     layers = {named.path: named for named in _layers(model)}
     names = {path: path for path in modes}
     if not set(modes) <= set(layers):
-        names = _by_order(modes, {path: _of(named.layer) for path, named in layers.items()})
+        known = {path: _of(named.layer) for path, named in layers.items()}
+        names = _by_order({WHOLE: known[WHOLE]} | dict(modes), known)
     for path, mode in modes.items():
         found = _of(layers[names[path]].layer)["class"]
         norms = (TFBN, STOCK)
         if path != WHOLE and found != mode["class"] and not (found in norms and mode["class"] in norms):
             raise fail(f"modes[{path!r}]['class']", f"to be that of the layer, {found}", mode["class"])
-    paths = {name: path for path, name in names.items()}
+    paths = {name: path for path, name in names.items() if path in modes}
     return [(named, modes[paths[path]]) for path, named in layers.items() if path in paths]
 
 
@@ -174,14 +176,24 @@ def _general(modes: Modes) -> dict[str, list[str]]:
     """Paths by what is left of them without automatic numbers, in their order."""
     groups: dict[str, list[str]] = collections.defaultdict(list)
     short: dict[str, str] = {}
+    kinds: dict[str, list[str]] = {}  # the automatic names of a layer and of those around it
     for path, mode in modes.items():
         around = max((p for p in short if path.startswith(f"{p}/")), key=len, default="")
         name = path[len(around) + 1 :] if around else path
-        kind = _snake_case(mode["class"].rpartition(">")[2])
-        automatic = re.fullmatch(rf"{kind}(_\d+)?(#\d+)?", name)
-        short[path] = (f"{short[around]}/" if around else "") + (kind if automatic else name)
+        kinds[path] = [_snake_case(mode["class"].rpartition(">")[2]), *kinds.get(around or WHOLE, [])]
+        short[path] = (f"{short[around]}/" if around else "") + _without_numbers(name, kinds[path])
         groups[short[path]].append(path)
     return groups
+
+
+def _without_numbers(name: str, kinds: list[str]) -> str:
+    """A name without Keras's number, or without the automatic name of a layer around it at its start."""
+    kind, *around = map(re.escape, kinds)
+    if re.fullmatch(rf"{kind}(_\d+)?(#\d+)?", name):
+        return kinds[0]
+    for outer in around:
+        name = re.sub(rf"^{outer}(_\d+)?_(?=.)", "", name)
+    return name
 
 
 def _snake_case(name: str) -> str:
