@@ -27,6 +27,7 @@ FILES = {
     "tests/layers": {
         "fused": "held_gradient fused_obstacles closed_forms",
         "modes": "modes batch_statistics_in_inference",
+        "step_folding": "step_folding",
     },
     "tests/statistics": {
         "drift": "drift",

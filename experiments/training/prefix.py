@@ -46,3 +46,8 @@ class WholeRecorder(tfbn.DriftRecorder):
 
     def set_model(self, model: Any) -> None:
         super().set_model(self._whole)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        super().on_train_end(logs)
+        if self.write_error is not None:  # a run without its log is not done
+            raise self.write_error

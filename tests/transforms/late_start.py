@@ -19,6 +19,16 @@ class Weights(keras.layers.Layer):
         return x
 
 
+class Shifted(keras.optimizers.schedules.LearningRateSchedule):
+    """No `get_config`, as users' own often are."""
+
+    def __init__(self, shift=0):
+        self.shift = shift
+
+    def __call__(self, step):
+        return RATE * 0.9 ** keras.ops.cast(step + self.shift, "float32")
+
+
 def network():
     """Three layers `a`, `b` and `c`, of which `a` and `c` train; their weights are always the same."""
     model = keras.Sequential([keras.Input((2,)), *(Weights(name=name) for name in "abc")])

@@ -10,6 +10,7 @@ from tests.transforms.late_start import (
     AFTER,
     BEFORE,
     RATE,
+    Shifted,
     check,
     disturbed,
     expected,
@@ -68,16 +69,6 @@ def test_several_optimizers(kind):
 
     start, found = disturbed(make)
     check(found, expected(make, start), start)
-
-
-class Shifted(optimizers.schedules.LearningRateSchedule):
-    """No `get_config`, as users' own often are."""
-
-    def __init__(self, shift=0):
-        self.shift = shift
-
-    def __call__(self, step):
-        return RATE * 0.9 ** keras.ops.cast(step + self.shift, "float32")
 
 
 @pytest.mark.parametrize("optimizer", [optimizers.Adam, optimizers.SGD, optimizers.Nadam])

@@ -3,9 +3,10 @@
 import keras
 import pytest
 
-from tests.transforms.late_start import RATE, check, disturbed, expected
+from tests.transforms.late_start import BEFORE, RATE, Shifted, check, disturbed, expected
 
 optimizers = keras.optimizers
+SCALE = 4.0
 
 OPTIMIZERS = {
     "sgd": lambda **k: optimizers.SGD(**k),
@@ -42,6 +43,9 @@ OPTIONS = {
     "clipnorm": {"clipnorm": 0.5},
     "clipvalue": {"clipvalue": 0.3},
     "loss_scale_factor": {"loss_scale_factor": 8.0},
+    "schedule": {},
+    "scaled": {},
+    "scaled_schedule_ema": {"use_ema": True, "ema_momentum": 0.6},
 }
 
 
@@ -69,10 +73,18 @@ def table() -> list:
 
 @pytest.mark.parametrize(("name", "option"), table())
 def test_ten_steps_after_unfreezing(name, option):
-    def make():
-        return OPTIMIZERS[name](learning_rate=RATE, **{**OPTIONS[option]})
-
     if option == "decay" and name == "adamw":
         pytest.skip("has it already")
-    start, found = disturbed(make)
-    check(found, expected(make, start), start)
+
+    def make(first_step=0):
+        rate = Shifted(first_step) if "schedule" in option else RATE
+        optimizer = OPTIMIZERS[name](learning_rate=rate, **{**OPTIONS[option]})
+        if not option.startswith("scaled"):
+            return optimizer
+        return optimizers.LossScaleOptimizer(optimizer, initial_scale=SCALE)
+
+    scale = SCALE if option.startswith("scaled") else 1.0
+    start, found = disturbed(make, scale)
+    # The schedule goes on from the step that the user sees.
+    joined = (lambda: make(BEFORE)) if "schedule" in option else None
+    check(found, expected(make, start, joined, scale), start)

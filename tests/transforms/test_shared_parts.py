@@ -113,3 +113,22 @@ def test_frozen_and_unfrozen_in_turn_two_compiled_models_do_the_same_halves(x):
         assert {v.split("_")[0] for v in moved(both, noise, y=y)} == {"makes"}
         tfbn.unfreeze(both, "judges")
         assert {v.split("_")[0] for v in moved(judges, x, y=y)} == {"judges"}
+
+
+def test_audit_says_what_is_frozen_in_two_compiled_models(x):
+    judges, makes = part("judges", 4, 1), part("makes", 3, 4)
+    both = keras.Sequential([keras.Input((3,)), makes, judges], name="both")
+
+    def said(model):
+        return [str(w).split(",")[0] for w in tfbn.audit(model).warnings if "not to a model" in w]
+
+    judges.trainable = False
+    assert said(both) == said(judges) == []  # neither is compiled
+    judges.compile("adam", "mse")
+    assert said(judges) == []
+    both.compile("adam", "mse")
+    assert said(both) == ["judges: compiled on its own"]
+    assert said(judges) == ["judges: part of the compiled both"]
+    assert said(makes) == []  # trains
+    judges.trainable = True
+    assert said(both) == said(judges) == []

@@ -16,7 +16,7 @@ from tfbn.graph.model_inputs import has_own
 from tfbn.graph.symbolic_calls import Call
 from tfbn.graph.traversal import NamedLayer, named_layers
 from tfbn.layers import BatchNormalization, modes
-from tfbn.transforms.freeze_warnings import loss
+from tfbn.transforms.freeze_warnings import frozen_in_both, loss
 from tfbn.transforms.linear import is_linear
 
 DEAD = 1e-12  # a moving variance below this says that the channel is constant
@@ -96,6 +96,7 @@ def model_warnings(model: Any, watched: list[Facts]) -> Iterator[Said]:
     yield from _leak(model, watched)
     yield from _lost_in_saving(model, watched)
     yield from _averaged_weights(model)
+    yield from _frozen_elsewhere(model)
     yield from changed_since_traced(model, [facts.named for facts in watched])
 
 
@@ -247,6 +248,13 @@ def _averaged_weights(model: Any) -> Iterator[Said]:
             "the optimizer averages weights (use_ema), and fit ends with the averages: the moving statistics "
             "are those of the weights before; call tfbn.recalibrate(model, data) after fit",
         )
+
+
+def _frozen_elsewhere(model: Any) -> Iterator[Said]:
+    """Parts that are frozen in two compiled models at once, as a discriminator and the GAN around it."""
+    text = frozen_in_both(model)
+    if text:
+        yield Said("frozen-elsewhere", text)
 
 
 def _numpy(variable: Any) -> np.ndarray:

@@ -18,6 +18,7 @@ Code = Literal[
     "lost-in-saving",
     "averaged-weights",
     "changed-after-compile",
+    "frozen-elsewhere",
     "not-observed",
 ]
 CODES: tuple[str, ...] = get_args(Code)

@@ -9,7 +9,9 @@ import keras
 
 from tfbn.callbacks import building, log_files, log_place
 from tfbn.callbacks import traced as traced_parts
-from tfbn.callbacks.recording import FLUSH_SECONDS, Position, Recording, RecordingOptions, serves
+from tfbn.callbacks.disk import Disk
+from tfbn.callbacks.recording import FLUSH_SECONDS, Recording, serves
+from tfbn.callbacks.recording_options import Position, RecordingOptions
 from tfbn.callbacks.step_hook import StepHook, in_step
 from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.statistics.snapshots import Snapshot, take
@@ -41,17 +43,17 @@ class DriftRecorder(keras.callbacks.Callback):
 
     - a `fit` that starts after epoch 0, as with `initial_epoch` or after
       `keras.callbacks.BackupAndRestore`, continues that log if the layers are the same;
-    - otherwise the new log goes to a numbered folder next to it, `log_dir` names it from then
-      on, and a line says so. Copies of a recorder, as tuners and cross-validation make them,
-      therefore write logs of their own.
+    - otherwise the new log goes to a numbered folder next to it, which `log_dir` names from then
+      on. So copies of a recorder, as tuners make them, write logs of their own.
 
     Memory is bounded. What is traced for a recorder stays with the model for its next recorded
     fit. In several fits of one model, steps and epochs count on and the reference stays.
 
     In a custom training loop, use `keras.callbacks.CallbackList([recorder], model=model)` and
     call its methods as `fit` does. If the loop does not go through `model.train_step`, the
-    statistics are read after each batch. If `fit` raises, the rows so far are in the log; use
-    the recorder as a context manager, or call `close`, to free the model at once.
+    statistics are read after each batch. If `fit` raises, the rows so far are in the log; use the
+    recorder as a context manager, or call `close`, to free the model at once. If the disk is full,
+    a warning says so and `fit` goes on; `write_error` has the error.
 
     Args:
         log_dir: A folder.
@@ -117,7 +119,8 @@ class DriftRecorder(keras.callbacks.Callback):
         self._traced = traced_parts.Traced(())
         self._recording: Recording | None = None  # while a fit is under way
         self._abandoned: Any = None  # finishes the recording if nobody else does
-        self._summaries: writing.Writer | None = None
+        self._summaries: Any = None
+        self._disk = Disk()
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy or a pickle is a new recorder with the same arguments."""
@@ -125,6 +128,11 @@ class DriftRecorder(keras.callbacks.Callback):
 
     def __setstate__(self, arguments: dict[str, Any]) -> None:
         self.__init__(**arguments)  # type: ignore[misc]
+
+    @property
+    def write_error(self) -> OSError | None:
+        """The first error of the disk while the log was written; or None."""
+        return self._disk.error
 
     def __enter__(self) -> "DriftRecorder":
         return self
@@ -231,18 +239,18 @@ class DriftRecorder(keras.callbacks.Callback):
             self._model_began_with = weakref.ref(model)
             self._reference = self._reference or take(model)
             if self._arguments["tensorboard"]:
-                self._summaries = writing.Writer(self.log_dir, self._reference, self.every)
+                writer = writing.Writer(self.log_dir, self._reference, self.every)
+                self._summaries = self._disk.tolerant(writer)
         if self._summaries is not None:
             self._begin_summaries(model, first and not continued, continued)
-        place = (self.log_dir, self._reference, self._options, self._position)
         hook = self._hook if before is None else None  # too late to be traced with the step
-        self._recording = Recording(model, *place, self._summaries, hook, self._traced)  # type: ignore[arg-type]
+        place: Any = (model, self.log_dir, self._reference, self._options, self._position, self._summaries)
+        self._recording = Recording(*place, hook, self._traced, self._disk)
         self._abandoned = weakref.finalize(self, self._recording.finish)
         if first and not continued:
             if before is not None:
                 self._recording.record(0, before)
-            self._recording.record_now()
-            self._recording.write()
+            self._recording.record_now(), self._recording.write()
 
     def _begin_summaries(self, model: Any, first: bool, continued: bool) -> None:
         """Before the first step of each fit."""

@@ -1,6 +1,5 @@
 """One fit as a recorder sees it: from the first step to the last."""
 
-import dataclasses
 import functools
 import time
 import warnings
@@ -15,7 +14,9 @@ from tfbn.callbacks import log_files, reference_file
 from tfbn.callbacks import traced as traced_parts
 from tfbn.callbacks.batch_reader import BatchReader
 from tfbn.callbacks.building import steps_per_execution
+from tfbn.callbacks.disk import Disk
 from tfbn.callbacks.drift_log import DriftLog
+from tfbn.callbacks.recording_options import Position, RecordingOptions
 from tfbn.callbacks.state_reader import StateReader
 from tfbn.callbacks.step_hook import StepHook
 from tfbn.callbacks.step_ring import StepRing
@@ -27,50 +28,9 @@ from tfbn.statistics.snapshots import Snapshot, take_one
 from tfbn.statistics.two_modes import Performance
 from tfbn.summary.writing import Writer
 from tfbn.utils.distribution import scope_of
-from tfbn.utils.validation import check_at_least, fail
 
 # What is on disk, and what a running TensorBoard sees, is at most this old.
 FLUSH_SECONDS = 2.0
-
-
-@dataclasses.dataclass
-class Position:
-    """How far a recorder is, over all its fits.
-
-    Attributes:
-        step: Steps done before the fit that is under way.
-        last_recorded: The last step that has a row; -1 if none has.
-        epoch: The epoch that is under way.
-        next_epoch: The one that comes after those that are done.
-        without_probe: Whether the probe turned out to be one that cannot be measured.
-    """
-
-    step: int = 0
-    last_recorded: int = -1
-    epoch: int = 0
-    next_epoch: int = 0
-    without_probe: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordingOptions:
-    """What a recorder was asked for; see `DriftRecorder`."""
-
-    every: int = 1
-    probe: Any = None
-    probe_labels: Any = None
-    probe_every: int | None = None
-
-    def __post_init__(self) -> None:
-        check_at_least("every", self.every, 1)
-        if self.probe_every is not None:
-            check_at_least("probe_every", self.probe_every, 1)
-        for name in ("probe_every", "probe_labels"):
-            if getattr(self, name) is not None and self.probe is None:
-                raise fail("probe", f"to be a batch of inputs, since {name} is set", self.probe)
-        if self.probe_labels is not None and len(set(map(_examples, (self.probe, self.probe_labels)))) > 1:
-            what = f"to be the targets of the probe, which has {_examples(self.probe)} examples"
-            raise fail("probe_labels", what, np.shape(self.probe_labels))
 
 
 class Recording:
@@ -85,6 +45,7 @@ class Recording:
         summaries: What TensorBoard gets, begun; or None.
         hook: In the model's train step; or None, then statistics are read after each batch.
         traced: What may be used again of an earlier recording.
+        disk: Where the log goes, until that fails.
 
     Attributes:
         source: The `StepRing` or `BatchReader` that the rows come from.
@@ -100,6 +61,7 @@ class Recording:
         summaries: Writer | None,
         hook: StepHook | None,
         traced: Traced,
+        disk: Disk,
     ):
         self._model, self._reference, self._options = model, reference, options
         self._position, self._summaries, self._hook, self._traced = position, summaries, hook, traced
@@ -112,7 +74,8 @@ class Recording:
         self._performance: Performance | None = None
         if options.probe is not None and not position.without_probe:
             self._attempt("the probe", self._open_probe)
-        self._log = DriftLog(folder, {path: len(s.mean) for path, s in reference.items()})
+        log = DriftLog(folder, {path: len(s.mean) for path, s in reference.items()})
+        self._log = disk.tolerant(log, tried_again=("flush",))
         self._written, self._finished = time.monotonic(), False
         reference_file.save(folder, reference)
         log_files.UNDER_WAY[folder.resolve()] = self
@@ -213,7 +176,9 @@ class Recording:
         measured = self._attempt("the mismatch", self._probe.measure) if self._probe and len(steps) else None
         self._pass_on(steps, values, measured)
         if self._performance is not None and self._probe is not None and self._summaries is not None:
-            self._summaries.performance(step, **self._performance.measure(self._probe.outputs))
+            outputs, measure = self._probe.outputs, self._performance.measure
+            measures = self._attempt("the probe's loss and metrics", lambda: measure(outputs))
+            self._summaries.performance(step, **(measures or {}))
 
     def _row_now(self) -> np.ndarray:
         replaced, reference = self._replaced(), list(self._reference.values())
@@ -298,8 +263,3 @@ def serves(traced: Traced, model: Any, every: int) -> bool:
     layers = [named.layer for named in built_batch_normalizations(model)]
     ring = traced.ring
     return ring is not None and ring.serves(layers, every, steps_per_execution(model))
-
-
-def _examples(batch: Any) -> int | None:
-    shape = np.shape(keras.tree.flatten(batch)[0])
-    return shape[0] if shape else None

@@ -6,8 +6,14 @@ from typing import Any
 
 import keras
 
+from tfbn.graph.compiled_models import compiled_models
 from tfbn.graph.saving import made_in_constructors
 from tfbn.graph.traversal import named_layers
+
+_IN_BOTH = (
+    "frozen there too, since `trainable` belongs to a layer and not to a model. Call `tfbn.unfreeze` before "
+    "it trains by itself, and `tfbn.freeze` again before the model around it does"
+)
 
 
 def warn_after_freezing(model: Any, changed: Collection[str], named: bool, stacklevel: int = 3) -> None:
@@ -58,20 +64,53 @@ def loss(model: Any, layers: Iterable[Any]) -> str:
 
 def warn_of_compiled_parts(model: Any, frozen: list[Any], stacklevel: int = 3) -> None:
     """Names the models inside this one that are compiled themselves and hold what was frozen."""
+    parts = _compiled_parts(model, frozen)
+    if parts:
+        warnings.warn(f"{_named(parts)}: compiled on its own, and {_IN_BOTH}.", stacklevel=stacklevel)
+
+
+def frozen_in_both(model: Any) -> str:
+    """What to know of frozen layers that a compiled model inside or around this one has too; or nothing.
+
+    Example:
+
+    >>> judge = keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization()], name="judge")
+    >>> gan = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2), judge], name="gan")
+    >>> judge.compile(), gan.compile()
+    (None, None)
+    >>> frozen_in_both(gan)
+    ''
+    >>> judge.trainable = False
+    >>> [frozen_in_both(each).partition(",")[0] for each in (gan, judge)]
+    ['judge: compiled on its own', 'judge: part of the compiled gan']
+    """
+    frozen = [each.layer for each in named_layers(model) if each.layer.weights and not each.layer.trainable]
+    parts = _compiled_parts(model, frozen)
+    if parts:
+        return f"{_named(parts)}: compiled on its own, and {_IN_BOTH}"
+    if not frozen or getattr(model, "optimizer", None) is None:
+        return ""
+    around = [
+        each.name
+        for each in compiled_models()
+        if getattr(each, "optimizer", None) is not None
+        and any(named.layer is model for named in named_layers(each))
+    ]
+    return f"{model.name}: part of the compiled {_named(sorted(around))}, and {_IN_BOTH}" if around else ""
+
+
+def _compiled_parts(model: Any, frozen: list[Any]) -> list[str]:
     ids = {id(layer) for layer in frozen}
-    parts = [
+    return [
         named.path
         for named in named_layers(model)
         if getattr(named.layer, "optimizer", None) is not None
         and not ids.isdisjoint(id(inner.layer) for inner in named_layers(named.layer))
     ]
-    if parts:
-        warnings.warn(
-            f"{', '.join(parts[:5])}: compiled on its own, and frozen there too, since `trainable` belongs "
-            "to a layer and not to a model. Call `tfbn.unfreeze` before it trains by itself, and "
-            "`tfbn.freeze` again before the model around it does.",
-            stacklevel=stacklevel,
-        )
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(names[:5])
 
 
 def warn_if_nothing_trains(model: Any, stacklevel: int = 3) -> None:

@@ -1,0 +1,63 @@
+"""What a recorder writes must not end a training: a full disk ends the log and not the fit."""
+
+import functools
+import warnings
+from collections.abc import Callable, Collection
+from typing import Any
+
+
+class Disk:
+    """What was learned of a disk while a recorder wrote to it.
+
+    Attributes:
+        error: The first error, or None.
+
+    Example:
+
+    >>> disk = Disk()
+    >>> disk.tolerant(open(folder / "log.txt", "w")).write("a line")
+    6
+    >>> disk.error is None
+    True
+    """
+
+    def __init__(self) -> None:
+        self.error: OSError | None = None
+
+    def tolerant(self, target: Any, tried_again: Collection[str] = ()) -> Any:
+        """The same object, whose methods do nothing from the first `OSError` on.
+
+        Args:
+            target: What writes.
+            tried_again: Methods after whose errors it goes on, as what they were to write is kept.
+        """
+        return _Tolerant(target, self._failed, tried_again)
+
+    def _failed(self, error: OSError) -> None:
+        if self.error is None:
+            self.error = error
+            warnings.warn(
+                f"DriftRecorder cannot write its log any more, and training goes on: {error}. What was "
+                "written before can be read.",
+                stacklevel=2,
+            )
+
+
+class _Tolerant:
+    def __init__(self, target: Any, failed: Callable[[OSError], None], tried_again: Collection[str]):
+        self._target, self._failed, self._tried_again = target, failed, tried_again
+        self._ended = False
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._target, name)
+        return functools.partial(self._call, attribute, name) if callable(attribute) else attribute
+
+    def _call(self, method: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
+        if self._ended:
+            return None
+        try:
+            return method(*args, **kwargs)
+        except OSError as error:
+            self._ended = name not in self._tried_again
+            self._failed(error)
+            return None

@@ -1,0 +1,54 @@
+"""What a recorder was asked for, and how far it is."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfbn.utils.validation import check_at_least, fail
+
+
+@dataclasses.dataclass
+class Position:
+    """How far a recorder is, over all its fits.
+
+    Attributes:
+        step: Steps done before the fit that is under way.
+        last_recorded: The last step that has a row; -1 if none has.
+        epoch: The epoch that is under way.
+        next_epoch: The one that comes after those that are done.
+        without_probe: Whether the probe turned out to be one that cannot be measured.
+    """
+
+    step: int = 0
+    last_recorded: int = -1
+    epoch: int = 0
+    next_epoch: int = 0
+    without_probe: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordingOptions:
+    """What a recorder was asked for; see `DriftRecorder`."""
+
+    every: int = 1
+    probe: Any = None
+    probe_labels: Any = None
+    probe_every: int | None = None
+
+    def __post_init__(self) -> None:
+        check_at_least("every", self.every, 1)
+        if self.probe_every is not None:
+            check_at_least("probe_every", self.probe_every, 1)
+        for name in ("probe_every", "probe_labels"):
+            if getattr(self, name) is not None and self.probe is None:
+                raise fail("probe", f"to be a batch of inputs, since {name} is set", self.probe)
+        if self.probe_labels is not None and len(set(map(_examples, (self.probe, self.probe_labels)))) > 1:
+            what = f"to be the targets of the probe, which has {_examples(self.probe)} examples"
+            raise fail("probe_labels", what, np.shape(self.probe_labels))
+
+
+def _examples(batch: Any) -> int | None:
+    shape = np.shape(keras.tree.flatten(batch)[0])
+    return shape[0] if shape else None
