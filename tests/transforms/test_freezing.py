@@ -353,3 +353,43 @@ def test_a_compiled_model_inside_is_named():
         assert int(optimizer.iterations) == 2
         assert np.any(np.array(momentum, copy=True))
     assert "apply" not in vars(judge.optimizer)  # it went on, as if it had trained all the time
+
+
+def _adapted(kind):
+    """A model with a layer `adapted` of which one variable does not train."""
+    layer = {
+        "einsum": lambda: L.EinsumDense("ab,bc->ac", 4, bias_axes="c", name="adapted"),
+        "embedding": lambda: L.Embedding(9, 4, name="adapted"),
+    }.get(kind, lambda: L.Dense(4, name="adapted"))()
+    inputs = keras.Input((4,), dtype="int32" if kind == "embedding" else "float32")
+    first = keras.Sequential([inputs, layer], name="in") if kind == "nested" else layer
+    model = keras.Sequential([inputs, first, L.BatchNormalization(name="bn"), L.Dense(1, name="head")])
+    if kind == "switched off":
+        layer.kernel.trainable = False
+        return model, layer, [layer.kernel]
+    layer.enable_lora(2)
+    return model, layer, [v for v in layer.variables if v.name in ("kernel", "embeddings")]
+
+
+@pytest.mark.parametrize("kind", ["dense", "einsum", "embedding", "switched off", "nested"])
+@pytest.mark.parametrize("pattern", ["*adapted", "*"])
+def test_a_variable_that_was_off_on_its_own_stays_off(kind, pattern, rng):
+    """Keras's own setter would train a LoRA's kernel after freezing and unfreezing."""
+    model, layer, off = _adapted(kind)
+    x = rng.integers(0, 9, (8, 4)) if kind == "embedding" else rng.normal(size=(8, 4))
+    y = rng.normal(size=(8, *model.output_shape[1:]))
+    model.compile("sgd", "mse")
+    model.fit(x, y, verbose=0)
+    for _ in range(2):
+        tfbn.freeze(model, pattern)
+        assert not any(v.trainable for v in layer.variables)
+        tfbn.unfreeze(model, pattern)
+        assert [v for v in layer.variables if not v.trainable] == off
+    before = [np.array(keras.ops.convert_to_numpy(v)) for v in layer.variables]
+    model.fit(x, y, verbose=0)
+    moved = {
+        v.name: bool(np.any(keras.ops.convert_to_numpy(v) != then))
+        for v, then in zip(layer.variables, before, strict=True)
+    }
+    assert not any(moved[v.name] for v in off)
+    assert any(moved.values())

@@ -11,6 +11,7 @@ from tfbn.graph.selection import select
 from tfbn.graph.traversal import NamedLayer, built_batch_normalizations, named_layers
 from tfbn.transforms.conversion import convert_layers, is_foreign, warn_of_foreign
 from tfbn.transforms.freeze_warnings import warn_after_freezing
+from tfbn.transforms.held_variables import held_variables
 from tfbn.transforms.retracing import Effect
 from tfbn.utils.text_tables import text_table
 from tfbn.utils.validation import check_flag, fail
@@ -189,9 +190,11 @@ def _set_trainable(model: Any, chosen: list[Any], trainable: bool) -> None:
     A variable trains if its own flag and that of the fitted model say so; the flags of the
     containers between them do not matter. But Keras's setter on a container also sets everything
     in it. So the containers of the chosen layers are set first, each to whether anything in it
-    will train, then their own variables and every other layer.
+    will train, then their own variables and every other layer. Variables that were off on their
+    own stay off.
     """
     everything = [model, *(named.layer for named in named_layers(model))]
+    held = {id(v): v for layer in everything for v in held_variables(layer)}
     inside = {id(layer): [named.layer for named in named_layers(layer)] for layer in everything}
     is_chosen = {id(layer) for layer in chosen}
 
@@ -216,6 +219,8 @@ def _set_trainable(model: Any, chosen: list[Any], trainable: bool) -> None:
     for layer in others:
         if layer.trainable != wanted[id(layer)]:
             layer.trainable = wanted[id(layer)]
+    for variable in held.values():
+        variable.trainable = False
 
 
 def _flags(model: Any) -> dict[tuple[str, str], bool | None]:
