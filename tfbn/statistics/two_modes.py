@@ -81,7 +81,8 @@ class Performance:
 
 
 def _is_scalar(value: Any) -> bool:
-    return len(getattr(value, "shape", ())) == 0
+    """Whether it is one number; what a `train_step` of one's own returns may be text, too."""
+    return len(getattr(value, "shape", ())) == 0 and not isinstance(value, (str, bytes))
 
 
 def in_both_modes(logs: Mapping[str, Any]) -> dict[str, dict[str, float]]:

@@ -194,7 +194,6 @@ def _set_trainable(model: Any, chosen: list[Any], trainable: bool) -> None:
     own stay off.
     """
     everything = [model, *(named.layer for named in named_layers(model))]
-    held = {id(v): v for layer in everything for v in held_variables(layer)}
     inside = {id(layer): [named.layer for named in named_layers(layer)] for layer in everything}
     is_chosen = {id(layer) for layer in chosen}
 
@@ -203,6 +202,7 @@ def _set_trainable(model: Any, chosen: list[Any], trainable: bool) -> None:
 
     containers = [layer for layer in everything if inside[id(layer)]]
     others = [layer for layer in everything if not inside[id(layer)]]
+    stay_off = [v for layer in others for v in held_variables(layer)]
     own = {id(c): [(v, will_train(c, v.trainable)) for v in own_trainable_variables(c)] for c in containers}
     wanted = {id(layer): will_train(layer, layer.trainable) for layer in others}
     wanted |= {layer: any(trains for _, trains in variables) for layer, variables in own.items()}
@@ -219,7 +219,7 @@ def _set_trainable(model: Any, chosen: list[Any], trainable: bool) -> None:
     for layer in others:
         if layer.trainable != wanted[id(layer)]:
             layer.trainable = wanted[id(layer)]
-    for variable in held.values():
+    for variable in stay_off:
         variable.trainable = False
 
 
