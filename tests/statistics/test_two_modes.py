@@ -57,3 +57,17 @@ def test_a_model_that_is_not_compiled_has_no_measures(rng):
 def test_what_fit_reports():
     logs = {"loss": 0.5, "accuracy": np.float32(0.75), "val_loss": 2, "val_confusion": np.zeros((2, 2))}
     assert in_both_modes(logs) == {"fit": {"loss": 0.5, "accuracy": 0.75}, "validation": {"loss": 2.0}}
+
+
+@pytest.mark.parametrize("kind", ["text", "bytes", "array of text", "tensor of text", "none", "list"])
+def test_what_a_train_step_of_ones_own_returns_beside_numbers(kind):
+    values = {"text": "a", "bytes": b"a", "array of text": np.array("a"), "none": None, "list": [1.0]}
+    if kind == "tensor of text":
+        values[kind] = pytest.importorskip("tensorflow").constant("a")
+    assert in_both_modes({"loss": np.float64(0.5), "other": values[kind]})["fit"] == {"loss": 0.5}
+
+
+def test_numbers_of_every_kind_are_reported():
+    logs = {str(i): each for i, each in enumerate([1, True, np.int64(1), np.array(1.0), np.bool_(True)])}
+    assert in_both_modes(logs)["fit"] == dict.fromkeys(logs, 1.0)
+    assert in_both_modes({"loss": keras.ops.ones((), "bfloat16")})["fit"] == {"loss": 1.0}

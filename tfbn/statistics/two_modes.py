@@ -1,5 +1,6 @@
 """How good a model is in training mode and in inference mode, on the same batch."""
 
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,8 +82,11 @@ class Performance:
 
 
 def _is_scalar(value: Any) -> bool:
-    """Whether it is one number; what a `train_step` of one's own returns may be text, too."""
-    return len(getattr(value, "shape", ())) == 0 and not isinstance(value, (str, bytes))
+    """Whether it is one number; a `train_step` of one's own may return text, vectors or None too."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return isinstance(value, numbers.Real)
+    return len(value.shape) == 0 and any(kind in str(dtype) for kind in ("float", "int", "bool"))
 
 
 def in_both_modes(logs: Mapping[str, Any]) -> dict[str, dict[str, float]]:
