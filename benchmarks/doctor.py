@@ -1,4 +1,4 @@
-"""What `tfbn.Doctor` costs in a train step, on its own: at a step that it looks at, and on average."""
+"""The cost of `tfbn.Doctor` in a train step, alone: in a step that it measures, and on average."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""One fit as a recorder sees it: from the first step to the last."""
+"""The recording of one fit, from its first step to its last."""
 
 import dataclasses
 import functools
@@ -29,20 +29,20 @@ from tfbn.summary.writing import Writer
 from tfbn.utils.distribution import scope_of
 from tfbn.utils.validation import check_at_least, fail
 
-# What is on disk, and what a running TensorBoard sees, is at most this old.
+# Maximum age of unwritten rows, on disk and in a running TensorBoard.
 FLUSH_SECONDS = 2.0
 
 
 @dataclasses.dataclass
 class Position:
-    """How far a recorder is, over all its fits.
+    """The position of a recorder, across all of its fits.
 
     Attributes:
         step: Steps done before the fit that is under way.
-        last_recorded: The last step that has a row; -1 if none has.
-        epoch: The epoch that is under way.
-        next_epoch: The one that comes after those that are done.
-        without_probe: Whether the probe turned out to be one that cannot be measured.
+        last_recorded: The last step that has a row, or -1.
+        epoch: The current epoch.
+        next_epoch: The epoch after the finished ones.
+        without_probe: Whether measuring the probe has failed.
     """
 
     step: int = 0
@@ -54,7 +54,7 @@ class Position:
 
 @dataclasses.dataclass(frozen=True)
 class RecordingOptions:
-    """What a recorder was asked for; see `DriftRecorder`."""
+    """The options of a recorder; see `DriftRecorder`."""
 
     every: int = 1
     probe: Any = None
@@ -80,11 +80,11 @@ class Recording:
         model: A built model.
         folder: The folder of the log.
         reference: Where drift is measured from.
-        options: What to record.
-        position: Where the recorder is; kept up to date.
-        summaries: What TensorBoard gets, begun; or None.
-        hook: In the model's train step; or None, then statistics are read after each batch.
-        traced: What may be used again of an earlier recording.
+        options: The recorder's options.
+        position: The recorder's position, which is updated.
+        summaries: The open TensorBoard summaries, or None.
+        hook: The hook in the model's train step; None to read statistics after each batch.
+        traced: Traced functions of an earlier recording that may be reused.
 
     Attributes:
         source: The `StepRing` or `BatchReader` that the rows come from.
@@ -162,7 +162,7 @@ class Recording:
             traced.performance.look_at(inputs, labels)
         self._performance = traced.performance
 
-    # While it goes on.
+    # During training.
 
     def batch_begins(self) -> None:
         """Makes room. Not at the batch's end: that may be the epoch's end, whose row gets a mismatch."""
@@ -187,11 +187,11 @@ class Recording:
             self.record_now()
 
     def flush(self) -> None:
-        """Passes on what was recorded since."""
+        """Passes the rows since the last call on to the log and the summaries."""
         self._pass_on(*self.source.read())
 
     def write(self) -> None:
-        """As `flush`; and all rows are on disk then."""
+        """Flushes, and writes all rows to disk."""
         if not self._finished:
             self.flush()
             self._log.flush()
@@ -205,7 +205,7 @@ class Recording:
             self.flush()
 
     def record_now(self) -> None:
-        """Flushes; the row of this very step is there for sure, with its mismatch."""
+        """Flushes, with a row for the current step that includes the mismatch."""
         steps, values = self.source.read()
         step = self.source.step
         if step not in (self._position.last_recorded, *steps[-1:]):
@@ -218,7 +218,7 @@ class Recording:
             self._summaries.performance(step, **self._performance.measure(self._probe.outputs))
 
     def _attempt(self, what: str, measure: Callable[[], Any]) -> Any:
-        """Measures what training does not need; if that fails, says so once and goes on without."""
+        """Measures the probe; if that fails, warns once and continues without it."""
         try:
             return measure()
         except Exception as error:  # a model's own code can raise anything
@@ -243,7 +243,7 @@ class Recording:
             self._summaries.rows(steps, values, mismatches)
 
     def check_variables(self) -> None:
-        """Raises `RuntimeError` if a layer's variables are others than at the beginning."""
+        """Raises `RuntimeError` if a layer's variables were replaced since the beginning."""
         for named, (mean, variance) in zip(self._sites, self._watched, strict=True):
             if named.layer.moving_mean is not mean or named.layer.moving_variance is not variance:
                 raise RuntimeError(
@@ -254,7 +254,7 @@ class Recording:
     # The end.
 
     def finish(self) -> None:
-        """Passes on the last rows and puts the log into one file; harmless if done already."""
+        """Passes on the last rows and merges the log into one file; does nothing if that is done."""
         if self._finished:
             return
         self.flush()
@@ -265,14 +265,14 @@ class Recording:
             self._summaries.close()
 
     def leave_traced(self) -> None:
-        """Keeps what is traced with the model, after a fit that went well."""
+        """Keeps the traced functions with the model, after a successful fit."""
         if self._hook is not None:
             self._traced.ring = self.source if isinstance(self.source, StepRing) else None
             traced_parts.leave(self._model, self._traced, self._hook)
 
 
 def serves(traced: Traced, model: Any, every: int) -> bool:
-    """Whether a train function that was traced for an earlier recording can be this one's."""
+    """Whether a train function traced for an earlier recording can be reused."""
     layers = [named.layer for named in built_batch_normalizations(model)]
     ring = traced.ring
     return ring is not None and ring.serves(layers, every, steps_per_execution(model))

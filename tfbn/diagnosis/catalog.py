@@ -1,4 +1,4 @@
-"""The faults that show before training: one small function each."""
+"""The checks before training: one small function for each fault."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,7 @@ import numpy as np
 from tfbn.diagnosis.finding import Finding, fault
 from tfbn.diagnosis.plan import Plan
 
-ARRIVED = 0.9  # the part of the way that a moving statistic should cover in a training run
+ARRIVED = 0.9  # fraction of the distance that a moving statistic should cover in a training run
 FEW = 16  # values per channel; below this the batch's mean is off by a quarter of a standard deviation
 DEAD = 1e-12  # a channel with a smaller moving variance is constant
 SMALL_BATCH = 4  # examples in the last batch of an epoch

@@ -26,11 +26,11 @@ class Diagnosis(tuple[Finding, ...]):
 
     @property
     def names(self) -> list[str]:
-        """The faults' names, each once, in the order in which they were found."""
+        """The names of the faults, each once, in the order in which they were found."""
         return list(dict.fromkeys(finding.name for finding in self))
 
     def to_json(self, path: str | os.PathLike) -> None:
-        """Writes the findings to a file, a list of objects."""
+        """Writes the findings to a JSON file, as a list of objects."""
         with written_whole(path) as temporary:
             temporary.write_text(json.dumps([finding.to_dict() for finding in self], indent=2))
 
@@ -45,8 +45,8 @@ def doctor(
 
     Args:
         model: A built Keras model, compiled or not.
-        data: What `fit` will get: `(x, y)`, or batches of it that can be read again. The
-            labels of the first batches are read.
+        data: The data that `fit` will get: `(x, y)`, or batches of it that can be read repeatedly.
+            The labels of the first batches are read.
         batch_size: Examples per batch.
         steps: Train steps in all: epochs times steps per epoch.
 
@@ -77,7 +77,7 @@ def _findings(plan: Plan) -> Iterator[Finding]:
 
 
 def text_of(finding: Finding) -> str:
-    """A finding as a paragraph, a line for each attribute."""
+    """Formats a finding as a paragraph, one line per attribute."""
     at = "" if finding.step is None else f" at step {finding.step}"
     return (
         f"{finding.name}{at} ({finding.where})\n"

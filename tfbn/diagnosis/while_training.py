@@ -1,4 +1,4 @@
-"""The faults that show in a train step's own batches: one small function each."""
+"""The checks of the batches of a train step: one small function for each fault."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ from tfbn.diagnosis.catalog import FEW, SMALL_BATCH, few_values_finding
 from tfbn.diagnosis.finding import Finding, fault
 from tfbn.diagnosis.looks import Halves, Looks, Use
 
-LEAST = 8  # looks; fewer say too little
+LEAST = 8  # looks; fewer are not enough
 SHIFTED = 0.15  # variances between two kinds of batches, or squared nats: 0.4 standard deviations
 ENOUGH = 64  # examples of one class only, to say that the others come later
 PURE = 0.95  # share of its most frequent class in a batch of one class
@@ -173,7 +173,7 @@ def lagging_finding(behind: list[tuple[str, null.Excess]]) -> Iterator[Finding]:
 
 
 def mismatch(looks: Looks, use: Use, moving: tuple[np.ndarray, np.ndarray] | None = None) -> null.Excess:
-    """How far the batches' statistics are from the moving ones, in all looks the same way.
+    """The difference between the batches' statistics and the moving ones, if it has one sign in all looks.
 
     Args:
         looks: Some steps.
@@ -234,7 +234,7 @@ def _between_halves(halves: Halves) -> null.Excess:
 
 
 def _same(looks: Looks, one: Use, two: Use) -> bool:
-    """Whether two calls get the same batch, to rounding; not where all is constant."""
+    """Whether two calls get the same batch, up to rounding; False for constant inputs."""
     a, b = looks.halves(one), looks.halves(two)
     gap = np.abs(a.mean - b.mean) / np.sqrt(a.variance)
     return bool(np.all(gap < 1e-4) and np.all(np.abs(a.log_variance - b.log_variance) < 1e-3)) and bool(
