@@ -77,7 +77,7 @@ class Trained:
         import tensorflow as tf
 
         rng = np.random.default_rng(0)
-        self.model, self.steps = case.build(), case.steps
+        self.model, self.steps, self.shape = case.build(), case.steps, case.shape
         self.model.compile(
             "sgd",
             "sparse_categorical_crossentropy",

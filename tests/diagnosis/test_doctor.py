@@ -232,7 +232,32 @@ def test_bad_input():
 
 def test_every_check_says_what_it_looks_for():
     assert all(check.__doc__ for check in CHECKS.values())
-    assert len(CHECKS) == 13
+    assert len(CHECKS) == 14
+
+
+def test_flags_lost_against_the_saved_model(healthy, tmp_path):
+    model, x, y = healthy
+    frozen = keras.models.clone_model(model)
+    frozen.set_weights(model.get_weights())
+    tfbn.freeze(frozen, training=False, trainable=True)
+    frozen.save(tmp_path / "frozen.keras")
+    (finding,) = doctor(model, (x, y), batch_size=32, steps=100, saved=tmp_path / "frozen.keras")
+    assert (finding.name, len(finding.layers)) == ("lost-flags", len(norms(model)))
+    again = keras.models.load_model(tmp_path / "frozen.keras")
+    assert doctor(again, (x, y), batch_size=32, steps=100, saved=tmp_path / "frozen.keras").names == []
+    model.save(tmp_path / "free.keras")
+    assert doctor(model, (x, y), batch_size=32, steps=100, saved=tmp_path / "free.keras").names == []
+
+
+@pytest.mark.parametrize("content", [None, b"no archive"])
+def test_a_saved_model_that_is_none(content, tmp_path):
+    file = tmp_path / "a.keras"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=r"Expected `saved` to be a file that Keras saved.*a\.keras"):
+        doctor(dense(), saved=file)
+    with pytest.raises(InputError, match="Expected `saved` to be a file that Keras saved"):
+        tfbn.Doctor(saved=file)
 
 
 @pytest.mark.parametrize("synchronized", ["some", "none"])

@@ -40,8 +40,8 @@ def other_range(looks: Looks, inputs: np.ndarray) -> Iterator[Finding]:
             f"validation inputs with mean {other_mean.mean():.3g} and standard deviation "
             f"{np.sqrt(other_variance.mean()):.3g}",
             f"as in training: mean {mean.mean():.3g}, standard deviation {np.sqrt(variance.mean()):.3g}",
-            "Validation data are preprocessed otherwise than training data. The moving statistics are those "
-            "of the training data.",
+            "Validation data are not preprocessed like training data, while the moving statistics are "
+            "those of the training data.",
             "validation = validation.map(preprocess)  # as for the training data",
         )
 
@@ -81,9 +81,9 @@ def bad_evaluation(looks: Looks | None, logs: Mapping[str, Any], named: Iterable
             (),
             gap,
             "about the same in training and in evaluation",
-            "The batches' statistics and the moving ones agree, so normalization explains none of it: "
+            "The batches' statistics and the moving ones agree, so normalization does not explain it: "
             "overfitting, other data, or other labels do.",
-            "model.evaluate(x_train, y_train)  # on the training data: is it as bad?",
+            "model.evaluate(x_train, y_train)  # as bad on the training data?",
         )
 
 

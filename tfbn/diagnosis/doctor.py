@@ -36,7 +36,12 @@ class Diagnosis(tuple[Finding, ...]):
 
 
 def doctor(
-    model: Any, data: Any = None, *, batch_size: int | None = None, steps: int | None = None
+    model: Any,
+    data: Any = None,
+    *,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    saved: str | os.PathLike | None = None,
 ) -> Diagnosis:
     """Looks for faults of BatchNormalization that raise no error, before training.
 
@@ -49,13 +54,15 @@ def doctor(
             The labels of the first batches are read.
         batch_size: Examples per batch.
         steps: Train steps in all: epochs times steps per epoch.
+        saved: A `.keras` file of the model as it is meant to be. Layers that are held there but
+            not in `model` are a fault, as where weights were loaded into a model built again.
 
     Returns:
         A `Diagnosis`.
 
     Raises:
-        InputError: The model has no BatchNormalization layer or is not built, or a number
-            is not positive.
+        InputError: The model has no BatchNormalization layer or is not built, a number
+            is not positive, or `saved` is no such file.
 
     Example:
 
@@ -67,7 +74,7 @@ def doctor(
     for name, value in (("batch_size", batch_size), ("steps", steps)):
         if value is not None:
             check_at_least(name, value, 1)
-    plan = Plan(model, data, batch_size, steps)
+    plan = Plan(model, data, batch_size, steps, saved)
     return Diagnosis(_findings(plan))
 
 

@@ -78,6 +78,22 @@ def systematic(differences: np.ndarray) -> Excess:
     return excess(differences.mean(0) ** 2, differences.var(0, ddof=1) / looks, 1, looks - 1)
 
 
+def between_windows(earlier: np.ndarray, later: np.ndarray) -> Excess:
+    """Whether values, by step and channel, are elsewhere on average in later steps: Welch's test.
+
+    Example:
+
+    >>> steps = np.linspace(0, 1, 8)[:, None]
+    >>> between_windows(steps, steps + 5).exceeds(1.0), between_windows(steps, steps).exceeds(1.0)
+    (True, False)
+    """
+    looks = min(len(earlier), len(later))
+    if looks < 2:
+        return Excess(0.0, 0.0, 1.0)
+    noise = earlier.var(0, ddof=1) / len(earlier) + later.var(0, ddof=1) / len(later)
+    return excess((later.mean(0) - earlier.mean(0)) ** 2, noise, 1, looks - 1)
+
+
 def too_many_of_a_class(counts: np.ndarray) -> tuple[float, float]:
     """Tests whether the class mix differs between batches: Pearson's test of homogeneity.
 

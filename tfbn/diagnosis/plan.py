@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,12 +26,14 @@ class Plan:
         data: The data that `fit` will get: `x`, `(x, y)`, or batches; None if unknown.
         batch_size: Examples per batch; None if unknown.
         steps: Train steps in all; None if unknown.
+        saved: A file of the model as it was meant to be; None if there is none.
     """
 
     model: Any
     data: Any = None
     batch_size: int | None = None
     steps: int | None = None
+    saved: str | os.PathLike | None = None
 
     @functools.cached_property
     def layers(self) -> list[NamedLayer]:

@@ -1,0 +1,49 @@
+"""The page of the doctor says what the stored results say, and they say enough."""
+
+from benchmarks.diagnosis.rows import read
+from docs import doctor_page
+
+FAULTS = read(doctor_page.RESULTS / "faults.json")
+
+
+def test_the_page_is_that_of_the_stored_results():
+    text = doctor_page.PAGE.read_text()
+    assert doctor_page.updated(text) == text
+
+
+def test_22_of_24_faults_are_named_in_two_networks_and_two_seeds():
+    kinds = {(row["network"], row["seed"]) for row in FAULTS}
+    ways = {(row["fault"], row["way"]) for row in FAULTS}
+    assert len(kinds) == 4
+    assert {(*way, *kind) for way in ways for kind in kinds} == {
+        (row["fault"], row["way"], row["network"], row["seed"]) for row in FAULTS
+    }
+    titles = {row["fault"] for row in FAULTS}
+    missed = {row["fault"] for row in FAULTS if not row["found"] or (row["step"] or 0) > 50}
+    assert len(titles) == 24
+    assert len(titles - missed) >= 22
+
+
+def test_each_finding_has_a_picture_that_is_shown():
+    text = doctor_page.PAGE.read_text()
+    for name in {row["name"] for row in FAULTS if row["found"]}:
+        assert (doctor_page.IMAGES / f"{name}.png").is_file()
+        assert f"(images/doctor/{name}.png)" in text
+    assert sum(path.stat().st_size for path in doctor_page.IMAGES.iterdir()) < 1.5e6
+
+
+def test_a_fault_that_was_missed_is_counted():
+    rows = [
+        {"fault": "a", "name": "few-values", "found": True, "step": None, "wrong": []},
+        {"fault": "a", "name": "few-values", "found": True, "step": 7, "wrong": ["b"]},
+        {"fault": "c", "name": None, "found": False, "step": None, "wrong": []},
+    ]
+    text = doctor_page.faults(rows)
+    assert text.startswith("1 of 2 faults")
+    assert "| a | [few-values](#few-values) | 2 of 2 | before to 7 |" in text
+    assert "| c |  | 0 of 1 |  |" in text
+    assert "In 1 of them another fault" in text
+
+
+def test_the_interval_is_exact():
+    assert doctor_page.rate(1, 5) == "20 % with a 95 % interval of [1, 72]"
