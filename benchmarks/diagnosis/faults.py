@@ -52,11 +52,14 @@ def judged(fault: Fault, way: Any, doctor: tfbn.Doctor) -> dict[str, Any]:
 
 
 def trainings() -> Iterator[tuple[Fault, Any, str, int]]:
-    for network in reversed(networks.NETWORKS):  # the small one first
-        for seed in SEEDS:
-            for fault in FAULTS:
-                for way in fault.ways:
-                    yield fault, way, network, seed
+    """Every fault in one way first, and in the small network first."""
+    ways = [(fault, way) for fault in FAULTS for way in fault.ways]
+    for first in (True, False):
+        for network in reversed(networks.NETWORKS):
+            for seed in SEEDS:
+                for fault, way in ways:
+                    if (way is fault.ways[0]) == first:
+                        yield fault, way, network, seed
 
 
 def two_devices() -> None:
