@@ -13,6 +13,7 @@ from docs.found import between_marks
 
 DOCS = Path(__file__).parent
 PAGE, IMAGES = DOCS / "doctor.md", DOCS / "images" / "doctor"
+NETWORKS = {"dense": "a small dense network", "convolutional": "a small ResNet-8"}
 RESULTS = DOCS.parent / "benchmarks" / "diagnosis"
 
 
@@ -35,9 +36,10 @@ def faults(rows: list[dict[str, Any]]) -> str:
         lines.append(f"| {title} | {names} | {len(found)} of {len(of_it)} | {_steps(found)} |")
     whole = sum(all(row["found"] for row in rows if row["fault"] == title) for title in titles)
     wrong = sum(bool(row["wrong"]) for row in rows)
+    kinds = " and ".join(NETWORKS[name] for name in dict.fromkeys(row["network"] for row in rows))
     summary = (
-        f"{whole} of {len(titles)} faults were named rightly in every training, within 50 steps: "
-        f"{len(rows)} trainings of a small dense network and of ResNet-8, two seeds each. "
+        f"{whole} of {len(titles)} faults were named rightly in every training, within 50 steps or before "
+        f"`fit`: {len(rows)} trainings of {kinds}, with {len({row['seed'] for row in rows})} seeds. "
         + (f"In {wrong} of them another fault was reported too." if wrong else "Nothing else was reported.")
     )
     return "\n".join([summary, "", *lines])
@@ -55,9 +57,8 @@ def healthy(rows: list[dict[str, Any]]) -> str:
     """How often a healthy training was reported, with its interval."""
     alarmed = [row for row in rows if row["findings"]]
     text = (
-        f"In {len(alarmed)} of {len(rows)} networks of `keras.applications` (random weights, 50 steps on "
-        f"photographs, batches of 16) it reported a fault{'' if alarmed else ', that is in none'}: "
-        f"{rate(len(alarmed), len(rows))}."
+        f"It reported a fault in {len(alarmed)} of {len(rows)} networks (random weights, 50 steps on "
+        f"photographs, batches of 16): {rate(len(alarmed), len(rows))}."
     )
     named = (f"`{f['name']}` in {row['network']}" for row in alarmed for f in row["findings"])
     return text + (f" It was {', '.join(named)}." if alarmed else "")

@@ -5,6 +5,7 @@ import re
 from benchmarks.diagnosis.rows import read
 from docs import doctor_page
 
+KIND = {"network": "dense", "seed": 0}
 FAULTS = read(doctor_page.RESULTS / "faults.json")
 
 
@@ -38,9 +39,9 @@ def test_each_finding_has_a_picture_that_is_shown():
 
 def test_a_fault_that_was_missed_is_counted():
     rows = [
-        {"fault": "a", "name": "few-values", "found": True, "step": None, "wrong": []},
-        {"fault": "a", "name": "few-values", "found": True, "step": 7, "wrong": ["b"]},
-        {"fault": "c", "name": None, "found": False, "step": None, "wrong": []},
+        {"fault": "a", "name": "few-values", "found": True, "step": None, "wrong": [], **KIND},
+        {"fault": "a", "name": "few-values", "found": True, "step": 7, "wrong": ["b"], **KIND},
+        {"fault": "c", "name": None, "found": False, "step": None, "wrong": [], **KIND},
     ]
     text = doctor_page.faults(rows)
     assert text.startswith("1 of 2 faults")
