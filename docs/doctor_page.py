@@ -36,13 +36,19 @@ def faults(rows: list[dict[str, Any]]) -> str:
         lines.append(f"| {title} | {names} | {len(found)} of {len(of_it)} | {_steps(found)} |")
     whole = sum(all(row["found"] for row in rows if row["fault"] == title) for title in titles)
     wrong = sum(bool(row["wrong"]) for row in rows)
-    kinds = " and ".join(NETWORKS[name] for name in dict.fromkeys(row["network"] for row in rows))
     summary = (
         f"{whole} of {len(titles)} faults were named rightly in every training, within 50 steps or before "
-        f"`fit`: {len(rows)} trainings of {kinds}, with {len({row['seed'] for row in rows})} seeds. "
-        + (f"In {wrong} of them another fault was reported too." if wrong else "Nothing else was reported.")
+        f"`fit`: {' and '.join(_of_network(rows, name) for name in NETWORKS)}. "
+        + (f"In {wrong} trainings another fault was reported too." if wrong else "Nothing else was reported.")
     )
     return "\n".join([summary, "", *lines])
+
+
+def _of_network(rows: list[dict[str, Any]], name: str) -> str:
+    of_it = [row for row in rows if row["network"] == name]
+    titles, seeds = ({row[key] for row in of_it} for key in ("fault", "seed"))
+    several = f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}"
+    return f"{len(of_it)} trainings of {NETWORKS[name]} ({len(titles)} faults, {several})"
 
 
 def _steps(rows: list[dict[str, Any]]) -> str:
