@@ -2,4 +2,4 @@
 
 from tfbn.utils.quiet import load_tensorflow
 
-load_tensorflow()  # first, so that it is quiet
+load_tensorflow()  # first, to silence TensorFlow's log

@@ -1,8 +1,8 @@
 """Every benchmark, one after another: `python -m benchmarks`, about twenty minutes on two cores.
 
-Each runs in a process of its own, so that none slows another by what it leaves behind, and
-within it what is compared takes turns. Those that matter most come first, and each is written
-down when it is done: a run that was interrupted goes on with `--resume`.
+Each runs in a separate process, so that none slows another down, and interleaves the ways that it
+compares. The most important ones come first, and results are stored after each: an interrupted run
+continues with `--resume`.
 """
 
 import concurrent.futures
@@ -41,15 +41,15 @@ BENCHMARKS = [
     "accuracy",
 ]
 
-_ONLY = flags.DEFINE_multi_enum("only", [], BENCHMARKS, "Run only this one; may be given several times.")
-_QUICK = flags.DEFINE_bool("quick", False, "Tiny models and few rounds: that it runs, not how fast.")
-_RESUME = flags.DEFINE_bool("resume", False, "Leave out what was measured today with the same.")
+_ONLY = flags.DEFINE_multi_enum("only", [], BENCHMARKS, "Run only this benchmark; may be repeated.")
+_QUICK = flags.DEFINE_bool("quick", False, "Tiny models and few rounds, to test that the benchmarks run.")
+_RESUME = flags.DEFINE_bool("resume", False, "Skip what was measured today in the same setup.")
 _MINUTES = flags.DEFINE_float("minutes", None, "Start no benchmark after this time.", lower_bound=0.0)
 _FOLDER = flags.DEFINE_string("folder", str(results.FOLDER), "Where results.md and results.json are written.")
 
 
 def measure(name: str, quick: bool) -> list[Row]:
-    # A process that is spawned loads TensorFlow with this.
+    # Spawned processes load TensorFlow with this setting.
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0" if name.endswith(WITHOUT_ONEDNN) else "1"
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:

@@ -1,4 +1,4 @@
-"""What the fused operation's speed costs in accuracy: the largest error of an output against float64."""
+"""The accuracy of the fused operation: the largest error of an output against float64."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Timing things against each other fairly: in one process, by turns, medians."""
+"""Fair timing: interleaved calls in one process, compared by medians."""
 
 import dataclasses
 import importlib
@@ -14,24 +14,24 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One comparison, a line of the table.
+    """One comparison, a row of the table.
 
     Attributes:
-        what: What was done, as "ResNet-20, train step".
-        baseline: What stock Keras, or the other way, does there.
-        ours: What tfbn does instead.
+        what: The task, such as "ResNet-20, train step".
+        baseline: How stock Keras, or another reference, does it.
+        ours: How tfbn does it.
         ratio: Median over rounds of ours / baseline in the same round; below 1 is better.
         spread: Interquartile range of that ratio.
         rounds: How many rounds.
         baseline_value: Median of the baseline, in `unit`.
         value: Median of ours, in `unit`.
         unit: "ms", "s" or "MiB".
-        target: What the ratio should be at most; None: it is shown for comparison.
-        own: BatchNormalization's own cost, ours over the baseline's: in each round what the way takes
-            more than the same network without BatchNormalization. It is the ratio that another
-            processor would show, too, since it leaves out everything else.
+        target: Upper limit for the ratio; None if it is shown for comparison only.
+        own: BatchNormalization's own cost, ours over the baseline's: in each round, the time above
+            that of the same network without BatchNormalization. It depends less on the processor,
+            since it leaves out everything else.
         own_spread: Interquartile range of that.
-        own_target: What it should be at most.
+        own_target: Upper limit for it.
     """
 
     what: str
@@ -57,13 +57,13 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """One way of doing a thing.
+    """One way to do a task.
 
     Attributes:
-        says: What it does, for the table.
-        call: Does it; must have finished its work when it returns.
-        target: What its ratio to the first way should be at most.
-        own_target: What its own cost over that of the first way should be at most; see `Row`.
+        says: Description for the table.
+        call: Does the task; must return only when the work is finished.
+        target: Upper limit for its ratio to the first way.
+        own_target: Upper limit for its own cost over that of the first way; see `Row`.
     """
 
     says: str
@@ -84,14 +84,14 @@ def interleaved(
     warm_up: int = 2,
     clock: Callable[[Callable[[], Any]], float] = _seconds,
 ) -> dict[str, np.ndarray]:
-    """Seconds of calls that are made by turns.
+    """Times interleaved calls, in seconds.
 
-    The machine's speed changes over seconds (other processes, heat), so ways timed one
-    after another are not comparable; calls of one round, milliseconds apart, are. The
-    order alternates between rounds, so that no way always comes first.
+    The machine's speed changes over seconds (other processes, heat), so ways timed one after another
+    are not comparable, but calls of one round, milliseconds apart, are. The order alternates between
+    rounds, so that none always comes first.
 
     Args:
-        calls: What to time, by name.
+        calls: The calls to time, by name.
         rounds: How often each is called.
         warm_up: Rounds that are not counted (tracing, caches).
         clock: Makes a call and returns its seconds.
@@ -118,11 +118,11 @@ def compare(
     floor: Way | None = None,
     clock: Callable[[Callable[[], Any]], float] = _seconds,
 ) -> list[Row]:
-    """Times ways by turns; one `Row` for each of the others against the baseline.
+    """Times interleaved ways; returns one `Row` for each of the others against the baseline.
 
     Args:
         what: For the table.
-        baseline: What the others are compared with.
+        baseline: The reference for the others.
         *others: The others.
         rounds: How often each is called.
         warm_up: See `interleaved`.
@@ -163,7 +163,7 @@ def row(
     unit: str = "ms",
     target: float | None = None,
 ) -> Row:
-    """The row of paired measurements.
+    """Makes a row from paired measurements.
 
     Args:
         what: See `Row`.
@@ -182,10 +182,10 @@ def row(
 
 
 def memory(peak: bool = False) -> float:
-    """The memory of this process in MiB, now or at most so far.
+    """The memory of this process in MiB: the current value or the peak.
 
-    Linux's own numbers, since what `getrusage` tells of a new process begins with the
-    peak of the one that started it. Elsewhere it is always the peak.
+    On Linux, read from /proc, since the peak that `getrusage` reports for a new process starts with
+    that of its parent. Elsewhere it is always the peak.
     """
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -197,11 +197,11 @@ def memory(peak: bool = False) -> float:
 
 
 def at_most(what: str, limit: float, ours: str, value: float, unit: str = "s") -> Row:
-    """The row of a value that has a limit of its own, in `unit`, and nothing to be compared with."""
+    """Makes a row from a single value in `unit` that has a limit but no baseline."""
     return row(what, f"{limit:g} {unit}", ours, ([limit], [value]), unit=unit, target=1.0)
 
 
-# What follows the name of a benchmark that is run again with oneDNN off.
+# Suffix of the name of a benchmark that is repeated with oneDNN off.
 WITHOUT_ONEDNN = "_onednn_off"
 
 

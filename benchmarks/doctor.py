@@ -1,4 +1,4 @@
-"""What `tfbn.Doctor` costs in a train step, on its own: at a step that it looks at, and on average."""
+"""The cost of `tfbn.Doctor` in a train step, alone: in a step that it measures, and on average."""
 
 import time
 from typing import Any
@@ -39,8 +39,8 @@ def alone(trained: Trained, doctor: Any, look: bool, times: int = 20) -> float:
     import tensorflow as tf
 
     statistics = doctor._in_step
-    x = tf.random.normal(trained.model.input_shape[1:], seed=1)[None]
-    data = tf.repeat(x, 128, 0), tf.zeros((128,), "int64")
+    x = tf.random.normal(trained.shape, seed=1)
+    data = x, tf.zeros(x.shape[:1], "int64")
 
     def forward(watch: bool) -> Any:
         def once() -> Any:
@@ -86,5 +86,16 @@ def _row(what: str, ours: str, step: float, seconds: float, target: float | None
     )
 
 
+def of_lite(rounds: int) -> Case:
+    """An ImageNet network, with what one fine-tunes: small images and small batches."""
+    name, shape = "EfficientNetLite0", (16, 96, 96, 3)
+
+    def build() -> Any:
+        return tfbn.models.pretrained(name, weights=None, input_shape=shape[1:], classes=10)
+
+    return Case("EfficientNet-Lite0, 96x96, batch 16", build, shape, 1, rounds, 1.005, peers=False)
+
+
 def run(quick: bool) -> list[Row]:
-    return compare(of_resnet(8, rounds=2) if quick else of_resnet(20, rounds=12))
+    cases = [of_resnet(8, rounds=2)] if quick else [of_resnet(20, rounds=12), of_lite(rounds=12)]
+    return [row for case in cases for row in compare(case)]

@@ -1,4 +1,4 @@
-"""Training a head: on features computed once, and by the recipe of Keras's transfer-learning guide."""
+"""Training a head: on cached features, and by the recipe of Keras's transfer-learning guide."""
 
 import keras
 import numpy as np

@@ -7,7 +7,7 @@ import time
 
 from benchmarks.common import Row, Way, at_most, compare
 
-# What answers at once: under a second of CPU time.
+# Commands that must answer in under a second of CPU time.
 ANSWERS = {
     "tfbn --help": ["-c", "import sys; from tfbn.cli.main import main; sys.exit(main(['--help']))"],
     "tfbn audt": ["-c", "import sys; from tfbn.cli.main import main; sys.exit(main(['audt']))"],
@@ -32,7 +32,7 @@ def run(quick: bool) -> list[Row]:
 
 
 def _cpu(arguments: list[str]) -> float:
-    """CPU seconds of a new Python process."""
+    """CPU time of a new Python process, in seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, *arguments], check=False, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -32,7 +32,7 @@ def efficientnet() -> Any:
 
 
 def hgnetv2() -> Any:
-    """The first three stages of HGNetV2, as its documentation has them."""
+    """The first three stages of HGNetV2, as in its documentation."""
     import keras_hub
 
     return keras_hub.models.HGNetV2Backbone(
@@ -54,7 +54,7 @@ def hgnetv2() -> Any:
 
 
 def mobilenetv5() -> Any:
-    """MobileNetV5 as its documentation has it, with BatchNormalization."""
+    """MobileNetV5 as in its documentation, with BatchNormalization."""
     import keras_hub
 
     zeros = [[0], [0, 0]]

@@ -1,4 +1,4 @@
-"""The largest memory of a process that trains: tfbn's layer against stock Keras's."""
+"""The peak memory of a process that trains: tfbn's layer against stock Keras's."""
 
 import concurrent.futures
 import multiprocessing

@@ -1,9 +1,9 @@
-"""Every mode of frozen layers, against what stock Keras has that normalizes in the same way.
+"""Every mode of frozen layers, against the stock mode that normalizes in the same way.
 
 Stock Keras normalizes by the moving statistics where `trainable=False`, and by the batch only
-where gamma and beta train. To hold the statistics while the batch normalizes, or to update
-them while they normalize, it has no way: these modes are compared with the nearest one it has,
-which computes the same moments. Where the moving statistics normalize and nothing of the layer
+where gamma and beta train. It cannot hold the statistics while the batch normalizes, or update them
+while they normalize: these modes are compared with the nearest stock one, which computes the same
+moments. Where the moving statistics normalize and nothing of the layer
 trains or updates, there is nothing to compute, so that mode is compared with no BatchNormalization.
 """
 

@@ -20,10 +20,9 @@ class Network:
 
     Attributes:
         name: For the table.
-        build: Makes it with tfbn's layers.
+        build: Builds it with tfbn's layers.
         shape: Of a batch.
-        bare: Makes it without any BatchNormalization, if that can be had: what no layer,
-            however fast, gets below.
+        bare: Builds it without any BatchNormalization, if possible: a lower bound for every layer.
     """
 
     name: str

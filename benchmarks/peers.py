@@ -1,4 +1,4 @@
-"""How one records drift without tfbn."""
+"""Recording drift without tfbn."""
 
 from typing import Any
 

@@ -1,8 +1,7 @@
 """How fast the BatchNorm tab's routes answer over a long run of a deep network.
 
-The run is written as the recorder writes it, its length not known beforehand, and loaded by
-each of TensorBoard's loaders; each route is asked over HTTP as the page asks it, the first
-time with nothing in the plugin's memory.
+The run is written like the recorder's, without a known length, and loaded by each of TensorBoard's
+loaders; each route is requested over HTTP as the page does, the first time with an empty cache.
 """
 
 import json
@@ -25,7 +24,7 @@ from tfbn.tensorboard_plugin.serving import serving
 LAYERS, CHANNELS, EPOCHS, FLUSH = 200, 64, 100, 1000
 LAYER = "stage2/block100/bn"
 TARGET = 1.0  # seconds
-# Route -> what the page asks it.
+# Route -> the queries of the page.
 QUESTIONS: dict[str, dict[str, Any]] = {
     "runs": {},
     "heat_map": {"run": "run", "metric": "kl", "columns": 400},
@@ -103,7 +102,7 @@ def write(folder: Path, steps: int, layers: int = LAYERS, flush: int = FLUSH) ->
 def answer_times(folder: Path, flag: str, asked: int) -> dict[str, list[float]]:
     """Seconds of each answer by route, from a TensorBoard that has loaded the run."""
     with serving(folder, flag) as url:
-        # The verdict comes last in the file. The plugin is not asked: that would fill its memory.
+        # The verdict comes last in the file. Asking the plugin would fill its cache.
         while not json.loads(_read(f"{url}data/plugin/text/text?run=run&tag=bn_verdict")):
             time.sleep(0.2)
         return {route: [_seconds(url, route) for _ in range(asked)] for route in QUESTIONS}

@@ -1,4 +1,4 @@
-"""The speed table of README.md, from what was measured last: `python -m benchmarks.readme`."""
+"""The speed table of README.md, from the latest measurements: `python -m benchmarks.readme`."""
 
 import dataclasses
 import json
@@ -24,10 +24,10 @@ class Line:
 
     Attributes:
         what: Its text; the parts between slashes are those of `rows`.
-        benchmark: Where its numbers are.
+        benchmark: The benchmark that has its numbers.
         rows: How the `what` of each row begins.
-        way: How the way begins that is shown.
-        own: Whether the own cost is shown, and not the ratio.
+        way: How the name of the way begins.
+        own: Whether to show the own cost instead of the ratio.
     """
 
     what: str
@@ -58,7 +58,7 @@ LINES = (
 
 
 def table(measured: dict[str, Any]) -> str:
-    """The text between the marks, of what `results.json` holds."""
+    """The text between the marks, from `results.json`."""
     about = next(iter(measured.values()))["with"]
     lines = [
         f"Time of tfbn over time of stock Keras, medians of interleaved pairs on {about['machine']}",
@@ -89,7 +89,7 @@ def _values(measured: dict[str, Any] | None, line: Line) -> str:
 
 
 def main() -> None:
-    """Puts the table into README.md."""
+    """Writes the table into README.md."""
     measured = json.loads((results.FOLDER / "results.json").read_text())
     before, rest = README.read_text().split(BEGIN)
     _, after = rest.split(END)

@@ -1,7 +1,7 @@
-"""What recording drift at every step costs, compared with other ways to see it.
+"""The cost of recording drift at every step, compared with other ways to record it.
 
-Equal models are trained step by step, by turns. What is written when an epoch ends is
-measured separately and divided by its steps.
+Equal models are trained step by step, interleaved. Writing at the end of an epoch is measured
+separately and divided by its steps.
 """
 
 import dataclasses
@@ -71,13 +71,13 @@ def cases(quick: bool) -> list[Case]:
 
 
 class Trained:
-    """A model that is trained as `fit` trains it, in pieces that can be timed."""
+    """Trains a model as `fit` does, in pieces that can be timed."""
 
     def __init__(self, case: Case, callbacks: list[Any]):
         import tensorflow as tf
 
         rng = np.random.default_rng(0)
-        self.model, self.steps = case.build(), case.steps
+        self.model, self.steps, self.shape = case.build(), case.steps, case.shape
         self.model.compile(
             "sgd",
             "sparse_categorical_crossentropy",
@@ -149,9 +149,9 @@ def compare(case: Case, folder: Path) -> list[Row]:
 
 
 def alone_in_a_graph(trained: Trained, times: int = 80) -> float:
-    """Seconds of what the recorder has in a train step, on its own.
+    """Seconds of the recorder's operations in a train step, measured alone.
 
-    The difference of two steps of 100 ms is lost in the noise of most machines; this is not.
+    On most machines the difference between two steps of 100 ms is lost in the noise; this is not.
     """
     import tensorflow as tf
 
@@ -170,11 +170,11 @@ def alone_in_a_graph(trained: Trained, times: int = 80) -> float:
 
 
 def _epoch(trained: Trained) -> float:
-    """Seconds for what is written at the end of an epoch of `EPOCH` recorded steps."""
+    """Seconds of writing at the end of an epoch of `EPOCH` recorded steps."""
     for callback in trained.callbacks.callbacks:
         if isinstance(callback, tfbn.DriftRecorder):
             for batch in range(EPOCH):
-                callback._recording.source.record()  # what runs inside the step is timed elsewhere
+                callback._recording.source.record()  # the operations inside the step are timed elsewhere
                 callback.on_train_batch_end(batch)
     return trained.end_epoch()
 

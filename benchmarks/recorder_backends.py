@@ -1,8 +1,8 @@
-"""What recording drift at every step costs on JAX and PyTorch, in the environment of `make test-backends`.
+"""The cost of recording drift at every step on JAX and PyTorch, in the environment of `make test-backends`.
 
-Two equal models are fitted by turns, one of them with a recorder. What is compared is the time of
-an epoch's steps, from the second to what the recorder writes when it ends. By itself: what the
-recorder does after a batch, over and over, waiting for the device each time.
+Two equal models are fitted alternately, one of them with a recorder. The times compared are those of
+an epoch, from its second step to the recorder's writing at its end. By itself: the recorder's work
+after a batch, repeated, waiting for the device each time.
 """
 
 import dataclasses
@@ -107,7 +107,7 @@ def step_timer() -> Any:
 
 
 def _alone(model: Any, folder: Path, times: int = 200) -> float:
-    """Seconds of what the recorder does after a batch."""
+    """Seconds of the recorder's work after a batch."""
     import keras
 
     import tfbn

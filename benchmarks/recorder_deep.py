@@ -1,4 +1,4 @@
-"""What recording drift at every step costs where there are 109 layers of BatchNormalization."""
+"""The cost of recording drift at every step with 109 BatchNormalization layers."""
 
 import tempfile
 from pathlib import Path

@@ -15,12 +15,12 @@ from tfbn.utils.files import written_whole
 
 FOLDER = Path(__file__).parent
 PACKAGES = ("tfbn", "tensorflow", "keras", "numpy")
-# On which speed depends, and whether TensorFlow turns oneDNN on by itself.
+# These determine speed, and whether TensorFlow turns oneDNN on by default.
 INSTRUCTION_SETS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "asimd")
 
 
 def machine(onednn: bool = True) -> dict[str, Any]:
-    """What numbers are measured with from now on, and how busy it is with other things.
+    """Describes the machine and its current load.
 
     Args:
         onednn: Whether TensorFlow uses oneDNN.
@@ -42,9 +42,9 @@ def update(folder: Path, name: str, rows: list[Row], about: dict[str, Any], orde
     """Writes `results.json` and `results.md` with new rows; other benchmarks keep theirs.
 
     Args:
-        folder: Where.
+        folder: The output folder.
         name: The benchmark.
-        rows: What it found.
+        rows: Its results.
         about: The `machine`.
         order: All benchmarks in the order of the table.
     """

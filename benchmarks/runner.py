@@ -1,4 +1,4 @@
-"""What the runner itself costs: runs that do nothing, and reading those that are stored."""
+"""The overhead of the runner: runs that do nothing, and reading stored ones."""
 
 import dataclasses
 import tempfile
@@ -31,7 +31,7 @@ NOTHING = Experiment(
 
 
 def study(runs: int) -> tuple[float, float]:
-    """Seconds a run, of doing this many and of reading them once stored."""
+    """Seconds per run, of executing this many and of reading them from the store."""
     config = dataclasses.replace(RunConfig(), seeds=runs, workers=0)
     with tempfile.TemporaryDirectory() as folder:
         seconds = []
@@ -44,7 +44,7 @@ def study(runs: int) -> tuple[float, float]:
 
 def run(quick: bool) -> list[Row]:
     few, many, most = (4, 8, 16) if quick else (500, 2_000, 10_000)
-    study(few)  # loads what is needed
+    study(few)  # loads modules first
     studies = {runs: study(runs) for runs in (few, many, most)}
     doing = {runs: seconds[:1] for runs, seconds in studies.items()}
     reading = {runs: seconds[1:] for runs, seconds in studies.items()}

@@ -1,4 +1,4 @@
-"""What a user waits for: audit and transforms of a large network in a process with a million objects."""
+"""Latency of audit and transforms on a large network, in a process with a million objects."""
 
 import time
 from collections.abc import Callable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from docs.found import between_marks
 from experiments.frozen_batchnorm import claims as main_claims
-from experiments.frozen_batchnorm.usual import IMAGENET
+from experiments.frozen_batchnorm.defaults import IMAGENET
 from experiments.lab import catalog, kept
 from experiments.lab.differences import paired
 from experiments.lab.experiment import Summary

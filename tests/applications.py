@@ -41,7 +41,7 @@ SIZES = {
     "ResNet152V2": 32,
     "Xception": 71,
 }
-QUICK = ("MobileNet", "MobileNetV2")
+QUICK = ("MobileNetV2",)
 
 
 def build(name: str) -> keras.Model:

@@ -15,12 +15,12 @@ from ..lab.experiment import Later, in_folder
 from ..lab.options import option
 from ..training import arms
 from ..training.options import SHIFTS, ArmConfig
-from .usual import AUTO
+from .defaults import AUTO
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(ArmConfig):
-    """Options of the main job; see `usual.settled` for those that the network decides."""
+    """Options of the main job; see `defaults.with_defaults` for those that the network decides."""
 
     model: str = option(
         "EfficientNetLite0",

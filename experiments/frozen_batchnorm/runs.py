@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..lab.experiment import Cell, grid
-from ..training import sharing, transfer
+from ..training import frozen_runs, transfer
 from ..training.arms import ARMS
 from ..training.reuse import arm_by_arm, taking_turns
-from .usual import settled
+from .defaults import with_defaults
 
 if TYPE_CHECKING:
     from .__main__ import Config
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 def check(config: "Config") -> None:
     """Raises `InputError` if the options cannot work."""
-    transfer.check_arm(settled(config))
+    transfer.check_arm(with_defaults(config))
 
 
 def audit(config: "Config") -> str:
     """What every BatchNormalization will do, arm by arm."""
-    return transfer.audit(settled(config))
+    return transfer.audit(with_defaults(config))
 
 
 def cells(config: "Config") -> list[Cell]:
     """Every run. Where arms share what the network computes, those of a seed follow each other."""
-    config = settled(config)
+    config = with_defaults(config)
     if config.share_features == "never":
         return arm_by_arm(config.shifts, config.arms, config.seeds)
     whole = grid(config.shifts, config.arms, config.seeds)
@@ -35,6 +35,6 @@ def cells(config: "Config") -> list[Cell]:
 
 def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
     """Does one run; returns its measurements."""
-    config, arm = settled(config), ARMS[cell.arm]
-    run_arm = sharing.run_arm if sharing.serves(config, arm) else transfer.run_arm
+    config, arm = with_defaults(config), ARMS[cell.arm]
+    run_arm = frozen_runs.run_arm if frozen_runs.serves(config, arm) else transfer.run_arm
     return run_arm(config, arm, cell.condition, cell.seed, folder)

@@ -27,12 +27,12 @@ from ..training.tables import (
     with_percentages,
 )
 from .claims import claims
-from .usual import settled
+from .defaults import with_defaults
 
 
 def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     """The `Summary` of `frozen_batchnorm`; accuracies in percent, differences in points."""
-    config = settled(config)
+    config = with_defaults(config)
     shared_arrays.clear(folder)
     results = with_percentages(results)
     drift = folder / "drift.parquet"  # not among the results that the project keeps: it is large

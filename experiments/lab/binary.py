@@ -25,9 +25,9 @@ EXIT_RUNS_FAILED, EXIT_USER_ERROR, EXIT_STOPPED = 1, 2, 130
 
 
 def run(experiment: Question) -> None:
-    """Reads the flags, runs the experiment, shows and writes the report.
+    """Reads the flags, runs the experiment, and shows and writes the report.
 
-    A user's mistake ends in one line on standard error and exit status 2.
+    A user's mistake gives one line on standard error and exit status 2.
     """
     experiment = _importable(experiment)
     logging.set_verbosity(logging.WARNING)
@@ -96,7 +96,7 @@ def answer(experiment: Question, config: Any) -> tuple[Summary, Path]:
     from reporting.
 
     Returns:
-        What the results say, and the report's path.
+        The summary of the results, and the report's path.
     """
     trackers.check(config)
     check(experiment, config)
@@ -105,7 +105,7 @@ def answer(experiment: Question, config: Any) -> tuple[Summary, Path]:
 
 
 def check(experiment: Question, config: Any) -> None:
-    """Raises `InputError` if the config cannot run, or that of a part of a collection."""
+    """Raises `InputError` if the config, or that of a part of a collection, cannot run."""
     options.check(config)
     experiment.check(config)
     parts = experiment.parts(config) if isinstance(experiment, Collection) else []
@@ -147,7 +147,7 @@ def _answered(experiment: Question, config: Any, is_part: bool = False) -> tuple
 
 
 def _answers(parts: list[tuple[Experiment, Any]]) -> tuple[dict[str, Summary], dict[Cell, Exception]]:
-    """The summaries by name, and what failed."""
+    """The summaries by name, and the failures."""
     summaries: dict[str, Summary] = {}
     failures: dict[Cell, Exception] = {}
     for part, config in parts:

@@ -26,14 +26,14 @@ def load(name: str) -> Question:
     """The experiment or collection of that name.
 
     Raises:
-        InputError: There is none; near names are listed.
+        InputError: There is none of that name; similar names are listed.
     """
     check_choice("experiment", name, names())
     return importlib.import_module(f"{PACKAGE}.{name}.__main__").EXPERIMENT
 
 
 def load_experiment(name: str) -> Experiment:
-    """As `load`, and raises `InputError` for a collection, which has no runs of its own."""
+    """Like `load`, but raises `InputError` for a collection, which has no runs itself."""
     found = load(name)
     if not isinstance(found, Experiment):
         raise fail("experiment", "to be one with runs of its own", name)

@@ -1,4 +1,4 @@
-"""Runs on a Dask cluster: workers that a scheduler knows, on this machine or on many.
+"""Runs on a Dask cluster: the workers of a scheduler, on this machine or on many.
 
 `scheduler` is the address of a running scheduler, `tcp://host:8786` or `tls://host:8786`, or
 `local:4` to start one here with four worker processes. Workers must have one thread each
@@ -96,7 +96,7 @@ def _client(distributed: Any, address: str, scheduler: str) -> Any:
 
 
 def _local_workers(scheduler: str) -> int | None:
-    """How many workers to start here, or None for an address."""
+    """The number of workers to start locally, or None for an address."""
     if not scheduler.startswith("local:"):
         return None
     workers = scheduler.removeprefix("local:")
@@ -110,7 +110,7 @@ def _local_workers(scheduler: str) -> int | None:
 def _local_cluster(distributed: Any, workers: int) -> Any:
     import dask
 
-    # A run that lost its workers several times is not to blame: the runner decides when to give up.
+    # A run may lose its workers several times without being the cause: the runner decides when to give up.
     dask.config.set({"distributed.scheduler.allowed-failures": 10})
     return distributed.LocalCluster(
         n_workers=workers,

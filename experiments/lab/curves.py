@@ -74,7 +74,7 @@ def curves(
 
 
 def _line(axis: Any, i: int, arm: str, grouped: Any, places: list[Any] | None) -> None:
-    """The mean of an arm with its band; text stands at its place in `places`."""
+    """Draws the mean of an arm with its band; text values are placed by `places`."""
     seeds = grouped.agg(["mean", "min", "max"])
     along = seeds.index if places is None else [places.index(value) for value in seeds.index]
     color = COLORS[i % len(COLORS)]

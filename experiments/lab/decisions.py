@@ -1,4 +1,4 @@
-"""The rules by which numbers become verdicts.
+"""The rules that turn numbers into verdicts.
 
 1. A difference is above or below zero where its two-sided p value, corrected after Holm over the
    conditions of the claim, is below `LEVEL`.
@@ -27,11 +27,11 @@ VERDICTS = (HOLDS, FAILS, ONLY_IF, SHOWN, NO_DIFFERENCE, UNDECIDED)
 
 
 def decided(changes: Mapping[str, Interval], margin: float | None = None) -> dict[str, str]:
-    """What each condition's difference is: above, below, equivalent to zero, or not decided.
+    """Decides for each condition whether the difference is above, below, equivalent to zero, or undecided.
 
     Args:
         changes: The difference by condition.
-        margin: Differences within it are none; None: equivalence is not tested.
+        margin: Differences within it count as zero; None: equivalence is not tested.
 
     Example:
 
@@ -58,11 +58,11 @@ def decided(changes: Mapping[str, Interval], margin: float | None = None) -> dic
 def verdict_of(
     changes: Mapping[str, Interval], decisions: Mapping[str, str] | None = None, interactions: bool = True
 ) -> str:
-    """The verdict on a claim that says: this difference is above zero, whatever the condition.
+    """The verdict on a claim that a difference is above zero under every condition.
 
     Args:
         changes: The paired difference by condition, signed so that the claim says "positive".
-        decisions: What `decided` says of them; None: without a margin.
+        decisions: The result of `decided`; None: without a margin.
         interactions: Whether a difference between two conditions can make it "only if".
 
     Example:
@@ -88,7 +88,7 @@ def verdict_of(
 
 
 def _interact(changes: Mapping[str, Interval], decisions: Mapping[str, str]) -> bool:
-    """Whether a condition above zero differs, beyond doubt, from one that is not."""
+    """Whether a condition above zero differs significantly from one that is not."""
     above = [changes[name] for name, decision in decisions.items() if decision == ABOVE]
     others = [changes[name] for name, decision in decisions.items() if decision != ABOVE]
     pairs = {(i, k): _between(one, other) for i, one in enumerate(above) for k, other in enumerate(others)}
@@ -98,7 +98,7 @@ def _interact(changes: Mapping[str, Interval], decisions: Mapping[str, str]) -> 
 
 
 def _between(one: Interval, other: Interval) -> Interval | None:
-    """By how much the first is larger, over the seeds that both have; None with too few."""
+    """The first minus the second, over their common seeds; None with too few."""
     first, second = dict(one.by_seed), dict(other.by_seed)
     changes = [first[seed] - second[seed] for seed in first if seed in second]
     return difference_of_differences(one, other, changes) if len(changes) >= LEAST_SEEDS else None

@@ -15,7 +15,7 @@ from .intervals import Interval, interval
 if TYPE_CHECKING:
     import pandas as pd
 
-POINTS = (-100.0, 100.0)  # what a difference of two percentages can be
+POINTS = (-100.0, 100.0)  # the range of a difference of two percentages
 MOST_IMAGES = 10_000  # that `fewest_images` looks for
 
 
@@ -54,7 +54,7 @@ def points(first: "pd.Series", second: "pd.Series", images: int | None = None) -
 
 
 def percentage(values: "pd.Series") -> Interval:
-    """The mean of accuracies in percent, one a seed, no more certain than their images allow."""
+    """The mean of accuracies in percent, one per seed, with at least the error of the test images."""
     n = len(values) * fewest_images(values.to_numpy() / 100)
     noise = 100 * binomial_error(float(values.mean()) / 100, n)
     return interval(values, noise=noise, bounds=(0.0, 100.0))
@@ -107,11 +107,11 @@ def fewest_images(shares: np.ndarray) -> int:
 
 
 def difference_of_differences(first: Interval, second: Interval, changes: "Sequence[float]") -> Interval:
-    """How much larger a difference is in one condition than in another.
+    """The difference between the differences under two conditions.
 
     Args:
-        first: In the one.
-        second: In the other.
+        first: The difference under one condition.
+        second: Under the other.
         changes: First minus second, seed by seed.
 
     Returns:

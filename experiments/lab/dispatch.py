@@ -1,4 +1,4 @@
-"""Sends runs to workers until each is stored or has failed."""
+"""Sends runs to workers until each has been stored or has failed."""
 
 import concurrent.futures
 import contextlib
@@ -26,7 +26,7 @@ class FailedRunsError(Exception):
     """Some runs failed. The results of the others are stored.
 
     Args:
-        failures: What each run raised.
+        failures: The error of each run.
     """
 
     def __init__(self, failures: dict[Cell, Exception]):
@@ -38,7 +38,7 @@ class FailedRunsError(Exception):
         )
 
     def details(self) -> str:
-        """The traceback of the first failure; none where the machine's state is the cause."""
+        """The traceback of the first failure; empty if the machine's state is the cause."""
         first = next(iter(self.failures.values()))
         return "" if isinstance(first, OSError) else "".join(traceback.format_exception(first))
 
@@ -48,8 +48,7 @@ def run_all(
 ) -> dict[Cell, Row]:
     """Runs every cell once, on the executor that the options name.
 
-    A run whose worker died is started again; one that fails is not, and does not keep
-    the others from running.
+    A run whose worker died is started again. A run that fails is not, and the others still run.
 
     Args:
         experiment: What to run.
@@ -60,7 +59,7 @@ def run_all(
 
     Raises:
         FailedRunsError: Some failed, or workers die again and again.
-        InputError: A run found that the options cannot work.
+        InputError: A run found the options invalid.
     """
     rows: dict[Cell, Row] = {}
     failures: dict[Cell, Exception] = {}
@@ -108,7 +107,7 @@ def _round(
 
 
 def run_cell(experiment: Experiment, config: RunConfig, folder: Path, cell: Cell) -> Row:
-    """Does one run and stores it in a work folder. Called on a worker."""
+    """Executes a run and stores it in a work folder. Called on a worker."""
     store = Store(folder)
     started = time.perf_counter()
     with store.begun(cell) as unfinished:
@@ -117,14 +116,14 @@ def run_cell(experiment: Experiment, config: RunConfig, folder: Path, cell: Cell
 
 
 def run_cell_elsewhere(experiment: Experiment, config: RunConfig, cell: Cell) -> tuple[Row, bytes]:
-    """Does one run where there is no work folder: its row, and its files as bytes."""
+    """Executes a run without a work folder; returns its row, and its files as bytes."""
     with transport.temporary_folder() as folder:
         row = run_cell(experiment, config, folder, cell)
         return row, transport.packed(Store(folder).runs / cell.folder)
 
 
 def _stored(cell: Cell, row: Row) -> Row:
-    return row  # the worker put it into the work folder itself
+    return row  # the worker has stored it itself
 
 
 def _received(store: Store, cell: Cell, outcome: tuple[Row, bytes]) -> Row:

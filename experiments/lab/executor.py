@@ -1,6 +1,6 @@
 """Where runs happen: in this process, in worker processes, or on a cluster.
 
-All speak `concurrent.futures`, so the runner does not know which it has.
+All implement `concurrent.futures`, so the runner does not depend on the kind.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from .workers import LostWorkerError, prepare_worker
 
 
 class InProcess(Executor):
-    """Runs each call at once in the process that submits it."""
+    """Runs each call immediately, in the submitting process."""
 
     def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
         future: Future = Future()
@@ -29,7 +29,7 @@ class InProcess(Executor):
 
 
 def check(config: RunConfig) -> None:
-    """Raises `InputError` if the options name workers that cannot take runs; starts none."""
+    """Raises `InputError` if the options name workers that cannot take runs; starts nothing."""
     if config.scheduler:
         cluster.check(config.scheduler)
 
@@ -56,7 +56,7 @@ def result_of(future: Future) -> Any:
 
     Raises:
         LostWorkerError: Its worker died.
-        Exception: Whatever the call raised.
+        Exception: The error that the call raised.
     """
     try:
         return future.result()

@@ -1,4 +1,4 @@
-"""What an experiment is: a question, its runs, and what its results say."""
+"""The definition of an experiment: a question, its runs, and a summary of its results."""
 
 import dataclasses
 import importlib
@@ -45,12 +45,12 @@ class Cell:
     """One run: an arm under a condition, with a seed.
 
     Attributes:
-        condition: What the arms are compared under, as the shift of the target.
+        condition: The condition under which arms are compared, such as the shift of the target.
         arm: The name of the arm.
         seed: Decides the split, the order of the batches and the initial head; the
             same for every arm, so that arms can be compared in pairs.
-        parameters: Pairs of a name and a value, as `("depth", 110)`: what the run does. Condition
-            and arm are its names in tables and folders, and are never parsed.
+        parameters: Pairs of a name and a value, such as `("depth", 110)`, which define the run.
+            Condition and arm are display names for tables and folders, and are never parsed.
     """
 
     condition: str
@@ -63,12 +63,12 @@ class Cell:
         return dict(self.parameters)[name]
 
     def row(self) -> dict[str, Any]:
-        """What identifies the run in a table of results: condition, arm, seed and parameters."""
+        """The columns that identify the run in a table of results: condition, arm, seed and parameters."""
         return {"condition": self.condition, "arm": self.arm, "seed": self.seed, **dict(self.parameters)}
 
     @property
     def folder(self) -> str:
-        """A folder name of its own below the runs' folder."""
+        """The path of the run's folder, relative to the folder of all runs."""
         condition, arm = (urllib.parse.quote(part, safe="=,+ ") for part in (self.condition, self.arm))
         return f"{condition}/{arm}/seed{self.seed}"
 
@@ -82,7 +82,7 @@ def grid(conditions: Named, arms: Named, seeds: int) -> list[Cell]:
     Args:
         conditions: Their names, or their parameters by name.
         arms: Likewise.
-        seeds: How many.
+        seeds: Number of seeds.
 
     Example:
 
@@ -107,14 +107,14 @@ def _with_parameters(named: Named) -> dict[str, tuple[tuple[str, Value], ...]]:
 
 @dataclasses.dataclass
 class Summary:
-    """What the results say, ready to be shown.
+    """A summary of the results, ready to be shown.
 
     Attributes:
         findings: Plain sentences, made from the numbers.
         tables: Title and table, in order.
         figures: Title, caption and figure, in order.
         limits: What these runs cannot show.
-        claims: What they say of claims that are made elsewhere.
+        claims: Claims made elsewhere, with verdicts.
     """
 
     findings: list[str]
@@ -150,22 +150,22 @@ class Later:
 
 
 def no_more(config: Any, results: "pd.DataFrame", folder: Path) -> list[Cell]:
-    """Most experiments know all their runs from the start."""
+    """For most experiments, all runs are known from the start."""
     return []
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Question:
-    """What every binary has: a question, options and a summary.
+    """The common part of every binary: a question, options and a summary.
 
     Attributes:
         name: Also the name of the binary.
-        question: What it answers, for `--help` and the report.
+        question: The question that it answers, for `--help` and the report.
         config_class: A dataclass derived from `RunConfig`.
         check: Raises `InputError` if the config cannot run, before anything is done.
         summarize: Turns results into a `Summary`. It also gets the work folder.
-        audit: What `--audit` prints, for experiments that have it.
-        arms: What each arm does, by name, for `--help` and the report.
+        audit: The output of `--audit`, for experiments that have it.
+        arms: Descriptions of the arms, by name, for `--help` and the report.
         uses_tensorflow: Whether the main process and its workers load TensorFlow before the first run.
     """
 
@@ -181,18 +181,18 @@ class Question:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment(Question):
-    """A question with runs of its own. Its `summarize` gets the table of results, one row a cell.
+    """A question with its own runs. Its `summarize` gets the table of results, one row per cell.
 
     Attributes:
         cells: Every run that the config asks for, in the order to start them.
-        run: Does one run in a folder of its own and returns its measurements. It is
-            called in worker processes, so it must be a function of a module.
+        run: Executes one run in a separate folder and returns its measurements. It is called in
+            worker processes, so it must be a module-level function.
         metrics: The most important measurements, for a table across a grid of options.
-        tables: Tables that a run may leave in its folder as `<name>.parquet`; those of
-            all runs are put together into one file of that name in the work folder, with
-            the columns condition, arm and seed in front.
-        more: Runs to add to those that are finished, asked again until there are none. It gets what
-            `summarize` gets, and must depend on that alone, so that a study can go on.
+        tables: Tables that a run may leave in its folder as `<name>.parquet`. Those of all runs are
+            concatenated into one file of that name in the work folder, with the columns condition,
+            arm and seed in front.
+        more: Runs to add after the finished ones, called again until it returns none. It gets the
+            arguments of `summarize`, and must depend on them alone, so that a study can be resumed.
     """
 
     cells: Callable[[Any], list[Cell]]

@@ -21,7 +21,7 @@ _DEFINE: dict[type, Any] = {
 
 
 class _NumbersParser(flags.ListParser):
-    """A list whose values are numbers, as those of its default."""
+    """A list of numbers, of the type of its default values."""
 
     def __init__(self, kind: type):
         super().__init__()
@@ -50,7 +50,7 @@ def define(config_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> N
 
 
 def read(config_class: type[T], flag_values: flags.FlagValues = flags.FLAGS) -> T:
-    """The config that the parsed flags give."""
+    """The config from the parsed flags."""
     values = {field.name: flag_values[field.name].value for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
     return config_class(
         **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -54,11 +54,11 @@ class Interval:
         return int(self.low > 0) - int(self.high < 0)
 
     def p_value(self) -> float:
-        """Of the hypothesis that the mean is zero, two-sided; NaN with one seed."""
+        """The two-sided p value of the hypothesis that the mean is zero; NaN with one seed."""
         return 2 * self._tail(abs(self.mean))
 
     def p_beyond(self, margin: float) -> float:
-        """Of the hypothesis that the mean is `margin` or more from zero: two one-sided tests."""
+        """The p value of a mean that is `margin` or more from zero: two one-sided tests."""
         return max(self._tail(margin - self.mean), self._tail(margin + self.mean))
 
     def negative(self) -> "Interval":
@@ -70,7 +70,7 @@ class Interval:
         return self._moved(1.0, amount)
 
     def text(self, digits: int = 1, signed: bool = True) -> str:
-        """As `+4.2 [1.0, 7.4]`, or without the interval where there is none."""
+        """Formatted as `+4.2 [1.0, 7.4]`, or without the interval if there is none."""
         mean = f"{self.mean:{'+' if signed else ''}.{digits}f}"
         if math.isnan(self.error):
             return f"{mean} [one seed]"
@@ -105,7 +105,7 @@ def interval(
 
     Args:
         values: One finite value for each seed; the index of a Series names the seeds.
-        noise: A standard error that the mean has at least, as that of the test images.
+        noise: A lower bound for the standard error, such as that of the test images.
         bounds: The least and the greatest value that are possible.
 
     Example:

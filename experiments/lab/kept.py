@@ -1,4 +1,4 @@
-"""Results as the project keeps them, and the summary again from these, in seconds.
+"""The stored results of an experiment, and its summary from them, in seconds.
 
 results/<experiment>/results.parquet   one row for each run
 results/<experiment>/<table>.parquet   the runs' own tables that its summary reads
@@ -26,12 +26,12 @@ PATHS = ("data_dir", "source_data_dir", "photographs")  # options that name plac
 
 
 def keep(experiment: Experiment, work_dir: Path, folder: Path = FOLDER) -> Path:
-    """Keeps the results of a finished work folder.
+    """Stores the results of a finished work folder.
 
     Args:
-        experiment: Whose folder it is.
-        work_dir: The folder.
-        folder: Where results are kept, by experiment.
+        experiment: The experiment.
+        work_dir: Its work folder.
+        folder: The folder of stored results, by experiment.
 
     Returns:
         The folder of this experiment.
@@ -59,13 +59,13 @@ def keep(experiment: Experiment, work_dir: Path, folder: Path = FOLDER) -> Path:
 
 
 def write(table: "pd.DataFrame", path: Path) -> None:
-    """Writes a table, small and whole."""
+    """Writes a compressed table, atomically."""
     with written_whole(path) as temporary:
         table.to_parquet(temporary, index=False, compression="zstd")
 
 
 def is_kept(experiment: Experiment, folder: Path = FOLDER) -> bool:
-    """Whether everything is kept that the summary of an experiment is computed from."""
+    """Whether everything that the summary of an experiment needs is stored."""
     if not (folder / experiment.name / "about.json").is_file():
         return False
     names = ["results", *about(experiment, folder).get("tables", experiment.tables)]
@@ -73,12 +73,12 @@ def is_kept(experiment: Experiment, folder: Path = FOLDER) -> bool:
 
 
 def about(experiment: Experiment, folder: Path = FOLDER) -> dict[str, Any]:
-    """What is known of the kept runs."""
+    """Metadata of the stored runs."""
     return stored_files.read_json(folder / experiment.name / "about.json", "store it again")
 
 
 def again(experiment: Experiment, folder: Path = FOLDER) -> Summary:
-    """The summary from the kept results; nothing runs."""
+    """The summary from the stored results; nothing runs."""
     options = about(experiment, folder)["config"]
     known = {field.name for field in dataclasses.fields(experiment.config_class)}
     values: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Where results come from: the commit of the code and the processor."""
+"""The origin of results: the commit of the code and the processor."""
 
 import functools
 import platform
@@ -10,7 +10,7 @@ CODE = Path(__file__).parents[1]
 
 @functools.cache
 def commit(folder: Path = CODE) -> str:
-    """The commit of the code in a folder, with a `+` where files in it were changed since.
+    """The commit of the code in a folder, with a `+` if files in it have been changed since.
 
     Args:
         folder: As it was when first asked about.
@@ -19,7 +19,7 @@ def commit(folder: Path = CODE) -> str:
         Ten digits; "" without git, or where the folder is not part of a checkout, as an installed package.
     """
     asked = (
-        ["ls-files", "--error-unmatch", "--", "."],  # not a package in somebody else's checkout
+        ["ls-files", "--error-unmatch", "--", "."],  # not a package inside another project's checkout
         ["rev-parse", "--short=10", "HEAD"],
         ["status", "--porcelain", "--untracked-files=no", "--", "."],
     )
@@ -37,7 +37,7 @@ def commit(folder: Path = CODE) -> str:
 
 
 def processor() -> str:
-    """The processor's name and its cores, where the system tells them."""
+    """The processor's name and number of cores, if the system reports them."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

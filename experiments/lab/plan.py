@@ -1,4 +1,4 @@
-"""What a study would do: how many runs, and how long by the stored ones."""
+"""The plan of a study: the number of runs, and a time estimate from the stored ones."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from .store import Store, folder_of
 
 
 def describe(experiment: Question, config: Any) -> str:
-    """The number of runs and of stored runs, and the estimated time of the others; changes nothing.
+    """The number of runs and of stored runs, and the estimated time of the rest; changes nothing.
 
     The time is the mean of the stored runs of each arm, and over all arms for those without any.
 

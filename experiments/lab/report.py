@@ -95,7 +95,7 @@ def _tables(summary: Summary) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _rows(frame: pd.DataFrame, links: dict[str, str]) -> dict[str, Any]:
-    """Cells with how they are set, and where they lead, if anywhere."""
+    """Cells with their style, and their link, if any."""
     kinds = [_kind(frame[column]) for column in frame.columns]
     return {
         "columns": list(zip(frame.columns, kinds, strict=True)),

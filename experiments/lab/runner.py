@@ -15,7 +15,7 @@ def run(experiment: Experiment, config: RunConfig, folder: Path) -> pd.DataFrame
 
     Args:
         experiment: What to run.
-        config: Its options, checked.
+        config: Its options, already checked.
         folder: The work folder.
 
     Returns:

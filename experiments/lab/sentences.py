@@ -29,7 +29,7 @@ def difference(change: Interval, unit: str = "points", digits: int = 1) -> str:
 
 
 def shift_in_words(shift: str) -> str:
-    """The shift of a domain as titles and sentences name it.
+    """The name of a shift in titles and sentences.
 
     Example:
 
@@ -40,7 +40,7 @@ def shift_in_words(shift: str) -> str:
 
 
 def never_moved(what: str, where: str, change: "pd.Series") -> str:
-    """Says in how many runs something that should not move did; empty if there were no runs."""
+    """Says in how many runs a value changed that should not; empty if there were no runs."""
     moved = int((change > 0).sum())
     if not len(change):
         return ""

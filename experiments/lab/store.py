@@ -1,4 +1,4 @@
-"""The work folder: one configuration, each finished run stored whole.
+"""The work folder: one configuration, each finished run stored atomically.
 
 manifest.json            what these runs are: configuration, versions, machine
 runs/<condition>/<arm>/seed<k>/
@@ -33,11 +33,11 @@ from .experiment import Cell, RunConfig
 if TYPE_CHECKING:
     import pandas as pd
 
-# Options that say where and how fast, not what: they may change when a study continues.
+# Options about where and how fast runs execute: they may change when a study continues.
 NOT_PART_OF_A_STUDY = {*(field.name for field in dataclasses.fields(RunConfig)), "download", "audit"} - {
     "seeds"
 }
-UNFINISHED = ".unfinished"  # the end of the name of a run's folder until it is stored
+UNFINISHED = ".unfinished"  # suffix of the folder of a run until it is stored
 FORMAT = 1  # of the work folder; increases when the format changes
 PACKAGES = ("tfbn", "keras", "tensorflow", "tensorflow-datasets", "numpy", "scikit-learn")
 
@@ -94,8 +94,8 @@ class Store:
     def begun(self, cell: Cell) -> Iterator[Path]:
         """A new folder for a run, invisible to readers until `finish`, dropped if the run fails.
 
-        Its name is unique, since a run that was considered lost and started again elsewhere may
-        still be going on.
+        Its name is unique, since a run that was considered lost and started again elsewhere may still
+        be executing.
         """
         folder = self.runs / f"{cell.folder}.{uuid.uuid4().hex[:8]}{UNFINISHED}"
         folder.mkdir(parents=True)
@@ -132,7 +132,7 @@ class Store:
         return self.runs / cell.folder / name
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
-        """The stored row of a run, or None if it has not finished."""
+        """The stored row of a run, or None if the run has not finished."""
         path = self.path_of(cell, "result.json")
         return stored_files.read_row(path, cell) if path.exists() else None
 
@@ -193,13 +193,13 @@ def folder_of(experiment: str, config: RunConfig) -> Path:
 
 
 def code_and_versions() -> dict[str, Any]:
-    """What results depend on, apart from the configuration."""
+    """The versions that results depend on, apart from the configuration."""
     versions = {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}
     return {"versions": versions, "code": _digest_of_code()}
 
 
 def manifest_of(experiment: str, config: RunConfig) -> dict[str, Any]:
-    """What a study is, as plain data."""
+    """The description of a study, as plain data."""
     options = {k: v for k, v in dataclasses.asdict(config).items() if k not in NOT_PART_OF_A_STUDY}
     return {
         "format": FORMAT,
@@ -214,7 +214,7 @@ def manifest_of(experiment: str, config: RunConfig) -> dict[str, Any]:
 
 @functools.cache
 def _digest_of_code() -> str:
-    """Distinguishes versions of the code, even between releases."""
+    """A hash that distinguishes versions of the code, even between releases."""
     digest = hashlib.sha256()
     # In an installed wheel, the second folder is inside the first.
     folders = Path(tfbn.__file__).parent, Path(__file__).parents[1]
@@ -238,13 +238,13 @@ def _rename(unfinished: Path, final: Path) -> None:
 
 
 def _foreign(path: Path) -> bool:
-    """Whether something in a work folder without a manifest is more than a killed start leaves behind."""
+    """Whether a work folder without a manifest holds more than an aborted start leaves behind."""
     return not path.name.startswith(".") and path.name != "runs"
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds a lock that ends with this process, however it ends."""
+    """Holds a lock that is released when this process ends for any reason."""
     import fcntl
 
     try:

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RUN_AGAIN = "delete its folder to do that run again"
-MEASURED = "measured"  # the names of a run's measurements, so that a missing one is noticed
+MEASURED = "measured"  # the names of a run's measurements, to detect a missing one
 ALWAYS = "seconds"  # the measurement that every run has
 TABLE_END = b"PAR1"
 
 
 def read_json(path: Path, advice: str) -> Any:
-    """What a JSON file holds.
+    """Reads a JSON file.
 
     Raises:
-        InputError: It cannot be read; with the advice.
+        InputError: The file cannot be read; the message ends with the advice.
     """
     try:
         return json.loads(path.read_text())
@@ -43,10 +43,10 @@ def read_row(path: Path, cell: Cell | None = None) -> dict[str, Any]:
 
     Args:
         path: The file, in the run's folder.
-        cell: The run that it has to be of; None: the one that its folder names.
+        cell: The run that it must belong to; None: the one that its folder names.
 
     Raises:
-        InputError: It cannot be read, is of another run, or is not the whole of one.
+        InputError: The file cannot be read, is of another run, or is incomplete.
     """
     row = read_json(path, RUN_AGAIN)
     if not isinstance(row, dict) or not row.keys() >= {"condition", "arm", "seed"}:
@@ -83,7 +83,7 @@ def _folder_of(path: Path) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a float can hold a value; NaN and infinity are measurements, too."""
+    """Whether a float can hold a value; NaN and infinity are valid measurements."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return isinstance(value, float) or abs(value) <= sys.float_info.max

@@ -1,4 +1,4 @@
-"""Reports in MLflow and in Weights & Biases, where one of them is installed and asked for."""
+"""Logs studies to MLflow and Weights & Biases, on request."""
 
 import dataclasses
 import importlib.util
@@ -17,7 +17,7 @@ PROJECT = "tfbn"
 
 
 def check(config: RunConfig) -> None:
-    """Raises `InputError`, before anything runs, if a tracker that is asked for is not installed."""
+    """Raises `InputError`, before anything runs, if a requested tracker is not installed."""
     for name in _asked(config):
         if importlib.util.find_spec(name) is None:
             raise InputError(
@@ -33,11 +33,11 @@ def send(
     results: "pd.DataFrame | dict[str, Summary]",
     report: Path,
 ) -> list[str]:
-    """Logs a finished study where it is asked for; returns a line for each place, to be printed.
+    """Logs a finished study to the requested trackers; returns a line to print for each.
 
     Options become parameters, the mean of each measurement and arm a metric, the findings a note,
-    and the report a file. Where it goes is the tracker's own setting, as `MLFLOW_TRACKING_URI` or
-    `WANDB_MODE`.
+    and the report a file. The destination is the tracker's own setting, such as `MLFLOW_TRACKING_URI`
+    or `WANDB_MODE`.
     """
     return [
         TRACKERS[name](experiment.name, _options(config), _metrics(experiment, results), summary, report)
@@ -54,7 +54,7 @@ def _options(config: RunConfig) -> dict[str, str]:
 
 
 def _metrics(experiment: Question, results: Any) -> dict[str, float]:
-    """The mean over seeds of what says most, by condition and arm; of a collection, nothing."""
+    """The mean over seeds of the main metrics, by condition and arm; empty for a collection."""
     if not isinstance(experiment, Experiment) or not experiment.metrics:
         return {}
     means = results.groupby(["condition", "arm"], observed=True)[list(experiment.metrics)].mean()
@@ -66,7 +66,7 @@ def _metrics(experiment: Question, results: Any) -> dict[str, float]:
 
 
 def _plain(name: str) -> str:
-    """A name of the letters that trackers allow."""
+    """A name with only the characters that trackers allow."""
     return "".join(letter if letter.isalnum() or letter in "_-. " else "_" for letter in name)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder on the worker's own disk, gone afterwards."""
+    """A temporary folder on the worker's disk."""
     with tempfile.TemporaryDirectory(prefix="tfbn-") as name:
         yield Path(name)
 

@@ -1,4 +1,4 @@
-"""Claims put to the test: what is said, what was measured, and the verdict."""
+"""Claims, the measurements that test them, and verdicts."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ MARGIN = 2.0  # points of accuracy; smaller differences count as none
 
 @dataclasses.dataclass(frozen=True)
 class Citation:
-    """Who makes a claim, in their own words.
+    """The source of a claim, with a quotation.
 
     Attributes:
         source: Author and year, or the name of the page.
@@ -39,7 +39,7 @@ class Citation:
 
 @dataclasses.dataclass(frozen=True)
 class Number:
-    """What was measured under one condition.
+    """The measurement under one condition.
 
     Attributes:
         condition: In words.
@@ -47,7 +47,7 @@ class Number:
         low: Lower end of the 95 % interval; NaN with one seed.
         high: Upper end.
         seeds: How many.
-        says: What it says of the claim, one of `WORDS`' values.
+        says: What it implies for the claim, one of the values of `WORDS`.
     """
 
     condition: str
@@ -60,22 +60,22 @@ class Number:
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """One claim and what the runs say of it.
+    """One claim and its verdict.
 
     Attributes:
-        claim: As tutorials have it, in one short sentence.
-        measured: The numbers that decide, with intervals and the number of seeds.
+        claim: One short sentence, as in tutorials.
+        measured: The deciding numbers, with intervals and the number of seeds.
         verdict: One of `decisions.VERDICTS`.
         why: The conditions that differ, or the reason; may be empty.
-        source: Who says so; empty for a question of our own.
+        source: Who makes the claim; empty for a question without a source.
         kind: `"claim"`, made by a source in the words of `quote`; `"question"`, without a source;
             or `"fact"`, a formula or a behavior of the API, which needs no interval.
         url: Where the source says so.
         quote: The source's words.
-        numbers: What was measured by condition, where the claim is about a number.
+        numbers: The measurements by condition, if the claim is about a number.
         unit: Of these.
-        limit: What they are compared with.
-        below: Whether the claim says that they lie below it; otherwise above.
+        limit: The value that they are compared with.
+        below: Whether the claim says that they are below it; otherwise above.
     """
 
     claim: str
@@ -101,7 +101,7 @@ def judged(
     digits: int = 1,
     margin: float = 0.0,
 ) -> Claim:
-    """A claim that differences are above zero, or with a margin: that nothing beyond it is lost.
+    """Judges a claim that differences are above zero, or, with a margin, that no loss exceeds it.
 
     Args:
         claim: In one sentence.
@@ -150,12 +150,12 @@ def judged_below(
     source: Citation | None = None,
     digits: int = 1,
 ) -> Claim:
-    """A claim that a measurement is below a limit in every condition.
+    """Judges a claim that a measurement is below a limit under every condition.
 
     Args:
         claim: In one sentence.
         values: The measurement by condition.
-        limit: What the claim calls little.
+        limit: The upper limit implied by the claim.
         unit: Of the values.
         source: Who says so.
         digits: After the decimal point.
@@ -184,12 +184,12 @@ def judged_below(
 def judged_facts(
     claim: str, facts: Mapping[str, bool], measured: str, source: Citation | None = None
 ) -> Claim:
-    """A formula, or a behavior of the API, that is certain to hold or not to hold in each situation.
+    """Judges a formula, or a behavior of the API, that either holds or does not in each situation.
 
     Args:
         claim: In one sentence.
-        facts: Whether it was so, by situation.
-        measured: What was seen.
+        facts: Whether it held, by situation.
+        measured: A description of the observations.
         source: Who says so.
 
     Returns:
@@ -209,7 +209,7 @@ def judged_facts(
 
 
 def unmeasured(claim: str, measured: str, why: str, source: Citation | None = None) -> Claim:
-    """A claim without a verdict, since its arms or conditions did not run."""
+    """A claim without a verdict, because its arms or conditions did not run."""
     return _claim(claim, measured, UNDECIDED, why, source)
 
 

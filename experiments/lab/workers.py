@@ -1,4 +1,4 @@
-"""Worker processes: one thread, and they end with their parent."""
+"""Worker processes with one thread that end with their parent."""
 
 import gc
 import multiprocessing
@@ -10,7 +10,7 @@ from tfbn.utils.quiet import load_tensorflow
 
 
 class LostWorkerError(Exception):
-    """A worker died before it finished a run. The run can be started again."""
+    """A worker died before it finished a run. The run can be repeated."""
 
 
 def prepare_worker(with_tensorflow: bool = True) -> None:
@@ -39,8 +39,8 @@ def _follow_parent() -> None:
 def keep_libraries() -> None:
     """Exempts everything that is loaded now from garbage collection.
 
-    TensorFlow and Keras are a million objects; looking through them for garbage again and
-    again took up to a tenth of a short run.
+    TensorFlow and Keras are a million objects; scanning them for garbage took up to a tenth of a
+    short run.
     """
     import keras  # noqa: F401
 
@@ -49,7 +49,7 @@ def keep_libraries() -> None:
 
 
 def use_one_thread(with_tensorflow: bool = True) -> None:
-    """Gives linear algebra in this process one thread; likewise TensorFlow, which it loads quietly."""
+    """Limits linear algebra in this process to one thread; likewise TensorFlow, which it loads."""
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"
     if not with_tensorflow:

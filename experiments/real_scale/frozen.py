@@ -1,22 +1,27 @@
-"""One seed of the frozen arms: every forward pass once, then heads on what it gave.
+"""One seed of the frozen arms: every forward pass once, then heads on its features.
 
-The network is frozen, so a batch gives the same features whenever it comes, and the
-moving statistics follow from the batches' own. So one pass through the batches serves
-the arms of every momentum, and the one whose statistics are held.
+The network is frozen, so a batch gives the same features at every step, and the moving statistics
+follow from the batches' own. One pass through the batches therefore serves the arms of every
+momentum, and the arm whose statistics are held.
 """
 
+import collections
 import dataclasses
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tfbn.datasets import Images
 
-from . import draws, heads, statistics, targets
+from ..training import evaluation, head_fit
+from ..training.extractor import Extractor
+from . import draws, heads, targets
 from .arms import BLENDS, BY_BATCH, FROZEN, MOMENTA, RATES, SOURCE, TARGET, Arm
 from .conditions import Condition
 
-ORDERS = 4  # of the training images; they are taken in turn
+ORDERS = 4  # orders of the training images, used in turn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Part:
 
 @dataclasses.dataclass
 class Features:
-    """What the forward passes of a seed gave.
+    """The results of the forward passes of a seed.
 
     Attributes:
         batches: By set of features, the batches that the head is trained on.
@@ -37,7 +42,7 @@ class Features:
         train: By set of statistics.
         validation: By set of statistics.
         test: By set of statistics.
-        first_order: How many batches see every training image once.
+        first_order: Number of batches that contain every training image once.
         classes: How many there are.
     """
 
@@ -50,9 +55,7 @@ class Features:
     classes: int
 
 
-def run(
-    condition: Condition, seed: int, images: Images, extractor: statistics.Extractor
-) -> list[dict[str, Any]]:
+def run(condition: Condition, seed: int, images: Images, extractor: Extractor) -> list[dict[str, Any]]:
     """Measures every frozen arm; returns one row for each.
 
     Accuracies are shares of images, in inference mode but for `fit_accuracy`:
@@ -69,7 +72,9 @@ def run(
         for rate in RATES
     }
     converged = {kind: _converged_in_fit(features, kind) for kind in features.batches}
-    refitted = {name: heads.converged(part.features, part.labels) for name, part in features.train.items()}
+    refitted = {
+        name: evaluation.converged(part.features, part.labels) for name, part in features.train.items()
+    }
     rows = []
     for arm in FROZEN.values():
         row = _chosen(arm, features, short)
@@ -80,16 +85,16 @@ def run(
     return rows
 
 
-def extracted(condition: Condition, seed: int, images: Images, extractor: statistics.Extractor) -> Features:
-    """Every forward pass of a seed."""
+def extracted(condition: Condition, seed: int, images: Images, extractor: Extractor) -> Features:
+    """Runs every forward pass of a seed."""
     x, y = targets.of_seed(condition, images, seed)
     source = extractor.source
     taken = draws.batches(condition.train, condition.batch, ORDERS, seed)
     by_batch, seen = zip(*(extractor.by_batch(x["train"][indices]) for indices in taken), strict=True)
     target = extractor.of_target(x["train"])
     sets = {SOURCE: source, TARGET: target}
-    sets |= {name: statistics.blended(source, target, share) for name, share in BLENDS.items()}
-    sets |= {f"moving_{m:g}": statistics.moving(source, list(seen), condition.steps, m) for m in MOMENTA}
+    sets |= {name: (1 - share) * source + share * target for name, share in BLENDS.items()}
+    sets |= {f"moving_{m:g}": moved(source, seen, condition.steps, m) for m in MOMENTA}
     parts: dict[str, dict[str, Part]] = {name: {} for name in x}
     for kind, row in sets.items():
         for name, part in x.items():
@@ -102,10 +107,22 @@ def extracted(condition: Condition, seed: int, images: Images, extractor: statis
     return Features(batches, labels, **parts, first_order=first, classes=len(images.class_names))
 
 
+def moved(source: np.ndarray, seen: Sequence[np.ndarray], steps: int, momentum: float) -> np.ndarray:
+    """The moving statistics after some steps through batches that are used in turn.
+
+    Example:
+
+    >>> moved(np.array([0.0]), [np.array([4.0]), np.array([8.0])], steps=3, momentum=0.5).tolist()
+    [4.5]
+    """
+    in_turn = itertools.islice(itertools.cycle(seen), steps)
+    return collections.deque(head_fit.moving(source, in_turn, momentum), maxlen=1).pop()
+
+
 def _converged_in_fit(features: Features, kind: str) -> Any:
     """A converged head on features as `fit` saw them: those of the first order, each image once or twice."""
     first = slice(features.first_order)
-    return heads.converged(
+    return evaluation.converged(
         np.concatenate(features.batches[kind][first]), np.concatenate(features.labels[first])
     )
 
@@ -116,7 +133,7 @@ def _chosen(arm: Arm, features: Features, short: dict[Any, heads.Head]) -> dict[
 
 
 def chosen(by_rate: dict[float, heads.Head], validation: Part, test: Part) -> dict[str, float]:
-    """The head at the rate that does best on validation images; of equal ones the smallest rate."""
+    """The head at the rate that does best on validation images; among equal ones, the smallest rate."""
     scores = {rate: head.accuracy(validation.features, validation.labels) for rate, head in by_rate.items()}
     rate = max(by_rate, key=lambda each: (scores[each], -each))
     return {

@@ -1,11 +1,10 @@
-"""Heads on kept features: a short training with Adam, as `fit` does it, and one to convergence.
+"""Heads on cached features, trained briefly with Adam, as in `fit`.
 
-The short one is NumPy: `fit` would spend a hundred times as long on calls as on these products.
-A test holds it to what `fit` gives.
+The training is in NumPy: `fit` would spend a hundred times as long on calls as on these
+products. A test compares it with `fit`.
 """
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
@@ -30,7 +29,7 @@ class Head:
         return features @ self.kernel + self.bias
 
     def accuracy(self, features: np.ndarray, labels: np.ndarray) -> float:
-        """Share of the images that it classifies rightly."""
+        """Share of the images that it classifies correctly."""
         return float((self.logits(features).argmax(-1) == labels).mean())
 
 
@@ -45,7 +44,7 @@ def short(head: Head, batches: list[np.ndarray], labels: list[np.ndarray], rate:
     """A head trained for some steps of Adam on batches that are taken in turn.
 
     Args:
-        head: As it is before; it stays as it is.
+        head: The initial head, which is not changed.
         batches: Features, one array a batch.
         labels: Their labels.
         rate: Learning rate.
@@ -73,15 +72,6 @@ def short(head: Head, batches: list[np.ndarray], labels: list[np.ndarray], rate:
             squares[i] += (1 - BETAS[1]) * (gradient**2 - squares[i])
             weights[i] -= np.float32(pace) * means[i] / (np.sqrt(squares[i]) + EPSILON)
     return Head(weights[0], weights[1], fit_accuracy=float(np.mean(right[-len(batches) :])))
-
-
-def converged(features: np.ndarray, labels: np.ndarray) -> Any:
-    """Logistic regression on standardized features, trained to convergence."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(features, labels)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""From the stored accuracies to verdicts, by the rules."""
+"""Derives verdicts from the stored accuracies, by the rules."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ def decided_word(verdict: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Judgment:
-    """What the runs say of a claim by one measure.
+    """The verdict on a claim by one measure.
 
     Attributes:
         rule: The claim.
@@ -52,7 +52,7 @@ class Judgment:
 
 
 def paired(arms: "pd.DataFrame", condition: str, rule: Rule, measure: str) -> "pd.DataFrame | None":
-    """The measure of both arms, one row for each seed that has both; None with no such seed."""
+    """The measure of both arms, one row for each seed that has both; None if there is no such seed."""
     part = arms[arms.condition == condition].pivot(index="seed", columns="setting", values=measure)
     if not {rule.arm, rule.reference} <= {*part.columns}:
         return None
@@ -61,7 +61,7 @@ def paired(arms: "pd.DataFrame", condition: str, rule: Rule, measure: str) -> "p
 
 
 def differences(arms: "pd.DataFrame", rule: Rule, measure: str) -> dict[str, Interval]:
-    """The difference that a claim is about, in every condition that has run."""
+    """The difference of a claim, in every condition that has run."""
     found, changes = {}, {}
     for name in CONDITIONS:
         both = paired(arms, name, rule, measure)

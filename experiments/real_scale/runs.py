@@ -12,9 +12,9 @@ from tfbn.models import lite_weights
 
 from ..lab.origin import commit
 from ..training import devices
+from ..training.extractor import Extractor, Follower, Source
 from . import conditions, frozen, targets, tuning, updating
 from .arms import FAMILY, UPDATING
-from .statistics import Extractor, Follower, Source
 
 
 def condition_of(config: Any, name: str) -> conditions.Condition:

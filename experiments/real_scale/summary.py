@@ -1,4 +1,4 @@
-"""What the study's runs say so far."""
+"""The summary of the study's runs so far."""
 
 from pathlib import Path
 from typing import Any

@@ -50,5 +50,5 @@ def markdown(frame: "pd.DataFrame") -> str:
 
 
 def in_words(name: str) -> str:
-    """A condition, or a pair of them, as tables have it."""
+    """The name of a condition, or of a pair, in tables."""
     return " against ".join(CONDITIONS[part].says for part in name.split(" against "))

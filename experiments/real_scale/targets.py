@@ -16,16 +16,16 @@ from tfbn.models.weights import packaged
 from . import draws
 from .conditions import Condition
 
-POOL = 20_000  # of a large target, no more images are read
-STORED = {"fashion_mnist": 28, "mnist5k": 28}  # kept as stored and made larger when drawn
-DIGITS_BORDER = 4  # of UCI's digits, about what those of MNIST have
+POOL = 20_000  # maximum number of images read from a large target
+STORED = {"fashion_mnist": 28, "mnist5k": 28}  # kept as stored and enlarged when drawn
+DIGITS_BORDER = 4  # for UCI's digits, about as in MNIST
 
 
 def network(condition: Condition, seed: int) -> Any:
     """The pretrained network from images to pooled features; ResNet-8 has weights of each seed's own.
 
     Raises:
-        InputError: The weights cannot be had.
+        InputError: The weights are not available.
     """
     form: dict[str, Any] = {"include_top": False, "pooling": "avg"}
     if condition.network == "resnet8":
@@ -37,7 +37,7 @@ def network(condition: Condition, seed: int) -> Any:
 
 @functools.lru_cache(maxsize=2)
 def pool(target: str, size: int, photographs: str) -> Images:
-    """All images of a target as stored, or as large as asked for.
+    """All images of a target, as stored or in the given size.
 
     Args:
         target: See `Condition`.
@@ -72,7 +72,7 @@ def check_photographs(photographs: str) -> None:
 
 
 def images_of(condition: Condition, images: Images, indices: np.ndarray, seed: int) -> np.ndarray:
-    """Images as the network takes them: resized, shifted, in its range of values."""
+    """Prepares images for the network: resized, shifted, in its range of values."""
     chosen = images.images[indices]
     if chosen.shape[1] != condition.size:
         chosen = tf.image.resize(chosen, (condition.size, condition.size), antialias=True).numpy()
@@ -89,6 +89,7 @@ def of_seed(
     x, y = {}, {}
     drawn = draws.draw(condition, len(images.images), seed)
     for i, (name, indices) in enumerate(dataclasses.asdict(drawn).items()):
-        x[name] = images_of(condition, images, indices, seed + 1_000_003 * i)  # noise of its own
+        # Separate noise for each part.
+        x[name] = images_of(condition, images, indices, seed + 1_000_003 * i)
         y[name] = images.labels[indices]
     return x, y

@@ -15,8 +15,9 @@ import tfbn
 from tfbn.datasets import Images
 from tfbn.graph.traversal import batch_normalizations
 
+from ..training import extractor
 from ..training.training import compiles
-from . import draws, frozen, heads, statistics, targets
+from . import draws, frozen, heads, targets
 from .arms import MOMENTA, PROBE_RATE, TUNED, TUNING_RATES, Tuning
 from .conditions import Condition
 
@@ -68,7 +69,7 @@ class _Training:
         self.condition, self.tuning, self.x, self.y = condition, tuning, x, y
         self.base = tfbn.convert(targets.network(condition, seed), fused=None)
         self.norms = [site.layer for site in batch_normalizations(self.base)]
-        self.source = statistics.row_of(self.norms)
+        self.source = extractor.row_of(self.norms)
         self.batches = draws.batches(condition.train, condition.batch, frozen.ORDERS, seed)
         self.fit_accuracy = np.nan
         head = heads.first(self.base.output_shape[1], classes, seed)
@@ -91,14 +92,14 @@ class _Training:
             self._fit(0, first)
             self._set_flags(training=False)
             self._fit(first, steps)
-            return {tuning.name: statistics.row_of(self.norms)}
+            return {tuning.name: extractor.row_of(self.norms)}
         if not tuning.training:
             self._fit(0, steps)
-            return {tuning.name: statistics.row_of(self.norms)}
+            return {tuning.name: extractor.row_of(self.norms)}
         moving = {f"{tuning.name}_{m:g}": (m, self.source) for m in MOMENTA}
 
         def follow() -> None:
-            seen = statistics.row_of(self.norms)
+            seen = extractor.row_of(self.norms)
             for name, (momentum, old) in moving.items():
                 moving[name] = (momentum, tfbn.statistics.moving_average(old, seen, momentum))
 
@@ -106,14 +107,14 @@ class _Training:
             layer.momentum = 0.0  # the moving statistics become those of the last batch
         self._fit(0, steps, follow)
         found = {name: row for name, (_, row) in moving.items()}
-        tfbn.recalibrate(self.base, self.x, batch_size=statistics.CHUNK, verbose=False)
-        recalibrated = statistics.row_of(self.norms)
+        tfbn.recalibrate(self.base, self.x, batch_size=extractor.CHUNK, verbose=False)
+        recalibrated = extractor.row_of(self.norms)
         return found | {f"{tuning.name}_held": self.source, f"{tuning.name}_recalibrated": recalibrated}
 
     def accuracy(self, row: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
         """In inference mode, by these statistics."""
-        statistics.set_row(self.norms, row)
-        logits = self.model.predict(x, batch_size=statistics.CHUNK, verbose=0)
+        extractor.set_row(self.norms, row)
+        logits = self.model.predict(x, batch_size=extractor.CHUNK, verbose=0)
         return float((logits.argmax(-1) == y).mean())
 
     def _set_flags(self, training: bool) -> None:
@@ -135,6 +136,6 @@ class _Training:
 
     def _probed(self, head: heads.Head) -> heads.Head:
         """The head trained on the pretrained features first."""
-        features = self.base.predict(self.x, batch_size=statistics.CHUNK, verbose=0)
+        features = self.base.predict(self.x, batch_size=extractor.CHUNK, verbose=0)
         batches, labels = ([part[i] for i in self.batches] for part in (features, self.y))
         return heads.short(head, batches, labels, PROBE_RATE, self.condition.steps)

@@ -1,7 +1,7 @@
 """One seed of the arms whose frozen network normalizes by moving statistics that its batches update.
 
-What the head learns changes nothing below it, so one pass through the batches of all steps gives
-the features that it sees at each step, whatever its learning rate. A momentum needs a pass of its own.
+The head does not affect the network below it, so one pass through the batches of all steps gives its
+inputs at each step, for every learning rate. Each momentum needs a separate pass.
 """
 
 from typing import Any
@@ -10,18 +10,18 @@ import numpy as np
 
 from tfbn.datasets import Images
 
-from . import draws, frozen, heads, statistics, targets
+from ..training import evaluation
+from ..training.extractor import Follower
+from . import draws, frozen, heads, targets
 from .arms import RATES, UPDATING_MOMENTA
 from .conditions import Condition
 
 
-def run(
-    condition: Condition, seed: int, images: Images, follower: statistics.Follower
-) -> list[dict[str, Any]]:
+def run(condition: Condition, seed: int, images: Images, follower: Follower) -> list[dict[str, Any]]:
     """Measures the arms; returns one row for each, with the accuracies of `frozen.run`.
 
     The images, the batches and the first head are those of the other frozen arms, so that
-    differences are paired. In inference each arm is judged by what its statistics came to. The
+    differences are paired. In inference each arm is judged by its final statistics. The
     features as `fit` saw them, for the converged head, are those of the last round of batches.
     """
     x, y = targets.of_seed(condition, images, seed)
@@ -43,9 +43,9 @@ def run(
 def _converged(
     seen: list[np.ndarray], labels: list[np.ndarray], parts: dict[str, frozen.Part], last: int
 ) -> dict[str, float]:
-    """Converged heads, fitted on what `fit` saw in its last batches, and on inference features."""
-    in_fit = heads.converged(np.concatenate(seen[-last:]), np.concatenate(labels[-last:]))
-    refitted = heads.converged(parts["train"].features, parts["train"].labels)
+    """Converged heads, fitted on the features of the last batches of `fit`, and on inference features."""
+    in_fit = evaluation.converged(np.concatenate(seen[-last:]), np.concatenate(labels[-last:]))
+    refitted = evaluation.converged(parts["train"].features, parts["train"].labels)
     test = parts["test"]
     return {
         "converged_accuracy": float(in_fit.score(test.features, test.labels)),

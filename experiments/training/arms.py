@@ -5,7 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """How the pretrained layers are set in one arm.
+    """The settings of the pretrained layers in one arm.
 
     Attributes:
         name: Short and fit for a file name.
@@ -14,8 +14,8 @@ class Arm:
         training: Their BatchNorm's `training` flag.
         update_statistics: Their BatchNorm's `update_statistics` flag.
         momentum: Their BatchNorm's momentum; None: the config's.
-        recalibrate: Whether the moving statistics are set to the target's
-            population statistics once, before the training (AdaBN).
+        recalibrate: Whether the moving statistics are set to the target's population statistics once,
+            before training (AdaBN).
         affine: Whether gamma and beta train, though the rest of the layer's stage is frozen.
         pretrained: Whether pretrained weights are loaded; otherwise the weights stay random.
     """
@@ -48,7 +48,7 @@ ALL_TRAINED = Arm("all_trained", "everything trained (stock Keras)", trainable=T
 
 ARMS = {arm.name: arm for arm in (*FROZEN, ALL_TRAINED)}
 
-# How far gamma and beta alone get.
+# How far training gamma and beta alone gets.
 _HELD, _UPDATED = {"training": False}, {"training": True}
 AFFINE = {
     arm.name: arm

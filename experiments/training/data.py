@@ -14,7 +14,7 @@ from .pools import Pool, Source, pool
 
 # Defaults for a TFDS data set; of a folder, all images are used.
 USUAL = {"train_images": 300, "test_images": 1000}
-MIXING = 20_261  # one order of a source's images for all seeds
+MIXING = 20_261  # seed of one order of a source's images, the same for all seeds
 TRAIN_SHARE = 0.7  # of each class of a folder that has no splits of its own
 
 
@@ -53,7 +53,7 @@ class Split:
 def target_split(
     source: Source, train_images: int, test_images: int, shift: str, seed: int, disjoint: bool = False
 ) -> Split:
-    """Images drawn by `seed`, to train and to test on, both shifted.
+    """Images drawn with `seed`, to train and to test on, both shifted.
 
     Args:
         source: Where they come from. If it has splits, images to train on come from its training
@@ -81,7 +81,7 @@ def target_split(
 
 
 def source_split(source: Source, test_images: int, seed: int) -> Split:
-    """All images of a source but `test_images`, which are held out.
+    """All images of a source except `test_images`, which are held out.
 
     Raises:
         InputError: None are left to train on.
@@ -91,7 +91,7 @@ def source_split(source: Source, test_images: int, seed: int) -> Split:
 
 
 def check_source(source: Source, test_images: int) -> int:
-    """How many images a source has; raises `InputError` if there are not more than `test_images`."""
+    """The number of images of a source; raises `InputError` if it is not larger than `test_images`."""
     total = pool(source).size
     if test_images >= total:
         raise InputError(
@@ -103,7 +103,7 @@ def check_source(source: Source, test_images: int) -> int:
 
 @functools.lru_cache(maxsize=1)
 def _drawn(source: Source, train_images: int, test_images: int, seed: int, disjoint: bool) -> tuple[Any, ...]:
-    """Images and labels of both parts; cached, since all arms of a seed share them."""
+    """The images and labels of both parts, cached because all arms of a seed share them."""
     found = pool(source)
     draw = disjoint_positions if disjoint else positions
     train, test = draw(source, found, train_images, test_images, seed)
@@ -115,7 +115,7 @@ def _drawn(source: Source, train_images: int, test_images: int, seed: int, disjo
 
 
 def count(source: Source, train_images: int, test_images: int) -> int:
-    """How many images there will be to train on; see `target_split` for the arguments.
+    """The number of images to train on; see `target_split` for the arguments.
 
     Reads no image, so unreadable files count too.
     """
@@ -166,9 +166,9 @@ def positions(
 def disjoint_positions(
     source: Source, found: Pool, train_images: int, test_images: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As `positions`, so that no image is in the draws of two seeds.
+    """Like `positions`, but no image is in the draws of two seeds.
 
-    Seed k has the k-th stretch of one fixed order, of each split where the source has some.
+    Seed k has the k-th slice of one fixed order, within each split if the source has splits.
 
     Raises:
         InputError: There are not enough images for so many seeds.
@@ -194,7 +194,7 @@ def _stretch(source: Source, rows: np.ndarray, number: int, seed: int) -> np.nda
 
 
 def stratified(labels: np.ndarray, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A share of each class, and the rest; a class of two or more is in both.
+    """Splits off a share of each class; a class of two or more examples is in both parts.
 
     Example:
 

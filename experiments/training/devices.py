@@ -1,4 +1,4 @@
-"""Several devices in one process, even on a machine with one processor."""
+"""Several devices in one process, also on a machine with one processor."""
 
 import functools
 import importlib
@@ -14,7 +14,7 @@ from ..lab.origin import processor
 
 
 def check(config: Any) -> None:
-    """Raises `InputError` for devices that are not available, or batches that they cannot share.
+    """Raises `InputError` if devices are not available, or cannot share the batches.
 
     Args:
         config: With `strategy`, `replicas`, `batch_size`, `images_to_train_on`, and those of any experiment.
@@ -40,13 +40,13 @@ def check_workers(config: Any) -> None:
 def strategy(config: Any) -> Any:
     """The `tf.distribute` strategy that the options name; its `scope()` is where a model must be made.
 
-    To be called before TensorFlow is used in this process, which makes its devices then.
+    Call it before TensorFlow is used in this process, because that creates the devices.
     """
     return tf.distribute.get_strategy() if config.strategy == "none" else mirrored(config.replicas)
 
 
 def synchronize(model: Any, synchronized: bool) -> None:
-    """Whether every BatchNormalization's moments are those of the joint batch, or of each device's part."""
+    """Whether BatchNormalization computes moments over the joint batch, rather than each device's part."""
     for named in batch_normalizations(model):
         named.layer.synchronized = synchronized
 

@@ -1,4 +1,4 @@
-"""Evaluates a trained model in both modes, and measures what its BatchNorm did."""
+"""Evaluates a trained model in both modes, and measures changes of its BatchNorm."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from tfbn.graph.traversal import batch_normalizations
 from . import training
 from .data import Split
 
-HEAD = "head"  # the name of the layer that all arms share and train
+HEAD = "head"  # name of the layer that all arms have and train
 Outputs = tuple[tuple[Any, Any], tuple[Any, Any]]
 
 
@@ -20,7 +20,7 @@ def accuracies(model: Any, split: Split, batch_size: int, fit_by_batch: bool) ->
     """Accuracies of a trained model in both modes, and of a converged head.
 
     The converged head is a logistic regression trained to convergence on the features
-    that `fit` sees and tested on those that `predict` sees.
+    of `fit` and tested on those of `predict`.
 
     Args:
         model: With a layer named "head" at its end.
@@ -33,7 +33,8 @@ def accuracies(model: Any, split: Split, batch_size: int, fit_by_batch: bool) ->
 
 
 def both_modes(model: Any, split: Split, batch_size: int) -> tuple[Outputs, Outputs]:
-    """(features, logits) of the training and of the test images: in inference mode, and by batches."""
+    """(features, logits) of the training and of the test images: in inference mode, and under batch
+    statistics."""
     both = keras.Model(model.input, [model.get_layer(HEAD).input, model.output])
 
     def outputs(x: Any) -> Any:
@@ -45,11 +46,11 @@ def both_modes(model: Any, split: Split, batch_size: int) -> tuple[Outputs, Outp
 
 
 def of_outputs(inference: Outputs, batch: Outputs, split: Split, fit_by_batch: bool) -> dict[str, float]:
-    """The accuracies that `accuracies` gives, from what the model gave.
+    """The result of `accuracies`, from outputs of the model.
 
     Args:
         inference: (features, logits) of the training images and of the test images in inference mode.
-        batch: Likewise, normalized by batches.
+        batch: Likewise, under batch statistics.
         split: The images' labels.
         fit_by_batch: Whether `fit` normalizes by the batch.
     """
@@ -69,13 +70,17 @@ def converged_head(train_x: Any, train_y: Any, test_x: Any, test_y: Any) -> floa
 
 
 def right_when_converged(train_x: Any, train_y: Any, test_x: Any, test_y: Any) -> Any:
-    """Whether that head is right, for each test image."""
+    """Whether that head is right, per test image."""
+    return converged(train_x, train_y).predict(test_x) == test_y
+
+
+def converged(features: Any, labels: Any) -> Any:
+    """Logistic regression on standardized features, trained to convergence."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    head = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
-    return head.fit(train_x, train_y).predict(test_x) == test_y
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(features, labels)
 
 
 def statistics_and_affine(model: Any) -> dict[str, list[Any]]:

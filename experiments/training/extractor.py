@@ -18,7 +18,7 @@ def row_of(layers: list[Any]) -> np.ndarray:
 
 
 def set_row(layers: list[Any], row: np.ndarray) -> None:
-    """Sets the moving statistics of layers from such a row."""
+    """Sets the moving statistics of layers from a row of `row_of`."""
     variables = _variables(layers)
     ends = np.cumsum([int(v.shape[0]) for v in variables])
     for variable, values in zip(variables, np.split(row, ends[:-1]), strict=True):
@@ -38,8 +38,8 @@ class Source:
         training: Whether it normalizes by the batch in training calls.
 
     Attributes:
-        base: That network. Its layers' flags and momentum may be changed afterwards.
-        source: Its moving statistics as they were.
+        base: The network. Its layers' flags and momentum may be changed afterwards.
+        source: Its initial moving statistics.
     """
 
     def __init__(self, base: Any, training: bool):
@@ -50,7 +50,7 @@ class Source:
         self.source = self.statistics
         self._shape = tf.TensorSpec((None, *base.input_shape[1:]), tf.float32)
         self._infer = tf.function(lambda x: base(x, training=False), input_signature=[self._shape])
-        self._infer.get_concrete_function()  # traced with the flags as they are
+        self._infer.get_concrete_function()  # traced with the current flags
 
     @property
     def statistics(self) -> np.ndarray:
@@ -68,7 +68,7 @@ class Source:
         return np.concatenate([self._infer(images[i : i + CHUNK]).numpy() for i in chunks])
 
     def _in_training(self, momentum: float) -> Any:
-        """A training call, with that momentum for good."""
+        """A traced training call, with that momentum built in."""
         for layer in self._layers:
             layer.momentum = momentum
         call = tf.function(lambda x: self.base(x, training=True), input_signature=[self._shape])
@@ -77,7 +77,7 @@ class Source:
 
 
 class Extractor(Source):
-    """Features that are normalized by the batch, too, and population statistics.
+    """Also gives features under batch statistics, and population statistics.
 
     Args:
         base: See `Source`.
@@ -88,7 +88,7 @@ class Extractor(Source):
         self._normalize = self._in_training(momentum=0.0)  # the statistics become those of the last batch
 
     def by_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Features of a batch normalized by itself, and the statistics that it was normalized by."""
+        """The features of a batch under its own statistics, and those statistics."""
         features = self._normalize(images).numpy()
         return features, self.statistics
 
@@ -99,7 +99,7 @@ class Extractor(Source):
 
 
 class Follower(Source):
-    """Features that are normalized by moving statistics which the batches update meanwhile.
+    """Features under moving statistics that the batches update along the way.
 
     Args:
         base: See `Source`.
@@ -110,10 +110,10 @@ class Follower(Source):
         self._calls: dict[float, Any] = {}
 
     def follow(self, batches: list[np.ndarray], momentum: float) -> tuple[list[np.ndarray], np.ndarray]:
-        """Features of batches, each by the statistics as they are then; and what these come to.
+        """The features of batches, each under the statistics at that point, and the final statistics.
 
         Args:
-            batches: Images; the first one meets the pretrained statistics.
+            batches: Images; the first batch is normalized by the pretrained statistics.
             momentum: Of the moving average.
         """
         features = [features for features, _ in self.steps(batches, momentum)]
@@ -122,7 +122,7 @@ class Follower(Source):
     def steps(
         self, batches: Iterable[np.ndarray], momentum: float
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """As `follow`, batch by batch: the features, and the statistics after the update."""
+        """Like `follow`, batch by batch: the features, and the statistics after the update."""
         if momentum not in self._calls:
             self._calls[momentum] = self._in_training(momentum)
         self.statistics = self.source

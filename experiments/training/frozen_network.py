@@ -1,4 +1,4 @@
-"""A frozen network with a head: one for all arms of a process, each sets it as it needs it."""
+"""A frozen network with a head, shared by all arms of a process."""
 
 import functools
 from typing import Any
@@ -18,7 +18,7 @@ from .extractor import Extractor, Follower
 
 
 class FrozenNetwork:
-    """The network, its features under any statistics, and the head as a model of its own.
+    """The network, its features under any statistics, and the head as a separate model.
 
     Args:
         base: From images to pooled features; frozen here.
@@ -28,9 +28,9 @@ class FrozenNetwork:
     Attributes:
         model: From images to logits, compiled.
         rest: From features to logits, compiled; the head is that of `model`.
-        by_batch: Features of batches that are normalized by themselves.
-        following: Features by moving statistics that the batches update.
-        steady: Whether a batch gives the same features whenever it comes.
+        by_batch: Features under batch statistics.
+        following: Features under moving statistics that the batches update.
+        steady: Whether a batch gives the same features at every step.
     """
 
     def __init__(self, base: Any, classes: int, learning_rate: float):
@@ -54,8 +54,8 @@ class FrozenNetwork:
             return False
 
     def start(self, arm: Arm, momentum: float, seed: int) -> None:
-        """Sets everything as before the first step of an arm."""
-        # Both named, since None would leave what the arm before has set.
+        """Resets everything to the state before the first step of an arm."""
+        # Both set explicitly, since None would keep the setting of the previous arm.
         mode = resolve(arm.training, arm.update_statistics, arm.trainable)
         flags = {"training": mode.normalizes_by == "batch", "update_statistics": mode.updates}
         tfbn.freeze(self._base, None, trainable=False, **flags)
@@ -76,22 +76,22 @@ class FrozenNetwork:
         self.by_batch.statistics = row
 
     def features(self, images: np.ndarray) -> np.ndarray:
-        """In inference mode, by the moving statistics as they are."""
+        """Features in inference mode, under the current moving statistics."""
         return self.by_batch.infer(images, self.statistics)
 
     def logits(self, features: np.ndarray) -> np.ndarray:
-        """What the head makes of features."""
+        """The head's outputs for features."""
         return features @ self._head.kernel.numpy() + self._head.bias.numpy()
 
 
 @functools.lru_cache(maxsize=1)
 def kept(config: Any, weights: Any, start: Any, classes: int) -> FrozenNetwork:
-    """The network of these options and weights; the last one of a process is used again.
+    """The network for these options and weights; a process caches the latest one.
 
     Args:
-        config: The options that it depends on.
+        config: The options that the network depends on.
         weights: See `networks.build`.
-        start: What tells its weights apart.
+        start: Identifies the weights.
         classes: Of the target.
     """
     return FrozenNetwork(networks.build(config, weights), classes, config.learning_rate)

@@ -1,4 +1,4 @@
-"""The network of a transfer-learning run: one of tfbn's, one with ImageNet's weights, or a file."""
+"""The network of a transfer-learning run: a builder of tfbn, a network with ImageNet weights, or a file."""
 
 import fnmatch
 import functools
@@ -51,7 +51,7 @@ def weights_of(config: Any, seed: int) -> str | None:
     """The weights of a seed: a name with a `*` cycles through the packaged networks that match.
 
     Raises:
-        InputError: It fits none, or there is no such file; the network comes with its own.
+        InputError: The name matches nothing, there is no such file, or the network has built-in weights.
     """
     if is_file(config.model) and config.weights != "auto":
         raise fail("weights", f"to be auto, since {config.model} has its own", config.weights)
@@ -113,7 +113,7 @@ def check_cifar(name: str, networks: tuple[str, ...]) -> None:
 
 
 def preprocessing(config: Any) -> Callable[[Any], Any]:
-    """From images in [0, 1] to what the network takes.
+    """Converts images in [0, 1] to the range of the network.
 
     Raises:
         InputError: See `pixels_fed`.
@@ -125,7 +125,7 @@ def preprocessing(config: Any) -> Callable[[Any], Any]:
 
 
 def pixels_fed(config: Any) -> str:
-    """The range of pixels that the network is fed, and why.
+    """The pixel range of the network's inputs, and the reason.
 
     Raises:
         InputError: `pixels` is auto, and the file's layers do not show its range.

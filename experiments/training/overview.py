@@ -1,4 +1,4 @@
-"""An overview before a run starts: images, their classes and sizes, the range of pixels."""
+"""An overview before a run starts: images, their classes and sizes, the pixel range."""
 
 import functools
 from typing import Any
@@ -10,20 +10,20 @@ from . import networks
 from .data import positions
 from .pools import listing, pool
 
-LOOKED_AT = 64  # images that the first layer is shown
+LOOKED_AT = 64  # images to check the first layer with
 
 
 @functools.cache
 def say(*texts: str) -> None:
-    """Prints texts, the same ones once for each process."""
+    """Prints texts, each once per process."""
     print("\n".join(filter(None, texts)), flush=True)
 
 
 def of_pixels(config: Any) -> str:
-    """The range of pixels that is fed to a network from elsewhere; "" for tfbn's own.
+    """A line about the pixel range of a network that is not tfbn's; "" for tfbn's own.
 
     Raises:
-        InputError: No range is given, and the file's layers do not show it.
+        InputError: No range is given, and it cannot be derived from the file's layers.
     """
     if networks.is_file(config.model) or networks.is_application(config.model):
         return f"Pixels fed to {config.model}: {networks.pixels_fed(config)}"
@@ -31,7 +31,7 @@ def of_pixels(config: Any) -> str:
 
 
 def of_images(config: Any) -> str:
-    """What a folder contains and how it is divided; reads the first bytes of some files."""
+    """Describes the contents of a folder and its splits; reads the first bytes of some files."""
     if not config.data_dir:
         return ""
     source = config.target

@@ -1,4 +1,4 @@
-"""The images that runs draw from: all of them in memory, or only those that are drawn."""
+"""The images that runs draw from, with all of them in memory or only the drawn ones."""
 
 import dataclasses
 import functools
@@ -15,11 +15,11 @@ from tfbn.utils.validation import InputError
 
 # Runs draw from at most this many images of a TFDS data set.
 POOL = 20_000
-# Bytes. A source that is smaller in the run's form is read once and kept.
+# Bytes. A source that is smaller than this is read once and kept.
 KEPT = 2**28
 # Bytes. Larger draws are streamed from disk, batch by batch.
 IN_MEMORY = 2**29
-# UCI's digits fill their images; this gives them about the border that MNIST's have.
+# UCI's digits fill their images; this adds about the border of MNIST's.
 BORDERS = {"uci_digits": 4}
 
 
@@ -53,7 +53,7 @@ class Source:
         """The form of each image.
 
         Raises:
-            InputError: It cannot be made of any.
+            InputError: The options do not give a valid form.
         """
         size, width, channels = self.shape
         if size != width:
@@ -97,7 +97,7 @@ def pool(source: Source) -> Pool:
     """The images of a source.
 
     Raises:
-        InputError: They cannot be had.
+        InputError: They are not available.
     """
     form = source.form
     found = _of_folder(source, form) if source.folder else _of_dataset(source, form)
@@ -110,7 +110,7 @@ def pool(source: Source) -> Pool:
 
 @functools.lru_cache(maxsize=4)
 def listing(folder: str) -> Listing:
-    """What a folder holds; read once for each process."""
+    """The listing of a folder, read once per process."""
     return list_folder(folder)
 
 
@@ -132,7 +132,7 @@ def _of_folder(source: Source, form: Form) -> Pool:
 
 
 class _Kept:
-    """All images of a small folder, read when the first are asked for."""
+    """All images of a small folder, read at the first request."""
 
     def __init__(self, found: Listing, form: Form, skip_unreadable: bool):
         self._found, self._form, self._skip = found, form, skip_unreadable

@@ -1,4 +1,4 @@
-"""Trains only the rest of a network where the outputs of its frozen start never change."""
+"""Trains only the rest of a network if the outputs of its frozen prefix never change."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def shortened(model: Any, split: Split) -> tuple[Any, np.ndarray]:
         split: The images.
 
     Returns:
-        `(rest, features)`: the part of the model after its frozen start, which shares its
+        `(rest, features)`: the part of the model after its frozen prefix, which shares its
         layers and its optimizer, and the outputs of that start for the training images,
         computed once. `(model, split.train_x)` where `tfbn.cache_features` refuses, since
         batch statistics, updates or training change those outputs.

@@ -14,7 +14,7 @@ from .data import Split
 
 
 def train(base: Any, split: Split, *, epochs: int, batch_size: int, learning_rate: float, seed: int) -> float:
-    """Trains a network with a head of its own; returns its accuracy on the images held out.
+    """Trains a network with a new head; returns its accuracy on held-out images.
 
     Args:
         base: From images to features; trained in place.
@@ -35,9 +35,9 @@ def train(base: Any, split: Split, *, epochs: int, batch_size: int, learning_rat
 
 
 def save(base: Any, path: Path) -> None:
-    """Writes the weights of a network, whole and without an optimizer's state."""
+    """Writes the weights of a network atomically, without optimizer state."""
     with written_whole(path) as temporary:
-        named = temporary.with_name(f"{temporary.name}.weights.h5")  # Keras insists on the ending
+        named = temporary.with_name(f"{temporary.name}.weights.h5")  # Keras requires this suffix
         try:
             base.save_weights(named)
             named.replace(temporary)
@@ -47,7 +47,7 @@ def save(base: Any, path: Path) -> None:
 
 @contextlib.contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
-    """Prevents a second process from writing the same file at the same time; ends with its owner."""
+    """A lock against writing the same file from two processes; it ends with its owner."""
     import fcntl
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What several runs of a study need: computed by the first of them, kept until the last has it."""
+"""Arrays that several runs of a study need: computed by the first, kept until the last has finished."""
 
 import contextlib
 import hashlib
@@ -13,7 +13,7 @@ from tfbn.utils.files import written_whole
 
 from .pretraining import one_at_a_time
 
-LIMIT = 2**30  # bytes of a study; what does not fit is computed by each run that needs it
+LIMIT = 2**30  # bytes of a study; arrays beyond it are computed by each run that needs them
 FOLDER = "shared"  # in the work folder
 Arrays = dict[str, np.ndarray]
 
@@ -23,7 +23,7 @@ class SharedArrays:
 
     Args:
         work_folder: Of the study.
-        key: Everything that the arrays depend on, with a `repr` that says it.
+        key: Everything that the arrays depend on, with a distinctive `repr`.
         runs: Names of the runs that share them.
         limit: Bytes that all arrays of the study may take.
 
@@ -45,9 +45,9 @@ class SharedArrays:
         self._runs = frozenset(runs)
 
     def get(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
-        """The arrays of that name, computed if they are not there.
+        """The arrays of that name, computed if missing.
 
-        Of several processes that want them at once, one computes and the others wait.
+        If several processes need them at the same time, one computes and the others wait.
         """
         path = self.folder / f"{name}.npz"
         with one_at_a_time(path):
@@ -62,13 +62,13 @@ class SharedArrays:
 
     @contextlib.contextmanager
     def until_all_had(self, run: str) -> Iterator[None]:
-        """Notes at the end, unless something was raised, that this run is done; the last one clears up."""
+        """Marks this run as done at the end, unless it raised; the last run removes the arrays."""
         yield
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"{run}.done").touch()
         if self._runs <= {path.stem for path in self.folder.glob("*.done")}:
             shutil.rmtree(self.folder, ignore_errors=True)
-            with contextlib.suppress(OSError):  # others are at work
+            with contextlib.suppress(OSError):  # other runs still use it
                 self._all.rmdir()
 
     def _taken(self) -> int:
@@ -76,5 +76,5 @@ class SharedArrays:
 
 
 def clear(work_folder: Path) -> None:
-    """Removes what runs of a study left that were interrupted; for when all are stored."""
+    """Removes what interrupted runs of a study left behind. Call it when all runs are stored."""
     shutil.rmtree(work_folder / FOLDER, ignore_errors=True)

@@ -5,6 +5,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfbn
 from tests import applications
@@ -15,6 +16,7 @@ from tfbn.graph.traversal import batch_normalizations
 L = keras.layers
 X = np.float32(np.random.default_rng(0).normal(1, 2, (12, 6)))
 Y = np.float32(np.random.default_rng(1).normal(size=(12, 2)))
+ONE_BATCH = tf.data.Dataset.from_tensors((X, Y))
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -129,24 +131,27 @@ def what_happens(model, run):
     return found
 
 
-CASES = [
-    (form, setting, call_site)
-    for form, setting, call_site in itertools.product(FORMS, SETTINGS, CALL_SITES)
-    if call_site == "none" or form in ("functional", "nested", "shared")
-]
+FEW_SETTINGS = ("stock", "converted", "training=False update=None trainable=True")
+
+
+def cases():
+    """Every form, setting and call site; all settings of one form and a few of the others are quick."""
+    for form, setting, call_site in itertools.product(FORMS, SETTINGS, CALL_SITES):
+        quick = form == "functional" or setting in FEW_SETTINGS
+        if call_site == "none" or form in ("functional", "nested", "shared"):
+            yield pytest.param(form, setting, call_site, marks=[] if quick else pytest.mark.slow)
 
 
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
-@pytest.mark.parametrize(("form", "setting", "call_site"), CASES)
+@pytest.mark.parametrize(("form", "setting", "call_site"), list(cases()))
 def test_what_it_says_is_what_fit_and_evaluate_do(form, setting, call_site):
     model = built(form, setting, call_site)
     said = tfbn.audit(model)
     assert said.observed
-    fit = what_happens(model, lambda: model.fit(X, Y, batch_size=12, verbose=0))
+    fit = what_happens(model, lambda: model.fit(ONE_BATCH, shuffle=False, verbose=0))
     for row, happened in zip(said.rows, fit, strict=True):
         assert (row.fit.normalizes_by, row.fit.updates, row.fit.trains) == happened, row.path
-    said = tfbn.audit(model)
-    evaluate = what_happens(model, lambda: model.evaluate(X, Y, batch_size=12, verbose=0))
+    evaluate = what_happens(model, lambda: model.evaluate(ONE_BATCH, verbose=0))
     for row, happened in zip(said.rows, evaluate, strict=True):
         assert (row.evaluate.normalizes_by, row.evaluate.updates, False) == happened, row.path
 

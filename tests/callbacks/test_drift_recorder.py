@@ -62,9 +62,10 @@ def build(form="functional"):
     return keras.Sequential([inputs, *layers])
 
 
-def compiled(form="functional", **arguments):
+def compiled(form="functional", optimizer=None, **arguments):
     model = build(form)
-    model.compile(keras.optimizers.Adam(0.05), "mse", **({"jit_compile": False} | arguments))
+    optimizer = optimizer or keras.optimizers.SGD(0.05)  # Adam takes twice as long to trace
+    model.compile(optimizer, "mse", **({"jit_compile": False} | arguments))
     return model
 
 
@@ -193,7 +194,7 @@ def test_every_precision(policy, data, tmp_path):
 def test_training_is_the_same_to_the_bit(way, data, tmp_path):
     results = []
     for recorded in (False, True):
-        model = compiled(**WAYS[way])
+        model = compiled(optimizer="adam", **WAYS[way])
         probe = {"probe": data[0][:7], "probe_labels": data[1][:7], "probe_every": 2}
         recorder = DriftRecorder(tmp_path, **probe, heat_maps=False)
         train(model, data, [recorder] if recorded else [], epochs=2, validation_data=data)
@@ -217,7 +218,7 @@ def test_probe_rows(every, data, tmp_path):
     np.testing.assert_allclose(
         last[["mismatch", "mismatch_mean_shift"]].to_numpy(),
         tfbn.statistics.mismatch.Probe(model, x).measure(),
-        rtol=1e-6,
+        rtol=1e-5,
     )
     assert np.all(last["mismatch"] > 0)
 

@@ -21,7 +21,7 @@ def network():
     )
     tfbn.freeze(model, up_to="head_pool", training=False)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(1e-2), loss)
+    model.compile(keras.optimizers.SGD(1e-2), loss)
     return model
 
 

@@ -33,7 +33,7 @@ def data():
 def fit(data, callbacks, epochs=3, seed=0, **arguments):
     keras.utils.set_random_seed(seed)
     model = network()
-    model.compile("adam", "mse")
+    model.compile("sgd", "mse")
     model.fit(*data, batch_size=8, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks, **arguments)
     return model
 

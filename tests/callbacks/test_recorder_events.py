@@ -41,7 +41,7 @@ def recorded(tmp_path_factory):
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, metrics=["accuracy"])
+    model.compile("sgd", loss, metrics=["accuracy"])
     x = rng.normal(2, 3, (BATCH * STEPS, 5)).astype("float32")
     y = rng.integers(0, 3, len(x))
     by_keras = Evaluated((x[:BATCH], y[:BATCH]))

@@ -1,5 +1,6 @@
 """Faults planted in two kinds of network are named before training; healthy plans are not."""
 
+import functools
 import json
 from types import SimpleNamespace
 
@@ -23,19 +24,33 @@ def dense():
 
 
 NETWORKS = {"convolutional": convolutional, "dense": dense}
+SEEDS = [0, pytest.param(1, marks=pytest.mark.long)]
 
 
-@pytest.fixture(params=[(name, seed) for name in NETWORKS for seed in (0, 1)], ids=str)
-def healthy(request):
-    """A compiled network whose statistics are those of its data, and that data."""
-    name, seed = request.param
+@functools.cache
+def recalibrated(name, seed):
+    """The weights of a network whose statistics are those of its data, and that data."""
     keras.utils.set_random_seed(seed)
     model = NETWORKS[name]()
     rng = np.random.default_rng(seed)
     x = rng.normal(2.0, 1.5, (128, *model.input_shape[1:])).astype("float32")
-    model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
     tfbn.recalibrate(model, x, verbose=False)
-    return model, x, rng.integers(0, 3, 128)
+    return model.get_weights(), x, rng.integers(0, 3, 128)
+
+
+@pytest.fixture(params=SEEDS)
+def seed(request):
+    return request.param
+
+
+@pytest.fixture(params=NETWORKS)
+def healthy(request, seed):
+    """A compiled network whose statistics are those of its data, and that data."""
+    weights, x, y = recalibrated(request.param, seed)
+    model = NETWORKS[request.param]()
+    model.set_weights(weights)
+    model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
+    return model, x.copy(), y.copy()
 
 
 def norms(model):
@@ -217,7 +232,32 @@ def test_bad_input():
 
 def test_every_check_says_what_it_looks_for():
     assert all(check.__doc__ for check in CHECKS.values())
-    assert len(CHECKS) == 13
+    assert len(CHECKS) == 14
+
+
+def test_flags_lost_against_the_saved_model(healthy, tmp_path):
+    model, x, y = healthy
+    frozen = keras.models.clone_model(model)
+    frozen.set_weights(model.get_weights())
+    tfbn.freeze(frozen, training=False, trainable=True)
+    frozen.save(tmp_path / "frozen.keras")
+    (finding,) = doctor(model, (x, y), batch_size=32, steps=100, saved=tmp_path / "frozen.keras")
+    assert (finding.name, len(finding.layers)) == ("lost-flags", len(norms(model)))
+    again = keras.models.load_model(tmp_path / "frozen.keras")
+    assert doctor(again, (x, y), batch_size=32, steps=100, saved=tmp_path / "frozen.keras").names == []
+    model.save(tmp_path / "free.keras")
+    assert doctor(model, (x, y), batch_size=32, steps=100, saved=tmp_path / "free.keras").names == []
+
+
+@pytest.mark.parametrize("content", [None, b"no archive"])
+def test_a_saved_model_that_is_none(content, tmp_path):
+    file = tmp_path / "a.keras"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=r"Expected `saved` to be a file that Keras saved.*a\.keras"):
+        doctor(dense(), saved=file)
+    with pytest.raises(InputError, match="Expected `saved` to be a file that Keras saved"):
+        tfbn.Doctor(saved=file)
 
 
 @pytest.mark.parametrize("synchronized", ["some", "none"])

@@ -5,94 +5,93 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfbn
-from tests.diagnosis import planted
-from tests.diagnosis.planted import NETWORKS, PLANTED, STEPS
+from benchmarks.diagnosis import faults, networks, while_training
+from benchmarks.diagnosis.catalog import FAULTS
+from benchmarks.diagnosis.networks import NETWORKS, STEPS
+from tests.replicas import mirrored
 
-# What else is said, and rightly: the planted fault brings it about.
-ALONG = {
-    "toggled": {"changed-after-compile"},
-    "first_class_only": {"slow-momentum"},
-    "growing": {"slow-momentum"},
-}
+WAYS = {way.__name__: (fault, way) for fault in FAULTS for way in fault.ways}
 
 
-def examined(network, seed, plant):
-    keras.utils.set_random_seed(seed)
-    model, doctor = NETWORKS[network](), tfbn.Doctor()
-    x, y = planted.data(model.input_shape[1:], seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        plant(model, x, y, doctor)
+def examined(network, seed, way):
+    doctor = faults.examine(way, network, seed)
     assert doctor.unexamined is None
     return doctor.findings
 
 
-def check(network, seed, plant):
-    findings = examined(network, seed, plant)
-    name = PLANTED[plant]
-    found = [finding for finding in findings if finding.name == name]
-    assert found, findings.names
-    assert found[0].step is None or found[0].step <= STEPS
-    assert set(findings.names) <= {name} | ALONG.get(plant.__name__, set())
+def check(network, seed, name, monkeypatch):
+    strategy = mirrored()
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda *devices: strategy)
+    fault, way = WAYS[name]
+    result = faults.judged(fault, way, faults.examine(way, network, seed))
+    assert result["found"], result
+    assert (result["step"] or 0) <= STEPS
+    assert result["wrong"] == []
+    assert "Error" not in (result["unexamined"] or "")
 
 
-@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
-def test_a_planted_fault_is_named(plant):
-    check("dense", 0, plant)
+@pytest.mark.parametrize("name", WAYS)
+def test_a_planted_fault_is_named(name, monkeypatch):
+    check("dense", 0, name, monkeypatch)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+@pytest.mark.parametrize("name", WAYS)
 @pytest.mark.parametrize(("network", "seed"), [("dense", 1), ("convolutional", 0), ("convolutional", 1)])
-def test_a_planted_fault_is_named_in_each_network(network, seed, plant):
-    check(network, seed, plant)
+def test_a_planted_fault_is_named_in_each_network(network, seed, name, monkeypatch):
+    check(network, seed, name, monkeypatch)
+
+
+def test_the_catalog_has_24_faults_each_with_a_heading():
+    assert len(FAULTS) == len({fault.title for fault in FAULTS}) == 24
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_healthy_training_has_no_finding(network):
     def healthy(model, x, y, doctor):
-        planted.train(planted.compiled(model), x, y, doctor, validation_data=(x[:64], y[:64]))
+        networks.train(networks.compiled(model), x, y, doctor, validation_data=(x[:64], y[:64]))
 
     assert examined(network, 0, healthy).names == []
 
 
 def test_compiled_by_xla_and_several_steps_an_execution():
     def healthy(model, x, y, doctor):
-        model.compile("sgd", planted.LOSS, jit_compile=True, steps_per_execution=5)
-        planted.train(model, x, y, doctor)
+        model.compile("sgd", networks.LOSS, jit_compile=True, steps_per_execution=5)
+        networks.train(model, x, y, doctor)
 
     def alternating(model, x, y, doctor):
-        odd = (np.arange(len(x)) // planted.BATCH % 2 == 1)[:, None]
-        healthy(model, np.where(odd, planted.other_domain(x), x), y, doctor)
+        odd = (np.arange(len(x)) // networks.BATCH % 2 == 1)[:, None]
+        healthy(model, np.where(odd, while_training.other_domain(x), x), y, doctor)
 
     assert examined("dense", 0, alternating).names == ["alternating-domains"]
 
 
 def test_the_model_is_as_it_was(rng):
-    model = planted.compiled(NETWORKS["dense"]())
-    x, y = planted.data((6,), 0, 64)
+    model = networks.compiled(NETWORKS["dense"]())
+    x, y = networks.data((6,), 0, 64)
     before = set(vars(model))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        planted.train(model, x, y, tfbn.Doctor(), validation_data=(x, y))
+        networks.train(model, x, y, tfbn.Doctor(), validation_data=(x, y))
     left = {"train_step", "test_step", "fit", "call"} & set(vars(model))
     assert left <= before
     assert "call" not in vars(model.layers[1])
 
 
 def test_a_custom_loop_without_parameters():
-    model, doctor = planted.compiled(NETWORKS["dense"]()), tfbn.Doctor()
-    x, y = planted.data((6,), 0)
+    model, doctor = networks.compiled(NETWORKS["dense"]()), tfbn.Doctor()
+    x, y = networks.data((6,), 0)
     callbacks = keras.callbacks.CallbackList([doctor], model=model)
     callbacks.on_train_begin()
-    second = (np.arange(planted.BATCH) >= planted.BATCH // 2)[:, None]
+    second = (np.arange(networks.BATCH) >= networks.BATCH // 2)[:, None]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for step, start in enumerate(range(0, 20 * planted.BATCH, planted.BATCH)):
-            rows = slice(start, start + planted.BATCH)
-            model.train_on_batch(np.where(second, planted.other_domain(x[rows]), x[rows]), y[rows])
+        for step, start in enumerate(range(0, 20 * networks.BATCH, networks.BATCH)):
+            rows = slice(start, start + networks.BATCH)
+            model.train_on_batch(np.where(second, while_training.other_domain(x[rows]), x[rows]), y[rows])
             callbacks.on_train_batch_end(step)
         callbacks.on_train_end()
     assert doctor.unexamined is None
@@ -101,7 +100,7 @@ def test_a_custom_loop_without_parameters():
 
 def test_findings_are_written_for_tensorboard(tmp_path):
     model, doctor = NETWORKS["dense"](), tfbn.Doctor(log_dir=tmp_path)
-    x, y = planted.data((6,), 0)
+    x, y = networks.data((6,), 0)
     with pytest.warns(UserWarning, match="mixed-domains at step"):
-        planted.two_halves(model, x, y, doctor)
+        while_training.two_halves(model, x, y, doctor)
     assert len(list(tmp_path.glob("*.tfbn_findings"))) == 1

@@ -55,6 +55,13 @@ def test_folders_that_contributing_names_exist():
         assert (ROOT / path).exists(), path
 
 
+def test_the_house_of_contributing_has_every_room():
+    house = (ROOT / "CONTRIBUTING.md").read_text().partition("## The house")[2].split("```")[1]
+    packages = {path.parent.name for path in (ROOT / "tfbn").glob("*/__init__.py")}
+    around = {"tfbn", "experiments", "training", "lab", "results", "tests", "benchmarks", "docs", "notebooks"}
+    assert set(re.findall(r"(?:^|\s)(\w+)/", house)) == packages | around
+
+
 def test_the_figure_of_modes_shows_all_eight():
     from tfbn.layers.modes import Mode
 

@@ -3,7 +3,9 @@
 import keras
 import numpy as np
 
-LAYERS = 2
+FEATURES = 16
+LAYERS = 2  # of BatchNormalization
+PARAMETERS = 3 * 3 * 8 + 2 * 8 + 3 * 3 * 8 * FEATURES + 2 * FEATURES  # that train
 
 
 def saved(folder):
@@ -11,7 +13,7 @@ def saved(folder):
     keras.utils.set_random_seed(5)
     rng = np.random.default_rng(5)
     inputs = x = keras.Input((28, 28, 1))
-    for number, (filters, stride) in enumerate([(8, 4), (16, 2)], start=1):
+    for number, (filters, stride) in enumerate([(8, 4), (FEATURES, 2)], start=1):
         x = keras.layers.Conv2D(filters, 3, stride, use_bias=False, name=f"conv{number}")(x)
         norm = keras.layers.BatchNormalization(name=f"bn{number}")
         x = keras.layers.ReLU()(norm(x))

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
-from experiments.frozen_batchnorm.usual import IMAGENET
+from experiments.frozen_batchnorm.defaults import IMAGENET
 from experiments.lab import binary, runner
-from experiments.training import data, prefix, replay, shared_arrays, transfer
+from experiments.training import data, head_fit, prefix, shared_arrays, transfer
 from experiments.training.arms import ARMS
 from tests.experiments import small_network
 from tests.experiments.small import TINY
@@ -127,7 +127,7 @@ def test_running_them_in_every_step_gives_the_same_results(study, tmp_path, monk
 def shared(tmp_path_factory, study):
     """The first seed's frozen arms where they share what the network computes, and how often it did."""
     folder, passes = tmp_path_factory.mktemp("shared"), []
-    whole = replay.Order.pass_through
+    whole = head_fit.Order.pass_through
 
     def counted(*arguments):
         passes.append(arguments)
@@ -135,7 +135,7 @@ def shared(tmp_path_factory, study):
 
     config = dataclasses.replace(study[0], seeds=1, arms=FROZEN, share_features="always", work_dir="")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(replay.Order, "pass_through", counted)
+        patch.setattr(head_fit.Order, "pass_through", counted)
         results = runner.run(frozen_batchnorm.EXPERIMENT, config, folder)
     return results.set_index("arm").sort_index(), folder, len(passes)
 

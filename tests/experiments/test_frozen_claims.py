@@ -6,7 +6,7 @@ import pytest
 
 from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
 from experiments.frozen_batchnorm.claims import claims
-from experiments.frozen_batchnorm.usual import settled
+from experiments.frozen_batchnorm.defaults import with_defaults
 from experiments.lab.decisions import FAILS, HOLDS, ONLY_IF, UNDECIDED
 from experiments.training.arms import ARMS
 
@@ -42,7 +42,7 @@ def results(arms=tuple(ARMS), **changes):
 
 def verdict_on(start, frame):
     options = {"arms": tuple(dict.fromkeys(frame.arm)), "shifts": SHIFTS}
-    config = settled(frozen_batchnorm.Config(model="resnet8", **options))
+    config = with_defaults(frozen_batchnorm.Config(model="resnet8", **options))
     (claim,) = [claim for claim in claims(config, frame) if claim.claim.startswith(start)]
     return claim.verdict
 
@@ -76,7 +76,7 @@ def test_verdicts_follow_from_the_numbers(start, frame, verdict):
 
 
 def test_claims_need_the_arms_they_compare():
-    config = settled(frozen_batchnorm.Config(model="resnet8", arms=("inference",), shifts=SHIFTS))
+    config = with_defaults(frozen_batchnorm.Config(model="resnet8", arms=("inference",), shifts=SHIFTS))
     said = [claim.claim for claim in claims(config, results(("inference",)))]
     assert len(said) == 2
     assert said[0].startswith("Frozen layers' BatchNorm does not learn")

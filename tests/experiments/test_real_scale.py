@@ -16,10 +16,10 @@ from experiments.real_scale import (
     frozen,
     heads,
     rules,
-    statistics,
     targets,
     updating,
 )
+from experiments.training.extractor import CHUNK, Extractor, Follower, row_of
 from tests.experiments import blobs
 from tfbn.datasets import load, stamps
 from tfbn.graph.traversal import batch_normalizations
@@ -35,7 +35,7 @@ def digits():
 
 @pytest.fixture
 def extractor():
-    return statistics.Extractor(targets.network(TINY, seed=0))
+    return Extractor(targets.network(TINY, seed=0))
 
 
 @pytest.mark.parametrize("name", conditions.CONDITIONS)
@@ -88,7 +88,7 @@ def test_one_pass_through_the_batches_gives_what_fit_gives(momentum, digits, ext
     x, y = targets.images_of(TINY, digits, drawn.train, 0), digits.labels[drawn.train]
     taken = draws.batches(TINY.train, TINY.batch, frozen.ORDERS, seed=0)
     by_batch, seen = zip(*(extractor.by_batch(x[indices]) for indices in taken), strict=True)
-    moved = statistics.moving(extractor.source, list(seen), TINY.steps, momentum)
+    moved = frozen.moved(extractor.source, seen, TINY.steps, momentum)
     head = heads.short(
         heads.first(by_batch[0].shape[1], 3, 0), list(by_batch), [y[i] for i in taken], 0.01, TINY.steps
     )
@@ -103,11 +103,11 @@ def test_one_pass_through_the_batches_gives_what_fit_gives(momentum, digits, ext
 
 
 def _row(model):
-    return statistics.row_of([site.layer for site in batch_normalizations(model)])
+    return row_of([site.layer for site in batch_normalizations(model)])
 
 
 def test_one_pass_gives_what_fit_gives_where_moving_statistics_normalize_and_update(digits):
-    follower = statistics.Follower(targets.network(TINY, seed=0))
+    follower = Follower(targets.network(TINY, seed=0))
     x, y = targets.of_seed(TINY, digits, seed=0)
     taken = draws.batches(TINY.train, TINY.batch, frozen.ORDERS, seed=0)
     order = [taken[i % len(taken)] for i in range(TINY.steps)]
@@ -127,7 +127,7 @@ def test_one_pass_gives_what_fit_gives_where_moving_statistics_normalize_and_upd
 
 
 def test_arms_whose_statistics_update_have_what_the_other_frozen_arms_have(digits, extractor):
-    rows = updating.run(TINY, 0, digits, statistics.Follower(targets.network(TINY, seed=0)))
+    rows = updating.run(TINY, 0, digits, Follower(targets.network(TINY, seed=0)))
     assert [row["setting"] for row in rows] == [*arms.UPDATING_MOMENTA]
     assert {*rows[0]} == {*frozen.run(TINY, 0, digits, extractor)[0]}
     for row in rows:
@@ -142,7 +142,7 @@ def test_inference_features_are_those_of_the_statistics_given(digits, extractor)
         extractor.infer(x, extractor.source), base.predict(x, verbose=0), rtol=1e-4, atol=1e-5
     )
     target = extractor.of_target(x)
-    tfbn.recalibrate(base, x, batch_size=statistics.CHUNK, verbose=False)
+    tfbn.recalibrate(base, x, batch_size=CHUNK, verbose=False)
     expected = base.predict(x, verbose=0)
     np.testing.assert_allclose(extractor.infer(x, target), expected, rtol=1e-4, atol=1e-4)
     assert np.abs(extractor.infer(x, extractor.source) - expected).max() > 0.01

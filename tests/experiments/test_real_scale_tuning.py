@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import tfbn
-from experiments.real_scale import arms, draws, frozen, heads, statistics, targets, tuning
+from experiments.real_scale import arms, draws, frozen, heads, targets, tuning
+from experiments.training.extractor import row_of
 from tests.experiments import blobs
 from tfbn.graph.traversal import batch_normalizations
 
@@ -61,7 +62,7 @@ def test_one_training_by_the_batch_serves_every_momentum(momentum, drawn):
     for mine, other in zip(_weights(ours.model), _weights(theirs), strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-3, atol=2e-4)
     layers = [site.layer for site in batch_normalizations(theirs)]
-    np.testing.assert_allclose(row, statistics.row_of(layers), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(row, row_of(layers), rtol=1e-3, atol=1e-4)
     x, y = drawn["test"]
     expected = (theirs.predict(x, verbose=0).argmax(-1) == y).mean()
     assert abs(ours.accuracy(row, x, y) - expected) <= 1 / len(y)  # one image may lie on the edge
@@ -95,7 +96,7 @@ def test_gamma_beta_and_the_head_train_and_no_kernel_does(family, drawn):
 def test_the_last_third_holds_the_statistics(drawn):
     ours = _training(drawn, "tuned_late")
     seen, fit = [], ours._fit
-    ours._fit = lambda *args: (fit(*args), seen.append((statistics.row_of(ours.norms), _weights(ours.model))))
+    ours._fit = lambda *args: (fit(*args), seen.append((row_of(ours.norms), _weights(ours.model))))
     ((name, row),) = ours.fit().items()
     assert name == "tuned_late"
     (first, weights), (second, trained) = seen

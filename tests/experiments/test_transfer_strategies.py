@@ -17,6 +17,7 @@ from experiments.transfer_strategies import claims as transfer_claims
 from experiments.transfer_strategies import learning_curve, strategies
 from experiments.transfer_strategies.arms import ARMS, strategy_of
 from experiments.transfer_strategies.summary import labeled
+from tests.experiments import small_network
 from tfbn.graph.traversal import batch_normalizations
 from tfbn.utils.validation import InputError
 
@@ -33,7 +34,9 @@ TINY = transfer_strategies.Config(
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    config = dataclasses.replace(TINY, work_dir=str(tmp_path_factory.mktemp("study") / "work"))
+    folder = tmp_path_factory.mktemp("study")
+    network = {"model": small_network.saved(folder), "pixels": "unit"}
+    config = dataclasses.replace(TINY, work_dir=str(folder / "work"), **network)
     summary, path = binary.answer(transfer_strategies.EXPERIMENT, config)
     return summary, path.parent, pd.read_parquet(path.parent / "results.parquet")
 
@@ -48,8 +51,9 @@ def test_every_run_has_a_row_and_a_curve(study):
     ).all()
     assert (curve.groupby(["condition", "arm", "seed"], observed=True).seconds.diff().dropna() > 0).all()
     heads = results.arm.str.startswith("head")
-    assert (results[heads].trained_parameters == 64 * 10 + 10).all()
-    assert (results[~heads].trained_parameters == 75_002).all()
+    head = small_network.FEATURES * 10 + 10
+    assert (results[heads].trained_parameters == head).all()
+    assert (results[~heads].trained_parameters == small_network.PARAMETERS + head).all()
     assert results[heads].converged_accuracy.notna().all()
     assert len(summary.figures) == 2
     assert {claim.verdict for claim in summary.claims}

@@ -17,6 +17,7 @@ def _low_limit():
     sys.setrecursionlimit(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_low_limit")
 def test_deep_network_builds_under_a_low_limit():
     # Plain: no shortcut makes the way through the graph shorter.
@@ -28,6 +29,7 @@ def test_deep_network_builds_under_a_low_limit():
         keras.models.clone_model(model)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_low_limit")
 def test_deep_network_is_saved_loaded_and_cloned(tmp_path, rng):
     model = models.plain_cifar(182, width=1, input_shape=(8, 8, 1), normalization=None)

@@ -34,7 +34,7 @@ def outcome(layer, x, mask, training):
     return [np.array(value) for value in (outputs, layer.moving_mean, layer.moving_variance)]
 
 
-@pytest.mark.parametrize("synchronized", [False, True])
+@pytest.mark.parametrize("synchronized", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("shape", "mask_shape"), CASES, ids=str)
 def test_a_mask_is_refused_where_stock_refuses_it(rng, shape, mask_shape, synchronized):
     x = rng.normal(5, 3, shape).astype("float32")

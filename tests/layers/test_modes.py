@@ -73,7 +73,7 @@ def make_oracle(layer):
 
 
 def batches(rng):
-    """Two batches of unequal size and unlike statistics, with the loss's weights."""
+    """Two batches, the second one smaller, of different statistics, with the loss's weights."""
     xs = [rng.normal(1, [1, 2, 3], (6, 4, 5, CHANNELS)), rng.normal(-1, [2, 1, 0.5], (4, 4, 5, CHANNELS))]
     return [(np.float32(x), np.float32(rng.normal(size=x.shape))) for x in xs]
 
@@ -109,11 +109,8 @@ def by_tape(model, data, wrap):
 
 def by_fit(model, data, **compile_arguments):
     model.compile(keras.optimizers.SGD(RATE), PlainSum(), **compile_arguments)
-    dataset = tf.data.Dataset.from_generator(
-        lambda: iter(data),
-        output_signature=(tf.TensorSpec((None, 4, 5, CHANNELS)), tf.TensorSpec((None, 4, 5, CHANNELS))),
-    )
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(data)))
+    examples = tuple(np.concatenate(part) for part in zip(*data, strict=True))
+    dataset = tf.data.Dataset.from_tensor_slices(examples).batch(len(data[0][0]))
     history = model.fit(dataset, verbose=0, shuffle=False)
     return [history.history["loss"][0]]
 
@@ -156,11 +153,13 @@ def flags_decide(training, update, trainable):
 
 
 def cases():
-    """Ways x forms; what repeats another cell's path through the code runs with the long tests."""
+    """Ways x forms; cells that repeat another cell's path through the code are slow or long."""
     for way, form, fused in itertools.product(WAYS, FORMS, [None, False]):
-        quick = fused is None and (form == "shared" or way == "fit")
-        quick = quick or (form == "shared" and way in ("eager", "function", "fit_eagerly"))
-        yield pytest.param(way, form, fused, marks=[] if quick else pytest.mark.long)
+        slow = fused is None and (form == "shared" or way == "fit")
+        slow = slow or (form == "shared" and way in ("eager", "function", "fit_eagerly"))
+        quick = form == "shared" and fused is None and way in ("eager", "function", "fit")
+        marks = [] if quick else [pytest.mark.slow] if slow else [pytest.mark.long]
+        yield pytest.param(way, form, fused, marks=marks)
 
 
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
@@ -188,7 +187,7 @@ def test_mode_equals_oracle(training, update, trainable, way, form, fused, rng):
     x = data[1][0]
     uses = [x, np.square(x)] if form == "shared" else [x]
     now = {v.name: v.numpy().copy() for v in layer.variables}
-    outputs = model.predict(x, verbose=0)
+    outputs = model.predict(x, verbose=0) if way.startswith("fit") else model(x)
     np.testing.assert_allclose(outputs, sum(oracle.infer(use) for use in uses), rtol=1e-3, atol=1e-3)
     for variable in layer.variables:
         np.testing.assert_array_equal(variable.numpy(), now[variable.name])

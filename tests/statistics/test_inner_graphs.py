@@ -114,7 +114,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("eager", [False, True], ids=["graph", "run_eagerly"])
+@pytest.mark.parametrize(
+    "eager", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["graph", "run_eagerly"]
+)
 @pytest.mark.parametrize("case", CASES)
 def test_statistics_are_those_of_every_position(rng, case, eager):
     layer, holder = CASES[case]()

@@ -57,7 +57,8 @@ def keras_hub_task(rng):
     return hub.models.ResNetImageClassifier(backbone=backbone, num_classes=3, preprocessor=preprocessor)
 
 
-MODELS = [with_predict_step, pipeline, keras_hub_task]
+HUB_TASK = pytest.param(keras_hub_task, marks=pytest.mark.slow)
+MODELS = [with_predict_step, pipeline, HUB_TASK]
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_statistics_are_those_of_what_the_layers_see(make, rng, raw):
     )
 
 
-@pytest.mark.parametrize("make", [pipeline, keras_hub_task])
+@pytest.mark.parametrize("make", [pipeline, HUB_TASK])
 def test_cached_features_are_those_of_preprocessed_data(make, rng, raw):
     model = make(rng)
     recalibrate(model, raw, verbose=False)

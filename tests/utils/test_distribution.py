@@ -22,6 +22,7 @@ def build():
     return model
 
 
+@pytest.mark.slow
 def test_recalibration_and_cached_features_are_those_of_one_device():
     strategy = mirrored()
     one = build()

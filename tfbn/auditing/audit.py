@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from tfbn.auditing.advice import advice
+from tfbn.auditing.coded_text import CodedText
 from tfbn.auditing.rules import Facts, facts_of, layer_warnings, model_warnings
-from tfbn.auditing.said import Said
 from tfbn.auditing.table import Audit, Row
 from tfbn.graph.symbolic_calls import Call, received
 from tfbn.graph.traversal import NamedLayer, built_batch_normalizations, named_layers
@@ -90,7 +90,7 @@ def _row(facts: Facts, trained: set[int]) -> Row:
 
 def _calls(
     model: Any, watched: list[NamedLayer]
-) -> tuple[dict[int, list[Call]], dict[int, list[Call]], list[Said]]:
+) -> tuple[dict[int, list[Call]], dict[int, list[Call]], list[CodedText]]:
     layers = [named.layer for named in watched]
     try:
         return received(model, layers, training=True), received(model, layers, training=False), []
@@ -99,7 +99,7 @@ def _calls(
         return (
             {},
             {},
-            [Said("not-observed", f"{_NOT_OBSERVED}: {reason}")],
+            [CodedText("not-observed", f"{_NOT_OBSERVED}: {reason}")],
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfbn.auditing.said import Said
+from tfbn.auditing.coded_text import CodedText
 from tfbn.auditing.traced_flags import changed_since_traced
 from tfbn.graph import call_sites
 from tfbn.graph.data_flow import DataFlow, graph
@@ -76,7 +76,7 @@ def facts_of(
     return found
 
 
-def layer_warnings(facts: Facts) -> Iterator[Said]:
+def layer_warnings(facts: Facts) -> Iterator[CodedText]:
     """Everything to say about one layer."""
     for rule in (
         _call_site,
@@ -90,7 +90,7 @@ def layer_warnings(facts: Facts) -> Iterator[Said]:
         yield from rule(facts)
 
 
-def model_warnings(model: Any, watched: list[Facts]) -> Iterator[Said]:
+def model_warnings(model: Any, watched: list[Facts]) -> Iterator[CodedText]:
     """Everything to say about the model as a whole."""
     yield from _own_steps(model)
     yield from _leak(model, watched)
@@ -100,12 +100,14 @@ def model_warnings(model: Any, watched: list[Facts]) -> Iterator[Said]:
     yield from changed_since_traced(model, [facts.named for facts in watched])
 
 
-def _call_site(facts: Facts) -> Iterator[Said]:
+def _call_site(facts: Facts) -> Iterator[CodedText]:
     """A `training=` at the call site of the layer or of a container, and its effect."""
     for flag in facts.flags:
         got = {bool(call.training) for call in facts.fit}
         if got == {not flag}:
-            yield Said("overridden-call-site", f"the call site says training={flag}, and fit overrides it")
+            yield CodedText(
+                "overridden-call-site", f"the call site says training={flag}, and fit overrides it"
+            )
         elif (
             got == {flag}
             and not flag
@@ -113,33 +115,33 @@ def _call_site(facts: Facts) -> Iterator[Said]:
             and facts.layer.training
         ):
             text = "the call site says training=False, so the layer's training=True does not act"
-            yield Said("call-site-beats-layer", text)
+            yield CodedText("call-site-beats-layer", text)
 
 
-def _evaluate(facts: Facts) -> Iterator[Said]:
+def _evaluate(facts: Facts) -> Iterator[CodedText]:
     if any(call.training for call in facts.evaluate):
         text = "evaluate and predict call it with training=True, as a call site says: not inference mode"
-        yield Said("training-in-evaluate", text)
+        yield CodedText("training-in-evaluate", text)
     elif modes.of_layer(facts.layer, training_call=False).normalizes_by == "batch":
         text = "evaluate and predict normalize by the batch (batch_statistics_in_inference)"
-        yield Said("batch-in-inference", text)
+        yield CodedText("batch-in-inference", text)
 
 
-def _initial_statistics(facts: Facts) -> Iterator[Said]:
+def _initial_statistics(facts: Facts) -> Iterator[CodedText]:
     mean, variance = _numpy(facts.layer.moving_mean), _numpy(facts.layer.moving_variance)
     if np.all(mean == 0) and np.all(variance == 1):
-        yield Said("initial-statistics", "the moving statistics are still at (0, 1)")
+        yield CodedText("initial-statistics", "the moving statistics are still at (0, 1)")
 
 
-def _dead_channels(facts: Facts) -> Iterator[Said]:
+def _dead_channels(facts: Facts) -> Iterator[CodedText]:
     variance = _numpy(facts.layer.moving_variance)
     dead = int(np.sum((variance < DEAD) & (variance >= 0)))
     if dead:
         text = f"{dead} of {len(variance)} channels are dead: moving variance below {DEAD:g}"
-        yield Said("dead-channels", text)
+        yield CodedText("dead-channels", text)
 
 
-def _beyond_use(facts: Facts) -> Iterator[Said]:
+def _beyond_use(facts: Facts) -> Iterator[CodedText]:
     """Values with which the layer's outputs are not finite: which, and in which channels."""
     layer = facts.layer
     for name in ("moving_mean", "moving_variance", "gamma", "beta"):
@@ -156,21 +158,21 @@ def _beyond_use(facts: Facts) -> Iterator[Said]:
             yield from _channels(f"{name} overflows float16", np.isfinite(size) & (size > LARGEST_FLOAT16))
 
 
-def _channels(text: str, where: np.ndarray) -> Iterator[Said]:
+def _channels(text: str, where: np.ndarray) -> Iterator[CodedText]:
     found = np.flatnonzero(where)
     if len(found):
         shown = ", ".join(str(channel) for channel in found[:5]) + (", ..." if len(found) > 5 else "")
         text = f"{text} in {len(found)} of {len(where)} channels (number {shown})"
-        yield Said("broken-statistics", text)
+        yield CodedText("broken-statistics", text)
 
 
-def _bias_before(facts: Facts) -> Iterator[Said]:
+def _bias_before(facts: Facts) -> Iterator[CodedText]:
     before = facts.before
     if before is None or not is_linear(before) or before.activation is not keras.activations.linear:
         return
     if before.use_bias:
         text = "the layer before it has a bias, without effect while the batch normalizes"
-        yield Said("bias-before", text)
+        yield CodedText("bias-before", text)
 
 
 def values_per_channel(facts: Facts) -> int | None:
@@ -183,36 +185,36 @@ def values_per_channel(facts: Facts) -> int | None:
     return None if len(known) < len(sizes) else facts.batch_size * math.prod(known)
 
 
-def _few_values(facts: Facts) -> Iterator[Said]:
+def _few_values(facts: Facts) -> Iterator[CodedText]:
     values = values_per_channel(facts)
     if values is None:
         return
     if values == 1:
         text = "one value per channel in a batch: normalized by it, the output is beta for any input"
-        yield Said("one-value", text)
+        yield CodedText("one-value", text)
     elif values < FEW:
         text = f"{values} values per channel in a batch: batch statistics mean little"
-        yield Said("few-values", text)
+        yield CodedText("few-values", text)
 
 
-def _own_steps(model: Any) -> Iterator[Said]:
+def _own_steps(model: Any) -> Iterator[CodedText]:
     """A `train_step` or `predict_step` of the model's own, which only `fit` and `predict` run."""
     steps = [name for name in _STEPS_OF_FIT if isinstance(model, keras.Model) and has_own(model, name)]
     if steps:
-        yield Said(
+        yield CodedText(
             "own-steps",
             f"{type(model).__name__} has its own {' and '.join(steps)}, so how often and with which "
             "training= fit calls the layers is not known: the table shows one call with training=True",
         )
     if isinstance(model, keras.Model) and has_own(model, "predict_step"):
-        yield Said(
+        yield CodedText(
             "own-steps",
             f"{type(model).__name__} has its own predict_step: what the table shows of evaluate holds for "
             "predict only if that calls the model with training=False",
         )
 
 
-def _leak(model: Any, watched: list[Facts]) -> Iterator[Said]:
+def _leak(model: Any, watched: list[Facts]) -> Iterator[CodedText]:
     """Layers that are in inference mode during `fit` though no call site of theirs says so."""
     leaked = [
         facts.named.path
@@ -223,38 +225,38 @@ def _leak(model: Any, watched: list[Facts]) -> Iterator[Said]:
         and all(graph(layer) is not None for layer in (model, *facts.around))
     ]
     if leaked:
-        yield Said(
+        yield CodedText(
             "leaking-call-site",
             "training=False at a call site leaks, so these are in inference mode during fit too: "
             f"{', '.join(leaked)}",
         )
 
 
-def _lost_in_saving(model: Any, watched: list[Facts]) -> Iterator[Said]:
+def _lost_in_saving(model: Any, watched: list[Facts]) -> Iterator[CodedText]:
     """What was set on layers made in constructors is not in a file; after loading, it is gone."""
     norms = [facts.layer for facts in watched if isinstance(facts.layer, keras.layers.BatchNormalization)]
     text = loss(model, norms)
     if text:
-        yield Said("lost-in-saving", text)
+        yield CodedText("lost-in-saving", text)
 
 
-def _averaged_weights(model: Any) -> Iterator[Said]:
+def _averaged_weights(model: Any) -> Iterator[CodedText]:
     """The averaged weights that `use_ema` assigns at the end of `fit` need statistics of their own."""
     optimizer = getattr(model, "optimizer", None)
     inside = getattr(optimizer, "inner_optimizer", optimizer)
     if getattr(inside, "use_ema", False):
-        yield Said(
+        yield CodedText(
             "averaged-weights",
             "the optimizer averages weights (use_ema), and fit ends with the averages: the moving statistics "
             "are those of the weights before; call tfbn.recalibrate(model, data) after fit",
         )
 
 
-def _frozen_elsewhere(model: Any) -> Iterator[Said]:
+def _frozen_elsewhere(model: Any) -> Iterator[CodedText]:
     """Parts that are frozen in two compiled models at once, as a discriminator and the GAN around it."""
     text = frozen_in_both(model)
     if text:
-        yield Said("frozen-elsewhere", text)
+        yield CodedText("frozen-elsewhere", text)
 
 
 def _numpy(variable: Any) -> np.ndarray:

@@ -6,7 +6,7 @@ import itertools
 import textwrap
 from typing import TYPE_CHECKING
 
-from tfbn.auditing.said import Said
+from tfbn.auditing.coded_text import CodedText
 from tfbn.layers import modes
 from tfbn.utils.text_tables import text_table
 
@@ -28,7 +28,7 @@ class Row:
         channels: How many.
         fit: What it does in `fit`.
         evaluate: What it does in `evaluate` and `predict`.
-        warnings: What to look at: texts, each with a `code`, see `tfbn.auditing.said`.
+        warnings: What to look at: texts, each with a `code`, see `tfbn.auditing.coded_text`.
     """
 
     path: str
@@ -36,7 +36,7 @@ class Row:
     channels: int
     fit: modes.Mode
     evaluate: modes.Mode
-    warnings: tuple[Said, ...]
+    warnings: tuple[CodedText, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Audit:
 
     model: str
     rows: tuple[Row, ...]
-    general: tuple[Said, ...]
+    general: tuple[CodedText, ...]
     observed: bool
     advice: tuple[str, ...] = ()
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tfbn.auditing.said import Said
+from tfbn.auditing.coded_text import CodedText
 from tfbn.graph.keras_optimizers import known_variables
 from tfbn.graph.traversal import NamedLayer
 
 
-def changed_since_traced(model: Any, layers: Iterable[NamedLayer]) -> Iterator[Said]:
+def changed_since_traced(model: Any, layers: Iterable[NamedLayer]) -> Iterator[CodedText]:
     """Flags that differ from those the kept train function was traced with.
 
     Args:
@@ -25,7 +25,7 @@ def changed_since_traced(model: Any, layers: Iterable[NamedLayer]) -> Iterator[S
         if each.layer.__dict__.get("_traced_as") not in (None, getattr(each.layer, "_trace_key", None))
     ]
     if changed:
-        yield Said(
+        yield CodedText(
             "changed-after-compile",
             "flags changed since the train step was traced; call tfbn.freeze or compile for them to take "
             f"effect: {', '.join(changed[:5])}",
@@ -34,7 +34,7 @@ def changed_since_traced(model: Any, layers: Iterable[NamedLayer]) -> Iterator[S
         known = {id(v) for v in known_variables(inside)}
         trained = {id(v) for v in model.trainable_variables}
         if trained and known != trained:
-            yield Said(
+            yield CodedText(
                 "changed-after-compile",
                 "trainable changed since the train step was traced; compile again, or use tfbn.freeze",
             )

@@ -45,7 +45,7 @@ class AccumulatedStatistics:
 
     @contextlib.contextmanager
     def around_step(self, data: Any) -> Iterator[None]:
-        """What `StepHook` puts around the step."""
+        """The context that `StepHook` puts around the step."""
         import tensorflow as tf
 
         before = [
@@ -70,7 +70,7 @@ class AccumulatedStatistics:
         self._calls[id(layer)] += bool(training)
 
     def _pool(self, layer: Any, sums: Any, before: Any, is_last: Any) -> None:
-        """Takes the batch's statistics out of the layer, and puts the moving ones back or onward."""
+        """Reads the batch's statistics from the layer, then restores or updates the moving statistics."""
         import tensorflow as tf
 
         kept = float(layer.momentum) ** self._calls[id(layer)]

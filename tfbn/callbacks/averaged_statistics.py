@@ -1,4 +1,4 @@
-"""`AveragedStatistics`: weights that are averages get statistics that fit them."""
+"""`AveragedStatistics`: moving statistics for averaged weights."""
 
 from typing import Any
 
@@ -18,19 +18,19 @@ from tfbn.utils.validation import check_at_least, fail
 
 
 class AveragedStatistics(keras.callbacks.SwapEMAWeights):
-    """Gives averaged weights moving statistics of their own, wherever they are in the model.
+    """Computes moving statistics for averaged weights whenever the model holds them.
 
     Keras averages weights (`use_ema=True`) but leaves the moving statistics those of the raw
-    weights, by which the averages do not normalize well. This callback takes the place of
+    weights, which do not fit the averages. This callback replaces
     `keras.callbacks.SwapEMAWeights`: it puts the averages into the model for each evaluation, and
-    with them the population's statistics over some images, see `tfbn.recalibrate`; afterwards both are
-    as they were, bit for bit the statistics, and training goes on as without it.
+    with them the population statistics over some images (see `tfbn.recalibrate`); afterwards it
+    restores both, the statistics bit for bit, and training continues as without it.
 
     - At the end of `fit` the model has the averages and their statistics.
     - With `swap_on_epoch=True`, callbacks that come after it in the list, such as
       `ModelCheckpoint`, find both in the model at the end of an epoch. Put
       `BackupAndRestore` before it, so that training resumes from the raw weights.
-    - Without `use_ema`, as for weights that another callback averages (SWA, soups), it sets the
+    - Without `use_ema`, for weights that another callback averages (SWA, soups), it sets the
       statistics at the end of `fit`. Put it after that callback.
     - With `gradient_accumulation_steps`, the moving statistics move once for each optimizer
       step, by the pooled statistics of its micro-batches (on TensorFlow and one device; before,
@@ -38,11 +38,11 @@ class AveragedStatistics(keras.callbacks.SwapEMAWeights):
 
     Args:
         images: The training data's inputs, or batches of them, as `tfbn.recalibrate` takes them,
-            that can be read again and again.
+            that can be read repeatedly.
         batch_size: Of arrays; default 32.
-        most_images: Use at most this many, of arrays drawn at random.
+        most_images: Use at most this many, drawn at random if `images` is an array.
         swap_on_epoch: Put the averages in at each epoch's end.
-        seed: Decides what is drawn.
+        seed: Seed of the random draw.
 
     Raises:
         InputError: A number is not positive, or batches can be read only once.
@@ -80,7 +80,7 @@ class AveragedStatistics(keras.callbacks.SwapEMAWeights):
         self._observer: Observer | None = None
         self._hook: StepHook | None = None
 
-    # What Keras calls.
+    # Keras's callback methods.
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)
@@ -124,7 +124,7 @@ class AveragedStatistics(keras.callbacks.SwapEMAWeights):
             self._put_back()
 
     def on_train_end(self, logs: Any = None) -> None:
-        # `fit` has put the averages in for good.
+        # `fit` has put the averages in permanently.
         self._raw = None
         self._let_go()
         self._put_in()
@@ -137,7 +137,7 @@ class AveragedStatistics(keras.callbacks.SwapEMAWeights):
         return bool(getattr(_inner(self.model), "use_ema", False))
 
     def _put_in(self) -> None:
-        """Keeps the statistics of the raw weights, and sets those of what is in the model."""
+        """Saves the statistics of the raw weights and sets those of the weights in the model."""
         if self._raw is None:
             self._raw = [
                 (variable, np.array(keras.ops.convert_to_numpy(variable), copy=True))
@@ -171,7 +171,7 @@ def _inner(model: Any) -> Any:
 
 
 def _drawn(images: Any, most: int, seed: int) -> Any:
-    """At most so many examples; they are the same ones in each pass."""
+    """At most this many examples, the same ones in each pass."""
     total = batch_length(keras.tree.flatten(images)[0])
     if total <= most:
         return images

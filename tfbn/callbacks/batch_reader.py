@@ -14,15 +14,15 @@ ROWS = 256
 class BatchReader:
     """Reads the statistics in `batch_ended`, with one copy from the device for each read.
 
-    The counterpart of `StepRing` for PyTorch and, as `StateReader`, for JAX. Steps that are inside one
-    execution of `steps_per_execution` are not seen, only the last of them.
+    The counterpart of `StepRing` for PyTorch and, as `StateReader`, for JAX. With
+    `steps_per_execution`, only the last step of each execution is seen.
 
     Args:
         layers: The BatchNormalization layers.
-        reference: Where drift is measured from, the layers in the same order.
+        reference: Statistics that drift is measured from, the layers in the same order.
         every: Record steps whose number is a multiple of this (or the first step that
             is seen after it).
-        first_step: How many steps were done before.
+        first_step: Number of steps done before.
         steps_per_execution: The model's.
     """
 
@@ -63,7 +63,7 @@ class BatchReader:
         self._values.append(self._measure())
 
     def _measure(self) -> Any:
-        """The metrics as the statistics are now: shape `(layers, metrics)`, float32."""
+        """The metrics of the current statistics: shape `(layers, metrics)`, float32."""
         mean, variance = keras.ops.convert_to_numpy(keras.ops.stack(current_statistics(self._layers)))
         with np.errstate(divide="ignore", invalid="ignore"):
             values = drift.by_layer(np.float64(mean), np.float64(variance), self._reference)

@@ -1,4 +1,4 @@
-"""Models that are not built when `fit` begins: whether their layers are ready, and building them."""
+"""Checks whether the layers of a model are built when `fit` begins, and builds models that are not."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from tfbn.statistics.snapshots import Snapshot, Statistics
 
 
 def ready_layers(model: Any) -> list[NamedLayer]:
-    """The BatchNormalization layers that have their moving statistics."""
+    """The BatchNormalization layers that have created their moving statistics."""
     return [each for each in batch_normalizations(model) if each.layer.moving_mean is not None]
 
 
 def is_ready(model: Any) -> bool:
-    """Whether all of them have; a model that is trained without being called is never `built`."""
+    """Whether all of them do; a model that is trained without being called is never `built`."""
     return model.built or 0 < len(ready_layers(model)) == len(batch_normalizations(model))
 
 
 def has_call(model: Any) -> bool:
-    """Whether a model defines what a call of it does."""
+    """Whether a model defines `call`."""
     return type(model).call is not keras.Model.call
 
 
@@ -31,7 +31,7 @@ def build(model: Any, data: Any) -> None:
 
 
 def initial_statistics(model: Any) -> Snapshot:
-    """What the layers had before their first step, as their initializers give it."""
+    """The statistics of the layers before their first step, from their initializers."""
 
     def initial(layer: Any, name: str) -> np.ndarray:
         shape = getattr(layer, name).shape
@@ -48,7 +48,7 @@ def initial_statistics(model: Any) -> Snapshot:
 
 
 def steps_per_execution(model: Any) -> int:
-    """How many train steps one call of the train function does."""
+    """Number of train steps in one call of the train function."""
     return int(getattr(model, "steps_per_execution", 1) or 1)
 
 

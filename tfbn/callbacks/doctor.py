@@ -1,6 +1,7 @@
 """`tfbn.Doctor`: the same faults while a model trains, and those that only training shows."""
 
 import dataclasses
+import functools
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -15,12 +16,13 @@ from tfbn.callbacks.evaluation_step import EvaluationStep
 from tfbn.callbacks.step_hook import StepHook, in_step
 from tfbn.callbacks.step_statistics import StepStatistics
 from tfbn.diagnosis import Diagnosis, FaultError, Finding, around_epochs, while_training
-from tfbn.diagnosis.catalog import broken_statistics
-from tfbn.diagnosis.doctor import doctor as before_training
+from tfbn.diagnosis.catalog import CHECKS as BEFORE
 from tfbn.diagnosis.doctor import text_of
 from tfbn.diagnosis.finding import fault
 from tfbn.diagnosis.looks import Looks
+from tfbn.diagnosis.of_statistics import broken_statistics
 from tfbn.diagnosis.plan import Plan
+from tfbn.diagnosis.saved_modes import saved_modes
 from tfbn.graph.traversal import batch_normalizations
 from tfbn.summary import findings as write_findings
 from tfbn.utils.distribution import scope_of
@@ -54,6 +56,7 @@ class Doctor(keras.callbacks.Callback):
             after the step, `"raise"` raises a `FaultError`.
         log_dir: The folder of a run, for the BatchNorm tab of TensorBoard: the findings are
             written there as they come. None: nowhere.
+        saved: A `.keras` file of the model as it is meant to be, see `tfbn.doctor`.
 
     Attributes:
         findings: What was found so far, a `Diagnosis`.
@@ -79,6 +82,7 @@ class Doctor(keras.callbacks.Callback):
         every: int = 200,
         on_finding: OnFinding = "warn",
         log_dir: str | os.PathLike | None = None,
+        saved: str | os.PathLike | None = None,
     ):
         super().__init__()
         if batch_size is not None:
@@ -88,7 +92,9 @@ class Doctor(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.every = check_at_least("every", every, 1)
         self.on_finding = check_choice("on_finding", on_finding, ("warn", "raise", "stop"))
-        self.log_dir = log_dir
+        if saved is not None:
+            saved_modes(saved)  # raises for a file that is none
+        self.log_dir, self.saved = log_dir, saved
         self.findings = Diagnosis()
         self.unexamined: str | None = None
         self._start: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -96,6 +102,7 @@ class Doctor(keras.callbacks.Callback):
         self._hook: StepHook | None = None
         self._in_step: StepStatistics | None = None
         self._in_evaluation: EvaluationStep | None = None
+        self._left_out: str | None = None  # why it does not measure in the step
         self._step = self._next = 0
 
     # What Keras calls.
@@ -103,12 +110,19 @@ class Doctor(keras.callbacks.Callback):
     def set_model(self, model: Any) -> None:
         super().set_model(model)
         self._let_go()
-        # `fit` makes its train function after this, and calls on_train_begin after that.
-        if model is not None and in_step() and building.is_ready(model) and _can_be_watched(model):
-            self._enter_the_step(model)
+        self._left_out = None
+        if model is not None:
+            try:  # a model's own code can raise anything
+                self._left_out = _why_not_in_step(model)
+                # `fit` makes its train function after this, and calls on_train_begin after that.
+                if self._left_out is None and building.is_ready(model):
+                    self._enter_the_step(model)
+            except Exception as error:
+                self._left_out = f"{type(error).__name__}: {error}"
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self.findings, self.unexamined, self._step, self._next = Diagnosis(), None, 0, 1
+        self.findings, self.unexamined = Diagnosis(), self._left_out
+        self._step, self._next = 0, 1
         self._plan = None
         params = self.params or {}  # none in a custom loop
         per_epoch, epochs = params.get("steps"), params.get("epochs")
@@ -149,20 +163,20 @@ class Doctor(keras.callbacks.Callback):
     # What it looks for.
 
     def _before(self, steps: int | None) -> Iterable[Finding]:
-        found = before_training(self.model, batch_size=self.batch_size, steps=steps)
-        plan = Plan(self.model, batch_size=self.batch_size, steps=steps)
+        plan = Plan(self.model, batch_size=self.batch_size, steps=steps, saved=self.saved)
         held = {row.path for row in plan.audit.rows if not row.fit.updates} if plan.audit.observed else set()
         self._start = {each.path: plan.statistics(each.layer) for each in plan.layers if each.path in held}
         self._plan = plan
-        return found
+        return self._by(BEFORE.values(), plan)
 
     def _now(self) -> Iterable[Finding]:
-        assert self._plan is not None
-        found = [*self._moved(self._plan), *broken_statistics(self._plan)]
+        found = self._by([self._moved, broken_statistics], self._plan)
         looks = self._looks()
-        for check in while_training.CHECKS if looks is not None else ():
-            found += self._unknown(check(looks))  # type: ignore[arg-type]
-        return found
+        return found + (self._unknown(self._by(while_training.CHECKS, looks)) if looks is not None else [])
+
+    def _by(self, checks: Iterable[Callable[[Any], Iterable[Finding]]], of: Any) -> list[Finding]:
+        """What checks find; one that fails does not stop the others."""
+        return [each for check in checks for each in self._attempt(functools.partial(check, of)) or ()]
 
     def _of_evaluation(self) -> Iterable[Finding]:
         assert self._in_evaluation is not None
@@ -195,10 +209,10 @@ class Doctor(keras.callbacks.Callback):
                 "held-statistics-moved",
                 tuple(moved),
                 f"moving statistics changed by step {self._step}",
-                "statistics that are held, as the audit says",
-                "The train step that runs is not the one that the flags describe: flags changed after it was "
-                "traced, or other code assigns the statistics.",
-                "model.compile(...)  # then fit again from the weights of before",
+                "held statistics, according to the audit",
+                "The train step does not do what the flags say: they changed after it was traced, or "
+                "other code assigns the statistics.",
+                "model.compile(...)  # then fit again, from the earlier weights",
             )
         ]
 
@@ -253,11 +267,17 @@ class Doctor(keras.callbacks.Callback):
             evaluation.remove()
 
 
-def _can_be_watched(model: Any) -> bool:
-    # The replicas' threads take turns inside a step, so a layer cannot be watched there. And flags that
-    # changed since the step was traced would take effect if it were traced again.
-    replicas = getattr(getattr(model, "distribute_strategy", None), "num_replicas_in_sync", 1)
-    return replicas == 1 and not any(changed_since_traced(model, batch_normalizations(model)))
+def _why_not_in_step(model: Any) -> str | None:
+    only = "so only what the model's flags and moving statistics show was examined, not its batches"
+    if not in_step():
+        return f"The backend is {keras.backend.backend()}, {only}."
+    # The replicas' threads take turns inside a step, so a layer cannot be watched there.
+    if getattr(getattr(model, "distribute_strategy", None), "num_replicas_in_sync", 1) > 1:
+        return f"The model trains on several replicas, {only}."
+    # They would take effect if the step were traced again.
+    if any(changed_since_traced(model, batch_normalizations(model))):
+        return f"Flags changed since the train step was traced, {only}."
+    return None
 
 
 def _differ(before: tuple[np.ndarray, np.ndarray], now: tuple[np.ndarray, np.ndarray]) -> bool:

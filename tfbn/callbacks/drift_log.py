@@ -3,7 +3,7 @@
 | column | type | |
 |---|---|---|
 | `step` | int64 | train steps since recording began; 0 is before the first one |
-| `epoch` | int32 | epoch of that step, counted on over several fits |
+| `epoch` | int32 | epoch of that step, counted across fits |
 | `layer` | dictionary of strings | path of the layer; the dictionary is in the model's order |
 | `mean_shift`, `log_variance_ratio`, `kl`, `mean_l2`, `variance_l2` | float32 | see `tfbn.drift` |
 | `mismatch`, `mismatch_mean_shift` | float32 or null | `tfbn.statistics.mismatch`; null if not probed |
@@ -11,8 +11,8 @@
 The file's schema carries JSON under the key `tfbn.drift`: the version of this format,
 the layers, their numbers of channels, the units.
 
-While a model trains, rows lie in parts, `drift.00000.parquet` and so on, each written whole.
-Whatever ends the training, what is in them can be read; `publish` puts them into the one file.
+While a model trains, rows are in parts, `drift.00000.parquet` and so on, each written atomically.
+They can be read however training ends; `publish` merges them into the one file.
 """
 
 import json
@@ -31,7 +31,7 @@ from tfbn.utils.files import written_whole
 
 VERSION = 1
 UNITS = drift.UNITS | mismatch.UNITS
-# One row group; as many rows wait in memory, about 5 MB.
+# Rows of a row group; up to this many are buffered in memory, about 5 MB.
 ROWS_PER_GROUP = 131_072
 
 
@@ -98,7 +98,7 @@ class DriftLog:
             self._waiting, self._number = [], self._number + 1
 
     def flush(self) -> None:
-        """Writes what waits into its part, whole; it can be read from then on."""
+        """Writes the buffered rows as a complete part, which can be read from then on."""
         if self._unwritten:
             path = self._folder / PARTS.replace("*", f"{self._number:05d}")
             with written_whole(path) as temporary:
@@ -113,7 +113,7 @@ class DriftLog:
 
 
 def keep_epochs_before(folder: str | os.PathLike, epoch: int) -> None:
-    """Drops the rows of an epoch and of those after it, which are going to be trained again."""
+    """Drops the rows of an epoch and of later ones, which will be trained again."""
     folder = Path(folder)
     schema = pq.read_schema(files_of(folder)[0])
     kept = (table.filter(pa.compute.less(table["epoch"], epoch)) for table in tables_of(folder))

@@ -39,21 +39,21 @@ class DriftRecorder(keras.callbacks.Callback):
       channel at the end of each epoch, loss and metrics in both modes.
 
     Recording begins with the first batch, after every callback's `on_train_begin`, so drift is
-    measured from the state that training really starts from. If `log_dir` holds a log:
+    measured from the state that training really starts from. If `log_dir` already holds a log:
 
     - a `fit` that starts after epoch 0, as with `initial_epoch` or after
       `keras.callbacks.BackupAndRestore`, continues that log if the layers are the same;
-    - otherwise the new log goes to a numbered folder next to it, which `log_dir` names from then
-      on. So copies of a recorder, as tuners make them, write logs of their own.
+    - otherwise the new log goes to a numbered folder next to it, and `log_dir` is set to that folder.
+      Copies of a recorder, such as those that tuners make, therefore write separate logs.
 
-    Memory is bounded. What is traced for a recorder stays with the model for its next recorded
-    fit. In several fits of one model, steps and epochs count on and the reference stays.
+    Memory use is bounded. Traced functions are kept with the model for its next recorded fit. Across
+    several fits of one model, steps and epochs keep counting and the reference stays the same.
 
     In a custom training loop, use `keras.callbacks.CallbackList([recorder], model=model)` and
     call its methods as `fit` does. If the loop does not go through `model.train_step`, the
-    statistics are read after each batch. If `fit` raises, the rows so far are in the log; use the
-    recorder as a context manager, or call `close`, to free the model at once. If the disk is full,
-    a warning says so and `fit` goes on; `write_error` has the error.
+    statistics are read after each batch. If `fit` raises, the log has all rows so far; use the
+    recorder as a context manager, or call `close`, to release the model immediately. If the disk is
+    full, `fit` continues with a warning; `write_error` has the error.
 
     Args:
         log_dir: A folder.
@@ -66,7 +66,7 @@ class DriftRecorder(keras.callbacks.Callback):
             loss and metrics on it are measured in both modes too, for TensorBoard.
         probe_every: Measure the mismatch also every `probe_every` steps.
         reference: Where drift is measured from, as `tfbn.statistics.take` gives it.
-            `None`: the statistics at the beginning of the first fit.
+            `None` means the statistics at the beginning of the first fit.
         tensorboard: Whether to write TensorBoard events.
         heat_maps: Whether these have heat maps as images too.
         overwrite: Whether to replace a log in `log_dir`.
@@ -113,12 +113,12 @@ class DriftRecorder(keras.callbacks.Callback):
         self._reference: Snapshot | None = reference
         self._model_began_with: weakref.ref | None = None
         self._position = Position()
-        self._due = False  # a fit began, its first batch did not
+        self._due = False  # a fit has begun, but not its first batch
         self._epoch_offset: int | None = None  # of this fit; None before its first epoch
         self._hook: StepHook | None = None  # while a model has it
         self._traced = traced_parts.Traced(())
         self._recording: Recording | None = None  # while a fit is under way
-        self._abandoned: Any = None  # finishes the recording if nobody else does
+        self._abandoned: Any = None  # finishes the recording if nothing else does
         self._summaries: Any = None
         self._disk = Disk()
 
@@ -141,7 +141,7 @@ class DriftRecorder(keras.callbacks.Callback):
         self.close()
 
     def close(self) -> None:
-        """Finishes a log that a fit which raised left open, and frees the model."""
+        """Finishes the log of a `fit` that raised, and releases the model."""
         if self._hook is not None:
             self._hook.remove()
         if self._recording is not None:
@@ -149,7 +149,7 @@ class DriftRecorder(keras.callbacks.Callback):
         log_files.release(self.log_dir, self)
         self._let_go()
 
-    # What Keras calls.
+    # Keras's callback methods.
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)
@@ -186,7 +186,7 @@ class DriftRecorder(keras.callbacks.Callback):
         # On JAX, `self.model` brings all variables up to date, which takes a third of a step.
         if self._recording is not None:
             self._recording.batch_ends(batch)
-        elif building.is_ready(self.model):  # built by a step that nothing could be put into
+        elif building.is_ready(self.model):  # built by a step that could not be hooked
             self._start_late(self.model)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -221,7 +221,7 @@ class DriftRecorder(keras.callbacks.Callback):
             self._traced.ring = None
 
     def _continue_or_move(self, epoch: int) -> None:
-        """Decides where the rows go, when it is known where training starts."""
+        """Chooses the log folder, once the starting epoch is known."""
         if self._model_began_with is not None:
             return
         shapes = {each.path: each.layer.moving_mean.shape[0] for each in building.ready_layers(self.model)}
@@ -243,7 +243,7 @@ class DriftRecorder(keras.callbacks.Callback):
                 self._summaries = self._disk.tolerant(writer)
         if self._summaries is not None:
             self._begin_summaries(model, first and not continued, continued)
-        hook = self._hook if before is None else None  # too late to be traced with the step
+        hook = self._hook if before is None else None  # too late: the step has been traced
         place: Any = (model, self.log_dir, self._reference, self._options, self._position, self._summaries)
         self._recording = Recording(*place, hook, self._traced, self._disk)
         self._abandoned = weakref.finalize(self, self._recording.finish)
@@ -264,11 +264,11 @@ class DriftRecorder(keras.callbacks.Callback):
             summaries.channels(0, model)
 
     def _start_in_the_step(self, data: Any) -> None:
-        """Before the first step of a model that is not built: builds it, and starts."""
+        """Builds a model before its first step, and starts recording."""
         import tensorflow as tf
 
         self._hook.before_step = None  # type: ignore[union-attr]
-        # Out of the function that is being traced.
+        # Leave the function that is being traced.
         with tf.init_scope():
             if building.has_call(self.model):
                 building.build(self.model, data)
@@ -276,7 +276,7 @@ class DriftRecorder(keras.callbacks.Callback):
                 self._start(self.model)
 
     def _start_late(self, model: Any) -> None:
-        """After the first step: before it, the layers had what their initializers give."""
+        """Starts after the first step; the statistics before it are those of the initializers."""
         start = building.initial_statistics(model)
         self._reference = self._reference or start
         self._position.step += building.steps_per_execution(model)

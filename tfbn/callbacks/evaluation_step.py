@@ -1,4 +1,4 @@
-"""What `evaluate` feeds the model, and how it calls the layers, seen in the test step."""
+"""Observes in the test step what `evaluate` feeds the model and how it calls the layers."""
 
 import functools
 from typing import Any
@@ -24,7 +24,7 @@ class EvaluationStep:
 
     Attributes:
         in_training_mode: Paths of layers that `evaluate` calls with `training=True`.
-        problem: Why it measures nothing any more, or None.
+        problem: Why it stopped measuring, or None.
     """
 
     def __init__(self, model: Any):
@@ -55,7 +55,7 @@ class EvaluationStep:
         return self._rows.numpy()[:count].reshape(-1, 2, 4, CHANNELS)[..., : self._channels]
 
     def remove(self) -> None:
-        """Puts everything back; harmless if done already."""
+        """Restores everything; does nothing if that is done."""
         if not self._active:
             return
         self._active = False
@@ -74,7 +74,7 @@ class EvaluationStep:
                 logs = step(data)
             try:
                 self._store(data)
-            except Exception as error:  # data of any kind; an evaluation does not end over them
+            except Exception as error:  # any kind of data; they must not end an evaluation
                 self.problem = f"the test step could not be measured: {type(error).__name__}: {error}"
             return logs
 

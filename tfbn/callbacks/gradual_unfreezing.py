@@ -1,4 +1,4 @@
-"""Stages of a frozen network that begin to train one after another, epoch by epoch."""
+"""Unfreezes the stages of a network one after another, epoch by epoch."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,28 +15,27 @@ Patterns = str | Iterable[str]
 class GradualUnfreezing(keras.callbacks.Callback):
     """Unfreezes stage by stage at given epochs, with BatchNormalization's mode as its argument.
 
-    What trains first is what is not frozen when `fit` begins, as the head. At the start of
+    At first only layers that are not frozen when `fit` begins train, such as the head. At the start of
     each epoch that the schedule names, its layers begin to train: kernels, biases, gamma
-    and beta. What their BatchNormalization normalizes by, and whether its statistics move,
-    is a choice of its own: with the default `training=False` they stay in inference mode,
-    with `training=True` they normalize by the batch and update, with None they do as stock
-    Keras does, which is by the batch as soon as they train. Layers that the schedule does not
-    name stay as they are.
+    and beta. The mode of their BatchNormalization is a separate choice: with the default
+    `training=False` they stay in inference mode, with `training=True` they normalize by the batch and
+    update, with None they behave as in stock Keras, which normalizes by the batch as soon as they
+    train. Layers that the schedule does not name stay as they are.
 
-    The optimizer keeps the state of what trained before, see `tfbn.unfreeze`. A `fit` that goes
-    on at `initial_epoch` catches up with the epochs before. On TensorFlow only: the other
-    backends cannot change what trains inside `fit`.
+    The optimizer keeps the state of layers that trained before, see `tfbn.unfreeze`. A `fit` that
+    resumes at `initial_epoch` applies the earlier epochs of the schedule first. TensorFlow only: the
+    other backends cannot change what trains inside `fit`.
 
     Args:
-        schedule: Epoch, counted from 0 as Keras does, to patterns or stages, see
+        schedule: Maps epochs, counted from 0 as in Keras, to patterns or stages, see
             `tfbn.graph.selection.select`.
         training: The unfrozen BatchNormalization layers' `training` flag.
         update_statistics: Their `update_statistics` flag.
-        verbose: Print what begins to train.
+        verbose: Print which layers begin to train.
 
     Raises:
-        InputError: The schedule is empty, or an epoch or a flag is none. When `fit` begins:
-            a pattern fits nothing; nothing was changed then.
+        InputError: The schedule is empty, or an epoch or a flag is invalid. When `fit` begins: a
+            pattern matches nothing; then nothing was changed.
 
     Example:
 
@@ -78,7 +77,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
         if keras.backend.backend() != "tensorflow":
             raise fail("backend", "to be tensorflow, to unfreeze inside fit", keras.backend.backend())
         for layers in self.schedule.values():
-            select(self.model, layers)  # raises if one fits nothing
+            select(self.model, layers)  # raises if one matches nothing
         self._waiting = list(self.schedule)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The files of a drift log: which there are, and what is in them."""
+"""The files of a drift log and their contents."""
 
 import contextlib
 import json
@@ -20,16 +20,16 @@ NAME = "drift.parquet"
 PARTS = "drift.*.parquet"
 TEMPORARY = ".drift*.tmp"
 REFERENCE = "drift_reference.npz"
-# By folder: what records into it in this process, so that a reader sees the latest rows.
+# Folder -> the recording of this process that writes there, so that a reader sees the latest rows.
 UNDER_WAY: "weakref.WeakValueDictionary[Path, Any]" = weakref.WeakValueDictionary()
-# By folder: the recorder of this process that writes there, from the beginning of its training to the end.
+# Folder -> the recorder of this process that owns it, from the beginning of its training to the end.
 CLAIMED: "weakref.WeakValueDictionary[Path, Any]" = weakref.WeakValueDictionary()
 
 
 def read_drift(folder: str | os.PathLike) -> Any:
-    """What a `tfbn.DriftRecorder` wrote, also while it is still recording.
+    """Reads the log of a `tfbn.DriftRecorder`, also while it is still recording.
 
-    After a training that was interrupted or killed, it gives what had been written by then.
+    If training was interrupted or killed, it returns what had been written by then.
 
     Args:
         folder: The recorder's `log_dir`.
@@ -60,7 +60,7 @@ def read_drift(folder: str | os.PathLike) -> Any:
 
 
 def bring_up_to_date(folder: Path) -> None:
-    """Has a recorder of this process write what it still holds in memory."""
+    """Makes a recorder of this process write its buffered rows."""
     recording = UNDER_WAY.get(folder.resolve())
     if recording is not None:
         recording.write()
@@ -88,7 +88,7 @@ def channels_in(folder: str | os.PathLike) -> dict[str, int]:
 def tables_of(folder: Path) -> Iterator[Any]:
     """The rows in order, a table for each row group.
 
-    A crash can leave a part whose rows are in `drift.parquet` already; they come once.
+    A crash can leave a part whose rows are in `drift.parquet` already; those are read once.
     """
     last = -1
     for path in files_of(folder):
@@ -112,7 +112,7 @@ def _all_tables(folder: Path) -> list[Any]:
 
 
 def rows_of(folder: str | os.PathLike) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
-    """The rows of a log, step by step, in memory for one row group.
+    """Iterates over a log step by step, with one row group in memory.
 
     Args:
         folder: The folder of the log.
@@ -142,18 +142,18 @@ def last_step(folder: str | os.PathLike) -> int:
 
 
 def is_claimed(folder: Path, owner: Any) -> bool:
-    """Whether another recorder is writing a log there, or is going to."""
+    """Whether another recorder writes, or will write, a log there."""
     return CLAIMED.get(folder.resolve(), owner) is not owner
 
 
 def release(folder: Path, owner: Any) -> None:
-    """Lets others write there again."""
+    """Releases the folder."""
     if CLAIMED.get(folder.resolve()) is owner:
         del CLAIMED[folder.resolve()]
 
 
 def clear(folder: str | os.PathLike) -> None:
-    """Removes a log from a folder, and what an interrupted writer left of one."""
+    """Removes a log from a folder, and the remains of an interrupted one."""
     folder = Path(folder)
     for path in [*files_of(folder), folder / REFERENCE, *folder.glob(TEMPORARY)]:
         path.unlink(missing_ok=True)

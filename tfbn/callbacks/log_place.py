@@ -1,4 +1,4 @@
-"""Where a recorder's rows go: into its folder, after the rows there, or into a folder next to it."""
+"""Chooses the folder of a log: a new one, an existing log to continue, or a folder next to it."""
 
 import dataclasses
 import itertools
@@ -30,7 +30,7 @@ class Place:
 
     Attributes:
         folder: The folder.
-        reference: Where the rows that are there were measured from; None if there are none.
+        reference: The reference of the rows that are there; None if there are none.
         step: The last step there.
     """
 
@@ -40,11 +40,11 @@ class Place:
 
 
 def decide(owner: Any, folder: Path, epoch: int, channels: Mapping[str, int], overwrite: bool) -> Place:
-    """Where a recorder that begins now writes.
+    """Chooses the place for a recorder that begins now.
 
     Args:
         owner: The recorder.
-        folder: What the user asked for.
+        folder: The folder given by the user.
         epoch: The number of the epoch that training begins with; above 0 if it is continued.
         channels: The model's layers with their numbers of channels; empty if it is not built.
         overwrite: Whether a log in the folder may be replaced.
@@ -62,7 +62,7 @@ def decide(owner: Any, folder: Path, epoch: int, channels: Mapping[str, int], ov
 
 
 def _to_be_continued(folder: Path, epoch: int, channels: Mapping[str, int]) -> Place | None:
-    """The folder's own log, cut where training goes on; None if it is another model's, or damaged."""
+    """The log in the folder, cut where training resumes; None if it is damaged or of another model."""
     reference = reference_file.load(folder)
     try:
         same = reference is not None and channels_in(folder) == dict(channels)

@@ -1,4 +1,4 @@
-"""One fit as a recorder sees it: from the first step to the last."""
+"""The recording of one fit, from its first step to its last."""
 
 import functools
 import time
@@ -29,7 +29,7 @@ from tfbn.statistics.two_modes import Performance
 from tfbn.summary.writing import Writer
 from tfbn.utils.distribution import scope_of
 
-# What is on disk, and what a running TensorBoard sees, is at most this old.
+# Maximum age of unwritten rows, on disk and in a running TensorBoard.
 FLUSH_SECONDS = 2.0
 
 
@@ -40,12 +40,12 @@ class Recording:
         model: A built model.
         folder: The folder of the log.
         reference: Where drift is measured from.
-        options: What to record.
-        position: Where the recorder is; kept up to date.
-        summaries: What TensorBoard gets, begun; or None.
-        hook: In the model's train step; or None, then statistics are read after each batch.
-        traced: What may be used again of an earlier recording.
-        disk: Where the log goes, until that fails.
+        options: The recorder's options.
+        position: The recorder's position, which is updated.
+        summaries: The open TensorBoard summaries, or None.
+        hook: The hook in the model's train step; None to read statistics after each batch.
+        traced: Traced functions of an earlier recording that may be reused.
+        disk: The disk of the log, which may fail.
 
     Attributes:
         source: The `StepRing` or `BatchReader` that the rows come from.
@@ -67,7 +67,7 @@ class Recording:
         self._position, self._summaries, self._hook, self._traced = position, summaries, hook, traced
         self._sites = built_batch_normalizations(model)
         self._watched = [(named.layer.moving_mean, named.layer.moving_variance) for named in self._sites]
-        self._first_batch, self._told = True, False
+        self._first_batch, self._warned = True, False
         traced_parts.note_flags(model, traced)
         self.source: Any = self._reader() if hook is None else self._ring(hook)
         self._probe: Probe | None = None
@@ -125,7 +125,7 @@ class Recording:
             traced.performance.look_at(inputs, labels)
         self._performance = traced.performance
 
-    # While it goes on.
+    # During training.
 
     def batch_begins(self) -> None:
         """Makes room. Not at the batch's end: that may be the epoch's end, whose row gets a mismatch."""
@@ -150,11 +150,11 @@ class Recording:
             self.record_now()
 
     def flush(self) -> None:
-        """Passes on what was recorded since."""
+        """Passes the rows since the last call on to the log and the summaries."""
         self._pass_on(*self.source.read())
 
     def write(self) -> None:
-        """As `flush`; and all rows are on disk then."""
+        """Flushes, and writes all rows to disk."""
         if not self._finished:
             self.flush()
             self._log.flush()
@@ -167,7 +167,7 @@ class Recording:
             self.flush()
 
     def record_now(self) -> None:
-        """Flushes; the row of this very step is there for sure, with its mismatch."""
+        """Flushes, with a row for the current step that includes the mismatch."""
         steps, values = self.source.read()
         step = self.source.step
         if step not in (self._position.last_recorded, *steps[-1:]):
@@ -190,7 +190,7 @@ class Recording:
         return values
 
     def _attempt(self, what: str, measure: Callable[[], Any]) -> Any:
-        """Measures what training does not need; if that fails, says so once and goes on without."""
+        """Measures the probe; if that fails, warns once and continues without it."""
         try:
             return measure()
         except Exception as error:  # a model's own code can raise anything
@@ -227,8 +227,8 @@ class Recording:
             for i, (named, (mean, variance)) in enumerate(zip(self._sites, self._watched, strict=True))
             if named.layer.moving_mean is not mean or named.layer.moving_variance is not variance
         ]
-        if found and not self._told:
-            self._told = True
+        if found and not self._warned:
+            self._warned = True
             names = ", ".join(repr(self._sites[i].path) for i in found[:5])
             warnings.warn(
                 f"DriftRecorder goes on without the layers {names}: their moving statistics were replaced by "
@@ -241,7 +241,7 @@ class Recording:
     # The end.
 
     def finish(self) -> None:
-        """Passes on the last rows and puts the log into one file; harmless if done already."""
+        """Passes on the last rows and merges the log into one file; does nothing if that is done."""
         if self._finished:
             return
         self.flush()
@@ -252,14 +252,14 @@ class Recording:
             self._summaries.close()
 
     def leave_traced(self) -> None:
-        """Keeps what is traced with the model, after a fit that went well."""
+        """Keeps the traced functions with the model, after a successful fit."""
         if self._hook is not None:
             self._traced.ring = self.source if isinstance(self.source, StepRing) else None
             traced_parts.leave(self._model, self._traced, self._hook)
 
 
 def serves(traced: Traced, model: Any, every: int) -> bool:
-    """Whether a train function that was traced for an earlier recording can be this one's."""
+    """Whether a train function traced for an earlier recording can be reused."""
     layers = [named.layer for named in built_batch_normalizations(model)]
     ring = traced.ring
     return ring is not None and ring.serves(layers, every, steps_per_execution(model))

@@ -1,4 +1,4 @@
-"""What a recorder was asked for, and how far it is."""
+"""The options and the position of a recorder."""
 
 import dataclasses
 from typing import Any
@@ -11,14 +11,14 @@ from tfbn.utils.validation import check_at_least, fail
 
 @dataclasses.dataclass
 class Position:
-    """How far a recorder is, over all its fits.
+    """The position of a recorder, across all of its fits.
 
     Attributes:
         step: Steps done before the fit that is under way.
-        last_recorded: The last step that has a row; -1 if none has.
-        epoch: The epoch that is under way.
-        next_epoch: The one that comes after those that are done.
-        without_probe: Whether the probe turned out to be one that cannot be measured.
+        last_recorded: The last step that has a row, or -1.
+        epoch: The current epoch.
+        next_epoch: The epoch after the finished ones.
+        without_probe: Whether measuring the probe has failed.
     """
 
     step: int = 0
@@ -30,7 +30,7 @@ class Position:
 
 @dataclasses.dataclass(frozen=True)
 class RecordingOptions:
-    """What a recorder was asked for; see `DriftRecorder`."""
+    """The options of a recorder; see `DriftRecorder`."""
 
     every: int = 1
     probe: Any = None

@@ -1,4 +1,4 @@
-"""Where drift is measured from, stored with the log, so that another process can go on with it."""
+"""The reference of a drift log, stored with it so that another process can continue the log."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from tfbn.utils.files import written_whole
 
 
 def save(folder: str | os.PathLike, reference: Snapshot) -> None:
-    """Writes a reference into the folder of a log, whole.
+    """Writes a reference into the folder of a log, atomically.
 
     Example:
 
@@ -31,7 +31,7 @@ def save(folder: str | os.PathLike, reference: Snapshot) -> None:
 
 
 def load(folder: str | os.PathLike) -> Snapshot | None:
-    """Reads what `save` wrote, and runs no code that the file may hold; None if it cannot be read."""
+    """Reads what `save` wrote, without running code from the file; None if it cannot be read."""
     try:
         with np.load(Path(folder) / REFERENCE, allow_pickle=False) as arrays:
             layers = json.loads(str(arrays["layers"]))

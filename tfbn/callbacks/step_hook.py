@@ -1,4 +1,4 @@
-"""Something done inside a model's train step, around the step itself or after it."""
+"""A hook in a model's train step, around the step or after it."""
 
 import contextlib
 import functools
@@ -28,7 +28,7 @@ class StepHook:
         around_step: A function of the step's data that gives a context manager, or None; the step
             runs, or is traced, inside it.
         after_step: A function without arguments, or None. Set all of them before the step is
-            traced. They must not refer to what should not live as long as the model.
+            traced. They must not refer to objects that should be freed before the model.
         when_removed: A function without arguments that `remove` calls, or None.
 
     Example:
@@ -59,12 +59,12 @@ class StepHook:
 
     @property
     def is_alone(self) -> bool:
-        """Whether no other hook is in the model's train step."""
+        """Whether this is the only hook in the model's train step."""
         top = _hook_of(vars(self.model).get("train_step"))
         return top is self and _hook_of(self._before["train_step"]) is None
 
     def remove(self) -> None:
-        """Puts everything back; harmless if done already."""
+        """Restores everything; does nothing if that is done."""
         if not self.active:
             return
         self.active = False
@@ -72,7 +72,7 @@ class StepHook:
         self.model.train_function = None
         if self.when_removed is not None:
             self.when_removed()
-        # A hook that lies below another one can only be lifted off after that one.
+        # A hook below another one can only be removed after that one.
         top = _hook_of(vars(self.model).get("train_step"))
         while top is not None and not top.active:
             top._lift_off()
@@ -85,7 +85,7 @@ class StepHook:
                 vars(self.model)[name] = before
 
     def _put(self, name: str, function: Any) -> None:
-        # Past Keras's own __setattr__, which tracks what layers are given.
+        # Bypasses Keras's __setattr__, which tracks what is set on layers.
         function.step_hook = self
         vars(self.model)[name] = function
 
@@ -117,5 +117,5 @@ def _hook_of(function: Any) -> StepHook | None:
 
 
 def in_step() -> bool:
-    """Whether this backend's train step can hold the recorder."""
+    """Whether the train step of this backend can be hooked."""
     return keras.backend.backend() == "tensorflow"

@@ -11,7 +11,7 @@ from tfbn.statistics import drift
 
 # Rows kept between two reads. At 100 layers this is 2 MB.
 CAPACITY = 1024
-# Of networks with no more channels, a row has the statistics themselves: at most 8 MB.
+# In networks with at most this many channels, a row holds the statistics themselves: at most 8 MB.
 FEW_CHANNELS = 1024
 
 
@@ -20,13 +20,13 @@ class StepRing:
 
     `record` is called at the end of each train step, inside the traced function, so no
     step is missed with `steps_per_execution > 1`, and Python does nothing for a step.
-    The ring holds more rows than can come up between two calls of `batch_ended`; if
-    that is never called, `read` gives the latest ones and warns about those that are lost.
+    The ring holds more rows than can accumulate between two calls of `batch_ended`; if that is never
+    called, `read` returns the latest ones and warns about those that are lost.
 
     In a small network the metrics take as long as the step's own small operations. There a row
     has the statistics, and `read` computes the metrics of all its steps at once.
 
-    The reference is a variable, so that what was traced serves another recording too.
+    The reference is a variable, so that the traced function can be reused by another recording.
 
     Args:
         layers: The BatchNormalization layers.
@@ -60,13 +60,13 @@ class StepRing:
         self._read_to = self._at_most = first_step
 
     def serves(self, layers: list[Any], every: int, steps_per_execution: int) -> bool:
-        """Whether it was made for the same, the layers' variables included."""
+        """Whether the ring was made for the same arguments and the same variables."""
         variables = _variables(layers)
         same = len(variables) == len(self._variables) and all(map(operator.is_, variables, self._variables))
         return same and (every, steps_per_execution) == (self._every, self._stride)
 
     def restart(self, reference: drift.Reference, first_step: int) -> None:
-        """Forgets what was recorded, and goes on as a new one would."""
+        """Resets the ring to the state of a new one."""
         self._reference.assign(reference.packed())
         self._measured_from = reference
         self._step.assign(first_step)
@@ -74,10 +74,10 @@ class StepRing:
 
     @property
     def step(self) -> int:
-        """How many steps were done; waits for the device."""
+        """Number of steps done; waits for the device."""
         import tensorflow as tf
 
-        with tf.init_scope():  # it may be asked while some other function is traced
+        with tf.init_scope():  # it may be read while another function is traced
             self._at_most = int(self._step.numpy())
         return self._at_most
 
@@ -88,7 +88,7 @@ class StepRing:
 
     @property
     def at_most(self) -> int:
-        """An upper bound of `step` that needs no word from the device."""
+        """An upper bound of `step` that does not wait for the device."""
         return self._at_most
 
     def batch_begins(self) -> None:
@@ -131,7 +131,7 @@ class StepRing:
 
     def _metrics(self, rows: np.ndarray) -> np.ndarray:
         mean, variance = (rows[:, part].astype(np.float64) for part in (0, 1))
-        # The branch of the logarithm that is not taken may be log(0).
+        # The branch that is not selected may be log(0).
         with np.errstate(divide="ignore", invalid="ignore"):
             return drift.by_layer(mean, variance, self._measured_from).astype(np.float32)
 
@@ -155,7 +155,7 @@ class StepRing:
             self._put(step, tf.stack(current_statistics(self._layers)))
             return
         mean, variance = current_statistics(self._layers)
-        # Not segment_sum: XLA cannot compile that one.
+        # Not segment_sum, which XLA cannot compile.
         ids = np.repeat(np.arange(len(self._layers), dtype=np.int32), self._sizes)
         sizes = self._sizes[:, None].astype(np.float32)
 
@@ -168,7 +168,7 @@ class StepRing:
     def _put(self, step: Any, row: Any) -> None:
         import tensorflow as tf
 
-        # The raw operation, since tf.Variable.scatter_update does not serve under a strategy.
+        # The raw operation, since tf.Variable.scatter_update does not work under a strategy.
         tf.raw_ops.ResourceScatterUpdate(resource=self._rows.handle, indices=self._place(step), updates=row)
 
 
@@ -177,7 +177,7 @@ def _variables(layers: list[Any]) -> list[Any]:
 
 
 def local_variable(value: Any, name: str) -> Any:
-    """A variable of which each replica of a `tf.distribute` strategy has its own; the first is read."""
+    """A variable with a separate copy on each replica of a `tf.distribute` strategy; the first is read."""
     import tensorflow as tf
 
     return tf.Variable(

@@ -1,4 +1,4 @@
-"""What of a recorder is traced: kept with a model, so that its next recorded fit traces nothing again."""
+"""The traced functions of a recorder, kept with the model for its next recorded fit."""
 
 import dataclasses
 import operator
@@ -19,12 +19,12 @@ class Traced:
 
     Attributes:
         compiled: What `compile` made, and how the train step was traced.
-        flags: Every layer's, as they were then. If these or `compiled` are others, all of
-            this is stale.
+        flags: The flags of every layer at that time. If these or `compiled` have changed, everything
+            here is stale.
         train_function: The model's train function with `ring` in it.
         ring: Where that puts its rows.
-        probe: The `Probe`, if there was one.
-        performance: The `Performance`, likewise.
+        probe: The `Probe`, or None.
+        performance: The `Performance`, or None.
     """
 
     compiled: tuple[Any, ...]
@@ -36,7 +36,7 @@ class Traced:
 
 
 def take(model: Any) -> Traced:
-    """What an earlier recorder left, which then belongs to the caller; an empty one if it does not serve."""
+    """Takes over what an earlier recorder left; returns an empty object if that cannot be reused."""
     kept = vars(model).pop(TRACED_ATTRIBUTE, None)
     now = Traced(compiled_parts(model), _flags(model))
     same = kept is not None and all(map(operator.is_, kept.compiled, now.compiled))
@@ -44,19 +44,20 @@ def take(model: Any) -> Traced:
 
 
 def note_flags(model: Any, traced: Traced) -> None:
-    """Notes the flags that the first step is traced with; to be called just before it."""
+    """Records the flags with which the first step is traced. Call it just before that step."""
     traced.flags = _flags(model)
 
 
 def leave(model: Any, traced: Traced, hook: StepHook | None) -> None:
-    """Keeps it with the model for the next recorder; to be called while the hook is in place."""
+    """Keeps this with the model for the next recorder. Call it while the hook is in place."""
     is_in_step = hook is not None and hook.is_alone and model.train_function is not None
     is_in_step = is_in_step and traced.flags == _flags(model)  # else something changed after it was traced
     if not is_in_step:
         traced.ring = None
     traced.train_function = model.train_function if is_in_step else None
     traced.compiled = compiled_parts(model)
-    vars(model)[TRACED_ATTRIBUTE] = traced  # past Keras's own __setattr__, which tracks what models are given
+    # Bypasses Keras's __setattr__, which tracks what is set on models.
+    vars(model)[TRACED_ATTRIBUTE] = traced
 
 
 def _flags(model: Any) -> list[Any]:

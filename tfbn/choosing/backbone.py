@@ -1,4 +1,4 @@
-"""The part of a network that a new head is put on."""
+"""The part of a network that a new head is trained on."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ def backbone(model: Any, up_to: str | None = None) -> keras.Model:
 
     Args:
         model: A Functional or Sequential model with one input and one output.
-        up_to: The features are the outputs of the last top-level layer that this pattern
-            fits; None: what the last Dense layer takes, or the model's outputs if it has none.
+        up_to: The features are the outputs of the last top-level layer that matches this pattern.
+            None: the inputs of the last Dense layer, or the model's outputs if there is none.
 
     Returns:
-        A model of the model's own layers; feature maps are averaged over their positions.
+        A model that shares the layers of `model`; feature maps are averaged over their positions.
 
     Raises:
-        InputError: The model is of another kind, or has no such features.
+        InputError: The model is not Functional or Sequential, or has no such features.
 
     Example:
 

@@ -13,12 +13,12 @@ from tfbn.utils.text_tables import text_table
 if TYPE_CHECKING:
     import pandas as pd
 
-_CLOSE = 0.005  # options within half a point of the best are as good as it
+_CLOSE = 0.005  # options within half a point of the best count as equally good
 Repeat = tuple[Mapping[str, float], Mapping[str, np.ndarray]]
 
 
 class Named(Protocol):
-    """What can be recommended."""
+    """The possible recommendations."""
 
     @property
     def name(self) -> str: ...
@@ -32,11 +32,11 @@ class Named(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Tried:
-    """One option, as it did on the images that the choice was not made by.
+    """One option and its result on images that were not used to choose.
 
     Attributes:
         name: Of the option.
-        says: What it is.
+        says: A description.
         accuracy: Of a converged head in inference mode, in [0, 1].
         difference: To inference mode, paired; None for inference mode itself.
     """
@@ -49,18 +49,18 @@ class Tried:
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What `tfbn.choose` recommends. Prints as text.
+    """The recommendation of `tfbn.choose`. Prints as text.
 
     Attributes:
         recommendation: The name of the option.
-        code: The lines that set it, with `model`, `layers` and `x_train` of your own.
+        code: The lines that apply it to your own `model`, `layers` and `x_train`.
         reasons: Why, one sentence each.
-        tried: All options.
-        chosen: The paired difference of what was chosen to inference mode, on images that
-            had no say in the choice.
-        images: How many there were.
-        repeats: In how many parts.
-        seconds: What it took.
+        tried: The result of each option.
+        chosen: The paired difference between the chosen option and inference mode, on images that
+            were not used to choose.
+        images: How many images were used.
+        repeats: How many parts they were divided into.
+        seconds: Running time.
 
     Example: see `tfbn.choose`.
     """
@@ -111,16 +111,16 @@ class Choice:
 def decided(
     repeats: Sequence[Repeat], classes: int, seconds: float, options: Sequence[Named] = OPTIONS
 ) -> Choice:
-    """The recommendation that follows from what was tried.
+    """Computes the recommendation from the results.
 
     Args:
-        repeats: For each: what each option is worth by the images to choose by, and
-            whether it was right on each of the images to try on. The first option is in
-            every repeat, the others in two at least.
-        classes: How many there were.
-        seconds: What it took.
-        options: What was tried, the first of them what the others have to beat; of those that are
-            as good as the best, the one that comes first is chosen.
+        repeats: For each repeat: the score of each option on the images used to choose, and whether
+            it classified each of the held-out images correctly. The first option is in every repeat,
+            the others in at least two.
+        classes: How many classes there are.
+        seconds: Running time.
+        options: The candidates. The first one is the baseline that the others have to beat. Among
+            options that are as good as the best, the earliest is chosen.
 
     Example:
 
@@ -158,7 +158,7 @@ def _minus(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _best(worth: Mapping[str, float], names: Sequence[str]) -> str:
-    """The best option; of those as good as it, the one that is named first."""
+    """The best option; among equally good ones, the earliest."""
     best = max(worth.values())
     return next(name for name in names if worth.get(name, -1.0) >= best - _CLOSE)
 

@@ -16,7 +16,7 @@ from tfbn.choosing.options import FIRST, OPTIONS
 from tfbn.statistics.moments import Moments, pool
 from tfbn.utils.validation import check_at_least, fail
 
-_INNER = 3  # parts of the examples to choose by
+_INNER = 3  # folds of the examples used to choose
 _FEWER = 2  # the same, from this many examples on
 _MANY = 500
 
@@ -35,41 +35,40 @@ def choose(
 ) -> Choice:
     """Recommends what BatchNormalization of the frozen part should do, before anything is trained.
 
-    The network without its head runs over the images in inference mode, by batch
-    statistics, with the target's statistics in place of its own, and with 25, 50 and 75 %
-    of them. On each set of features a head (logistic regression on standardized features)
-    is trained to convergence. The images are divided into `repeats` parts. For each part,
-    the target's statistics, the heads and the choice come from the other parts alone, and
-    are tried on this one; so every image is tried once, on a choice that it had no say in.
+    The network without its head runs over the images in inference mode, with batch statistics, with
+    the target's statistics in place of its own, and with 25, 50 and 75 % mixtures of the two. On each
+    set of features a head (logistic regression on standardized features) is trained to convergence.
+    The images are divided into `repeats` parts. For each part, the target's statistics, the heads and
+    the choice come from the other parts alone, and are evaluated on this one, so every image is
+    evaluated once, by a choice that did not depend on it.
 
-    A mode is recommended if choosing it beats inference mode on those images: the interval
-    of the paired difference excludes zero. Else it is `"inference"`, with the words that
-    these data show no difference, or that all others are worse. Intervals are 95 %,
-    Student's t over the parts, and never narrower than what the number of images allows; those
-    of single modes are widened for their number (Holm).
+    A mode is recommended if choosing it beats inference mode on those images: the interval of the
+    paired difference excludes zero. Otherwise the recommendation is `"inference"`, and a reason says
+    that these data show no difference or that all other modes are worse. Intervals are 95 %,
+    Student's t over the parts, and never narrower than the number of images allows; those of single
+    modes are corrected for multiple comparisons (Holm).
 
-    Short trainings can disagree with converged heads, since they also measure how fast a
-    head learns; `tfbn choose FILE --data_dir=... --train` runs them, too.
+    Short training runs can disagree with converged heads, since they also measure how fast a head
+    learns; `tfbn choose FILE --data_dir=... --train` runs them as well.
 
     Args:
-        model: A built Functional or Sequential model, with or without its head. It is
-            unchanged at the end.
-        x: Images as the model takes them: an array of shape `(n, height, width, channels)`,
-            or what can be sliced like one, as a `tfbn.datasets.Stream`.
+        model: A built Functional or Sequential model, with or without its head. It is not changed.
+        x: Images as the model expects them: an array of shape `(n, height, width, channels)`, or an
+            object that can be indexed like one, such as a `tfbn.datasets.Stream`.
         y: Integer labels, shape `(n,)`.
         up_to: The frozen part ends after this layer; None: before the last Dense layer.
-        batch_size: Of batch statistics.
-        repeats: Parts, at least three.
+        batch_size: Number of images over which batch statistics are computed.
+        repeats: Number of parts, at least three.
         most_examples: Use at most this many images, drawn over all classes.
         seed: Decides the draw and the parts.
-        verbose: Say how far it is.
+        verbose: Print the progress.
 
     Returns:
         A `Choice`: `recommendation`, `table`, `reasons`; prints as text.
 
     Raises:
-        InputError: Another kind of model or of data, too few images in a class, or no
-            scikit-learn. Nothing was changed.
+        InputError: The model or the data are of an unsupported kind, a class has too few images, or
+            scikit-learn is not installed. Nothing was changed.
 
     Example:
 
@@ -105,7 +104,7 @@ def _checked(
     names, counts = np.unique(labels[rows], return_counts=True)
     if len(names) < 2:
         raise fail("y", "to name at least two classes", names.tolist())
-    # Each class in every part, so that each is in what a choice is made by and tried on.
+    # Each class occurs in every part, and so on both sides of every split.
     rows = rows[np.isin(labels[rows], names[counts >= repeats])]
     if len(np.unique(labels[rows])) < 2:
         raise fail("y", f"to have at least repeats={repeats} images in two classes or more", counts.tolist())
@@ -113,7 +112,7 @@ def _checked(
 
 
 class _Drawn:
-    """Some of the images, in an order of their own."""
+    """A random selection of the images."""
 
     def __init__(self, x: Any, rows: np.ndarray):
         self._x, self._rows = x, rows
@@ -126,17 +125,17 @@ class _Drawn:
 
 
 class _Passes:
-    """Says how many forward passes there will be, and how far they are."""
+    """Prints how many forward passes there will be, and their progress."""
 
     def __init__(self, total: int, images: int, verbose: bool):
-        drawn = verbose and (sys.stdout.isatty() or "ipykernel" in sys.modules)  # a file keeps no bar
+        drawn = verbose and (sys.stdout.isatty() or "ipykernel" in sys.modules)  # no progress bar in a file
         self._bar = keras.utils.Progbar(total, unit_name="pass", verbose=int(drawn))
         self._done = 0
         if verbose:
             print(f"{total} forward passes over {images} images, then heads:")
 
     def tick(self) -> None:
-        """One more is done."""
+        """Counts one finished pass."""
         self._done += 1
         self._bar.update(self._done)
 
@@ -144,7 +143,7 @@ class _Passes:
 def _features(
     network: keras.Model, x: _Drawn, parts: list[np.ndarray], batch_size: int, passes: _Passes
 ) -> Callable[[int], dict[str, np.ndarray]]:
-    """A function of the repeat: features by the option that they are for."""
+    """Returns a function of the repeat that gives the features of each option."""
     batch, measured = by_batch(network, x, parts, batch_size, passes.tick)
     inference = Inference(network, x, max(32, batch_size))
     own = inference.features()
@@ -172,7 +171,7 @@ def _merged(parts: list[dict[str, Moments]]) -> dict[str, Moments]:
 def _tried(
     labels: np.ndarray, parts: list[np.ndarray], repeat: int, features: dict[str, np.ndarray], seed: int
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """What each option is worth by the other parts, and whether it is right on this part's images."""
+    """The score of each option on the other parts, and whether it is right on the images of this part."""
     held_out = parts[repeat]
     rest = np.concatenate([part for k, part in enumerate(parts) if k != repeat])
     inner = _INNER if len(labels) < _MANY else _FEWER

@@ -1,4 +1,4 @@
-"""Features of a network under every choice of statistics, in as few forward passes as that takes."""
+"""Features of a network under every choice of statistics, in as few forward passes as possible."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ ForwardPass = Callable[[], None]
 
 
 class Statistics:
-    """The moving statistics of a network: as they are, set to others for a while, and back.
+    """Replaces the moving statistics of a network temporarily.
 
     Args:
         network: A built model.
@@ -33,7 +33,7 @@ class Statistics:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Puts the network's own statistics back at the end, whatever happens."""
+        """Restores the network's own statistics at the end, also after an exception."""
         try:
             yield
         finally:
@@ -60,13 +60,13 @@ class Statistics:
 def by_batch(
     network: keras.Model, x: Any, parts: Sequence[np.ndarray], batch_size: int, tick: ForwardPass
 ) -> tuple[np.ndarray, list[dict[str, Moments]]]:
-    """Features with every BatchNormalization normalizing by the batch, and each part's statistics.
+    """Features under batch statistics, and the population statistics of each part.
 
     Args:
         network: From images to features.
-        x: Images, anything that `len` and an array of positions can be asked of.
-        parts: Positions; a batch never mixes two of them.
-        batch_size: At most this many images in a batch; a part's batches are of equal size.
+        x: Images: an object with a length that can be indexed by an array of positions.
+        parts: Positions of the images of each part; a batch never mixes two parts.
+        batch_size: Maximum number of images in a batch; the batches of a part have equal sizes.
         tick: Called after the pass.
 
     Returns:
@@ -82,7 +82,7 @@ def by_batch(
 
 
 class _Slices:
-    """The batches of some images, read when they are asked for."""
+    """Yields batches of some images, which are read lazily."""
 
     def __init__(self, x: Any, part: np.ndarray, batch_size: int):
         self._x, self._batches = x, _batches(part, batch_size)
@@ -97,12 +97,12 @@ def _batches(part: np.ndarray, batch_size: int) -> list[np.ndarray]:
 
 
 class Inference:
-    """Features in inference mode, whatever the moving statistics are at the time.
+    """Features in inference mode, under the current moving statistics.
 
     Args:
         network: From images to features.
         x: See `by_batch`.
-        batch_size: Images in a batch. The last is filled up, so that there is one shape only.
+        batch_size: Images in a batch. The last batch is padded, so that there is only one shape.
     """
 
     def __init__(self, network: keras.Model, x: Any, batch_size: int):

@@ -1,4 +1,4 @@
-"""Linear heads trained to convergence, the yardstick of features."""
+"""Linear heads trained to convergence, to score features."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from tfbn.utils.validation import InputError
 
-_MOST_STEPS = 5000  # of L-BFGS; it stops long before
+_MOST_STEPS = 5000  # of L-BFGS, which stops long before this
 
 
 def check_scikit_learn() -> None:
-    """Raises `InputError` if scikit-learn is missing, which trains the heads."""
+    """Raises `InputError` if scikit-learn, which trains the heads, is not installed."""
     try:
         import sklearn.linear_model  # noqa: F401
     except ImportError:
@@ -22,8 +22,8 @@ def check_scikit_learn() -> None:
 def right(train_x: np.ndarray, train_y: np.ndarray, test_x: np.ndarray, test_y: np.ndarray) -> np.ndarray:
     """Whether a logistic regression on standardized features is right, for each test example.
 
-    Where there are fewer examples than features, it is fitted in the examples' own span,
-    which gives the same head at a fraction of the time (the L2 penalty does not see a rotation).
+    If there are fewer examples than features, the head is fitted in the span of the examples, which
+    gives the same head in a fraction of the time (the L2 penalty is invariant to rotations).
 
     Args:
         train_x: Features, shape `(n, channels)`.
@@ -46,7 +46,7 @@ def right(train_x: np.ndarray, train_y: np.ndarray, test_x: np.ndarray, test_y: 
     mean, deviation = train_x.mean(0, np.float64), train_x.std(0, dtype=np.float64)
     scale = np.where(deviation > 0, deviation, 1.0)
     inside, outside = ((x - mean) / scale for x in (train_x, test_x))
-    with threadpool_limits(1):  # small matrices: threads would only wait for each other
+    with threadpool_limits(1):  # the matrices are small: threads would only wait for each other
         if len(inside) < inside.shape[1]:
             inside, outside = _in_span(inside, outside)
         head = LogisticRegression(max_iter=_MOST_STEPS).fit(inside, train_y)
@@ -54,7 +54,7 @@ def right(train_x: np.ndarray, train_y: np.ndarray, test_x: np.ndarray, test_y: 
 
 
 def _in_span(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both in an orthonormal basis of the first's rows."""
+    """Projects both onto an orthonormal basis of the rows of the first."""
     values, vectors = np.linalg.eigh(inside @ inside.T)
     kept = values > values.max() * 1e-12
     scale = np.sqrt(values[kept])
@@ -62,7 +62,7 @@ def _in_span(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def held_out_parts(labels: np.ndarray, parts: int, seed: int) -> list[np.ndarray]:
-    """Positions in this many parts, each with its share of every class.
+    """Divides positions into this many parts, stratified by class.
 
     Example:
 
@@ -71,12 +71,12 @@ def held_out_parts(labels: np.ndarray, parts: int, seed: int) -> list[np.ndarray
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(labels))
-    by_class = order[np.argsort(labels[order], kind="stable")]  # class after class, dealt like cards
+    by_class = order[np.argsort(labels[order], kind="stable")]  # sorted by class and dealt like cards
     return [rng.permutation(by_class[part::parts]) for part in range(parts)]
 
 
 def cross_validated(x: np.ndarray, y: np.ndarray, parts: int, seed: int) -> float:
-    """The share of examples that heads get right which were trained on the other parts."""
+    """Cross-validated accuracy: each head is trained on the other parts."""
     folds: list[Any] = held_out_parts(y, parts, seed)
     found = []
     for held_out in folds:

@@ -11,10 +11,10 @@ class Option:
 
     Attributes:
         name: Short.
-        says: What it is.
-        share: Of the target's statistics that it predicts with.
+        says: A description.
+        share: Weight of the target's statistics in the statistics that it predicts with.
         fits_by_batch: Whether the head is trained on features normalized by the batch.
-        code: The lines that set it, with `model` and `x_train`.
+        code: The lines that apply it to `model` and `x_train`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What each command does with its file and its flags; returns what is printed."""
+"""What each command does with its file and its flags. Each function returns the text to print."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ ONEDNN_IS_OFF = (
 
 
 def audit(file: str, flags: Any) -> str:
-    """What every BatchNormalization will do."""
+    """Runs `tfbn audit`."""
     model = inputs.network(file, flags, include_top=True)
     if flags.frozen:
         tfbn.freeze(model, flags.frozen.split(","))
@@ -33,7 +33,7 @@ def audit(file: str, flags: Any) -> str:
 
 
 def doctor(file: str, flags: Any) -> str:
-    """The faults that a network and its training plan have before the first step."""
+    """Runs `tfbn doctor`."""
     model = inputs.network(file, flags, include_top=True)
     if flags.data_dir:
         images = inputs.images(file, model, flags)
@@ -44,7 +44,7 @@ def doctor(file: str, flags: Any) -> str:
 
 
 def choose(file: str, flags: Any) -> str:
-    """Which mode, and with `--train` what short trainings say."""
+    """Runs `tfbn choose`; with `--train`, also short training runs."""
     check_scikit_learn()
     model = inputs.network(file, flags, include_top=False)
     backbone(model, flags.up_to or None)  # raises before an image is read
@@ -66,7 +66,7 @@ def choose(file: str, flags: Any) -> str:
 
 
 def recalibrate(file: str, flags: Any) -> str:
-    """The images' statistics, in a new file."""
+    """Runs `tfbn recalibrate`."""
     output = _output(flags.output)
     model = inputs.network(file, flags, include_top=True)
     images = inputs.images(file, model, flags)
@@ -80,7 +80,7 @@ def recalibrate(file: str, flags: Any) -> str:
 
 
 def fold(file: str, flags: Any) -> str:
-    """BatchNormalization folded, in a new file."""
+    """Runs `tfbn fold`."""
     output = _output(flags.output)
     folded = tfbn.fold(inputs.network(file, flags, include_top=True))
     _save(folded, output)
@@ -106,7 +106,7 @@ def _warn(model: Any, images: Pictures) -> None:
 
 
 def _trained(file: str, flags: Any) -> str:
-    """Runs the experiment `choose` in a process of its own, as a user would."""
+    """Runs the experiment `choose` in a separate process, as a user would."""
     given = {
         "model": file,
         "data_dir": flags.data_dir,
@@ -133,7 +133,7 @@ def _output(name: str) -> Path:
 
 def _save(model: Any, path: Path) -> None:
     with written_whole(path) as temporary:
-        # Keras tells the format by the name.
+        # Keras derives the format from the file name.
         named = temporary.with_suffix(".keras")
         model.save(named)
         named.replace(temporary)

@@ -1,4 +1,4 @@
-"""`tfbn run EXPERIMENT`: the experiments, wherever they were installed."""
+"""`tfbn run EXPERIMENT`: the experiments, in a checkout or installed from the wheel."""
 
 import importlib.util
 import runpy
@@ -37,6 +37,6 @@ def _package() -> tuple[str, Path]:
         raise InputError(
             "Expected the experiments to be installed (pip install tfbn[experiments]). Received: none"
         )
-    # First, so that a user's own folder of that name does not hide it.
+    # At the front, so that a folder of that name in the working directory does not hide it.
     sys.path.insert(0, str(here.parent))
     return "experiments", folder

@@ -1,4 +1,4 @@
-"""The network and the images that a command is about."""
+"""Loads the network and the images of a command."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ _SIZE_OF_A_NAME = 96
 
 
 def network(file: str, flags: Any, include_top: bool) -> keras.Model:
-    """The model of a file, or of keras.applications.
+    """Loads a model from a file or from keras.applications.
 
     Args:
         file: A path, or a name.
@@ -23,7 +23,7 @@ def network(file: str, flags: Any, include_top: bool) -> keras.Model:
         include_top: Whether a network by name has its classification head, for ImageNet.
 
     Raises:
-        InputError: There is none, or it cannot be loaded.
+        InputError: There is no such model, or it cannot be loaded.
     """
     if files.is_file(file):
         return files.load(file)
@@ -43,10 +43,10 @@ def network(file: str, flags: Any, include_top: bool) -> keras.Model:
 
 
 def images(file: str, model: Any, flags: Any) -> Pictures:
-    """The images of `--data_dir` as the network takes them.
+    """Loads the images of `--data_dir` as the network expects them.
 
     Raises:
-        InputError: They cannot be had, or the network's range of pixels is not known.
+        InputError: The images cannot be read, or the pixel range of the network is unknown.
     """
     return pictures(
         flags.data_dir,

@@ -1,4 +1,4 @@
-"""From a command line to a command."""
+"""Parses a command line and runs its command."""
 
 import os
 import re
@@ -18,7 +18,7 @@ HELP = {"help", "-h", "--help", "-help", "--helpfull", "--helpshort"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command that the arguments name; a user's mistake is one line and exit status 2.
+    """Runs the command named by the arguments. A user's mistake gives a one-line message and exit status 2.
 
     Args:
         argv: The arguments, without the program's name; None: those of this process.
@@ -82,7 +82,7 @@ def _warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """In one line, without the place in the code."""
+    """Prints warnings on one line, without their location in the code."""
     print(f"Warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
@@ -109,14 +109,14 @@ def _parsed(command: options.Command, values: flags.FlagValues, arguments: list[
 
 
 def _prepare_tensorflow() -> None:
-    """Its fast kernels on, also where it leaves them off by itself, and its log quiet."""
+    """Turns on TensorFlow's oneDNN kernels, also where it would leave them off, and silences its log."""
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from tfbn.utils.quiet import load_tensorflow
 
     load_tensorflow()
 
 
-# Arguments of the library's functions -> what is typed for them.
+# Argument of a library function -> the flag that sets it.
 _TYPED = {
     "layers": ("frozen", "up_to"),
     "most": ("most_images",),
@@ -127,7 +127,7 @@ _TYPED = {
 
 
 def _as_typed(message: str, values: flags.FlagValues) -> str:
-    """A message with the names of flags, in place of those of arguments."""
+    """Replaces the names of arguments in a message by those of flags."""
 
     def typed(argument: str) -> str | None:
         names = _TYPED.get(argument, (argument,))

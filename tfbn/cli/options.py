@@ -19,12 +19,12 @@ class Option:
     """One flag.
 
     Attributes:
-        name: As it is typed.
+        name: Name of the flag.
         group: One of `GROUPS`.
-        default: Its default; its type is the flag's.
+        default: Default value, which also determines the type.
         help: One line.
         choices: The values allowed, for text.
-        short: A letter for it.
+        short: One-letter alias.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Option:
     short: str | None = None
 
     def define(self, values: flags.FlagValues) -> None:
-        """Defines the flag in `values`."""
+        """Defines the flag in an absl `FlagValues`."""
         arguments: dict[str, Any] = {"flag_values": values, "short_name": self.short}
         if self.choices:
             flags.DEFINE_enum(self.name, self.default, self.choices, self.help, **arguments)
@@ -48,11 +48,11 @@ class Command:
     """One command.
 
     Attributes:
-        name: As it is typed.
-        takes: What comes after it.
-        says: What it does, in one line.
+        name: Name of the command.
+        takes: Its positional argument.
+        says: One-line description.
         options: Its flags, by name.
-        needs: Those that must be given.
+        needs: Required flags.
     """
 
     name: str
@@ -145,7 +145,7 @@ def flag_values(command: Command, name: str) -> flags.FlagValues:
 
 
 def overview() -> str:
-    """What `tfbn --help` prints."""
+    """The text of `tfbn --help`."""
     width = max(map(len, COMMANDS))
     lines = [f"  tfbn {c.name:{width}}  {c.takes:10}  {c.says}" for c in COMMANDS.values()]
     return "\n".join(
@@ -163,7 +163,7 @@ def overview() -> str:
 
 
 def help_of(command: Command) -> str:
-    """What `tfbn COMMAND --help` prints: the flags in their groups."""
+    """The text of `tfbn COMMAND --help`, with the flags in groups."""
     lines = [f"tfbn {command.name} {command.takes} [flags]", "", f"  {command.says}", ""]
     for group in GROUPS:
         chosen = [OPTIONS[name] for name in command.options if OPTIONS[name].group == group]

@@ -1,4 +1,4 @@
-"""The faults that show when training is compared with an evaluation."""
+"""The checks that compare training with an evaluation."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -11,13 +11,13 @@ from tfbn.diagnosis.looks import FIRST_MEAN, FIRST_VARIANCE, SECOND_MEAN, SECOND
 from tfbn.diagnosis.while_training import LAGS, LEAST, lagging_finding, mismatch
 
 OTHER_RANGE = 1.0  # nats between the pixels of validation and of training
-BEYOND = 10.0  # times what batches of the training data differ by among themselves
+BEYOND = 10.0  # times the differences among batches of the training data
 GAP = 0.3  # of accuracy
-EXPLAINED = 0.25  # variances between batches and moving statistics, that a gap may come of
+EXPLAINED = 0.25  # variances between batches and moving statistics that can explain a gap
 
 
 def other_range(looks: Looks, inputs: np.ndarray) -> Iterator[Finding]:
-    """Validation data are in another range of pixels than training data.
+    """Checks that validation data have the pixel range of training data.
 
     `KL(N(m, v) || N(m0, v0))` by channel, of the validation data from the training data; its null
     distribution is that of the single training batches.
@@ -40,8 +40,8 @@ def other_range(looks: Looks, inputs: np.ndarray) -> Iterator[Finding]:
             f"validation inputs with mean {other_mean.mean():.3g} and standard deviation "
             f"{np.sqrt(other_variance.mean()):.3g}",
             f"as in training: mean {mean.mean():.3g}, standard deviation {np.sqrt(variance.mean()):.3g}",
-            "Validation data are preprocessed otherwise than training data. The moving statistics are those "
-            "of the training data.",
+            "Validation data are not preprocessed like training data, while the moving statistics are "
+            "those of the training data.",
             "validation = validation.map(preprocess)  # as for the training data",
         )
 
@@ -61,12 +61,12 @@ def training_in_evaluate(paths: Iterable[str]) -> Iterator[Finding]:
 
 
 def bad_evaluation(looks: Looks | None, logs: Mapping[str, Any], named: Iterable[str]) -> Iterator[Finding]:
-    """Evaluation is far worse than training, since the statistics lag or for a reason of its own.
+    """Checks whether evaluation is far worse than training, and whether lagging statistics explain it.
 
     Args:
         looks: Steps of the training.
-        logs: What the epoch ended with.
-        named: Faults that are known, any of which may explain it.
+        logs: The metrics at the end of the epoch.
+        named: Names of known faults, which may explain it.
     """
     gap = _gap(logs)
     if gap is None or looks is None or len(looks.steps) < LEAST:
@@ -81,9 +81,9 @@ def bad_evaluation(looks: Looks | None, logs: Mapping[str, Any], named: Iterable
             (),
             gap,
             "about the same in training and in evaluation",
-            "The batches' statistics and the moving ones agree, so normalization explains none of it: "
+            "The batches' statistics and the moving ones agree, so normalization does not explain it: "
             "overfitting, other data, or other labels do.",
-            "model.evaluate(x_train, y_train)  # on the training data: is it as bad?",
+            "model.evaluate(x_train, y_train)  # as bad on the training data?",
         )
 
 
@@ -103,7 +103,7 @@ def _gap(logs: Mapping[str, Any]) -> str | None:
 
 
 def _moments(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each batch: shape `(batches, channels)`."""
+    """Moments of each batch: shape `(batches, channels)`."""
     halves = inputs[:, 0].astype(np.float64)
     mean = (halves[:, FIRST_MEAN] + halves[:, SECOND_MEAN]) / 2
     between = ((halves[:, FIRST_MEAN] - halves[:, SECOND_MEAN]) / 2) ** 2

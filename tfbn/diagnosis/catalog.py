@@ -1,4 +1,4 @@
-"""The faults that show before training: one small function each."""
+"""The checks before training: one small function for each fault."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 
 from tfbn.diagnosis.finding import Finding, fault
+from tfbn.diagnosis.of_statistics import (
+    broken_statistics,
+    dead_channels,
+    initial_statistics,
+    large_epsilon,
+)
 from tfbn.diagnosis.plan import Plan
+from tfbn.diagnosis.saved_modes import saved_modes
 
-ARRIVED = 0.9  # the part of the way that a moving statistic should cover in a training run
+ARRIVED = 0.9  # fraction of the distance that a moving statistic should cover in a training run
 FEW = 16  # values per channel; below this the batch's mean is off by a quarter of a standard deviation
-DEAD = 1e-12  # a channel with a smaller moving variance is constant
 SMALL_BATCH = 4  # examples in the last batch of an epoch
 
 Check = Callable[[Plan], Iterable[Finding]]
@@ -19,9 +25,7 @@ Check = Callable[[Plan], Iterable[Finding]]
 
 def averaged_weights(plan: Plan) -> Iterator[Finding]:
     """Weights are averaged over steps, statistics are those of the raw weights."""
-    optimizer = getattr(plan.model, "optimizer", None)
-    inside = getattr(optimizer, "inner_optimizer", optimizer)
-    if getattr(inside, "use_ema", False) and _updating(plan):
+    if getattr(_optimizer(plan), "use_ema", False) and _updating(plan):
         yield fault(
             "averaged-weights",
             (),
@@ -140,7 +144,7 @@ def small_last_batch(plan: Plan) -> Iterator[Finding]:
 
 def gradient_accumulation(plan: Plan) -> Iterator[Finding]:
     """Gradients are accumulated; every micro-batch is normalized on its own."""
-    steps = getattr(getattr(plan.model, "optimizer", None), "gradient_accumulation_steps", None)
+    steps = getattr(_optimizer(plan), "gradient_accumulation_steps", None)
     if steps and steps > 1 and _by_batch(plan):
         yield fault(
             "gradient-accumulation",
@@ -153,68 +157,24 @@ def gradient_accumulation(plan: Plan) -> Iterator[Finding]:
         )
 
 
-def broken_statistics(plan: Plan) -> Iterator[Finding]:
-    """Statistics or gamma and beta that are not finite, or a negative variance."""
-    for named in plan.layers:
-        mean, variance = plan.statistics(named.layer)
-        bad = int(np.sum(~np.isfinite(mean) | ~np.isfinite(variance) | (variance < 0)))
-        if bad:
-            yield fault(
-                "broken-statistics",
-                (named.path,),
-                f"{bad} of {len(mean)} channels not finite, or with a negative variance",
-                "finite means and variances of at least 0",
-                "One NaN or overflow in a batch stays in a moving average for good.",
-                "tfbn.recalibrate(model, images)",
-            )
-
-
-def dead_channels(plan: Plan) -> Iterator[Finding]:
-    """Every channel of a layer is constant."""
-    for named in plan.layers:
-        variance = plan.statistics(named.layer)[1]
-        if len(variance) and np.all(variance < DEAD):
-            yield fault(
-                "dead-layer",
-                (named.path,),
-                f"moving variance below {DEAD:g} in all {len(variance)} channels",
-                "channels that vary",
-                "What reaches the layer is the same for every input.",
-                "tfbn.population_statistics(model, images)  # where does the signal end?",
-            )
-
-
-def large_epsilon(plan: Plan) -> Iterator[Finding]:
-    """Epsilon exceeds the variance of most channels, which then shrink toward beta."""
-    for named in plan.layers:
-        variance = plan.statistics(named.layer)[1]
-        alive = variance[variance >= DEAD]
-        small = int(np.sum(alive < named.layer.epsilon))
-        if len(alive) and small > len(alive) / 2:
-            yield fault(
-                "large-epsilon",
-                (named.path,),
-                f"epsilon {named.layer.epsilon:g} exceeds the variance of {small} of {len(alive)} channels",
-                "an epsilon below the variances",
-                "The layer divides by sqrt(variance + epsilon). Weights converted from PyTorch expect 1e-5; "
-                "Keras's default is 1e-3.",
-                "keras.layers.BatchNormalization(epsilon=1e-5)",
-            )
-
-
-def initial_statistics(plan: Plan) -> Iterator[Finding]:
-    """Some layers were trained, others still have mean 0 and variance 1 and will be held."""
-    held = {row.path for row in plan.audit.rows if not row.fit.updates}
-    initial = [named.path for named in plan.layers if _is_initial(plan, named.layer)]
-    unused = [path for path in initial if path in held]
-    if unused:
+def lost_flags(plan: Plan) -> Iterator[Finding]:
+    """Layers that are held in the saved model are not held in this one."""
+    saved = {} if plan.saved is None else saved_modes(plan.saved)
+    paths = [
+        row.path
+        for row in plan.audit.rows
+        if row.path in saved
+        and (row.fit.normalizes_by, row.fit.updates) == ("batch", True)
+        and not (saved[row.path].normalizes_by == "batch" and saved[row.path].updates)
+    ]
+    if paths:
         yield fault(
-            "initial-statistics",
-            tuple(unused),
-            "mean 0 and variance 1 in every channel, held in fit",
-            "statistics of the data that the network was trained on",
-            "The layer normalizes by statistics that were never measured.",
-            "tfbn.recalibrate(model, images)",
+            "lost-flags",
+            tuple(paths),
+            "normalizes by the batch and updates its statistics",
+            f"{saved[paths[0]]}, as in the saved model",
+            "The weights were loaded into a model that was built again. Weight files contain no flags.",
+            "keras.models.load_model(saved)  # with tfbn imported; or tfbn.freeze again",
         )
 
 
@@ -270,6 +230,7 @@ CHECKS: dict[str, Check] = {
         broken_statistics,
         dead_channels,
         initial_statistics,
+        lost_flags,
         large_epsilon,
         statistics_held,
         call_sites,
@@ -289,10 +250,11 @@ def _updating(plan: Plan) -> list[tuple[str, Any]]:
     return [(named.path, named.layer) for named in plan.layers if named.path in updating]
 
 
+def _optimizer(plan: Plan) -> Any:
+    """The model's optimizer, without the scaling of the loss that mixed precision puts around it."""
+    optimizer = getattr(plan.model, "optimizer", None)
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
 def _by_batch(plan: Plan) -> list[str]:
     return [row.path for row in plan.audit.rows if row.fit.normalizes_by == "batch"]
-
-
-def _is_initial(plan: Plan, layer: Any) -> bool:
-    mean, variance = plan.statistics(layer)
-    return bool(np.all(mean == 0) and np.all(variance == 1))

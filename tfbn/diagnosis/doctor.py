@@ -26,17 +26,22 @@ class Diagnosis(tuple[Finding, ...]):
 
     @property
     def names(self) -> list[str]:
-        """The faults' names, each once, in the order in which they were found."""
+        """The names of the faults, each once, in the order in which they were found."""
         return list(dict.fromkeys(finding.name for finding in self))
 
     def to_json(self, path: str | os.PathLike) -> None:
-        """Writes the findings to a file, a list of objects."""
+        """Writes the findings to a JSON file, as a list of objects."""
         with written_whole(path) as temporary:
             temporary.write_text(json.dumps([finding.to_dict() for finding in self], indent=2))
 
 
 def doctor(
-    model: Any, data: Any = None, *, batch_size: int | None = None, steps: int | None = None
+    model: Any,
+    data: Any = None,
+    *,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    saved: str | os.PathLike | None = None,
 ) -> Diagnosis:
     """Looks for faults of BatchNormalization that raise no error, before training.
 
@@ -45,17 +50,19 @@ def doctor(
 
     Args:
         model: A built Keras model, compiled or not.
-        data: What `fit` will get: `(x, y)`, or batches of it that can be read again. The
-            labels of the first batches are read.
+        data: The data that `fit` will get: `(x, y)`, or batches of it that can be read repeatedly.
+            The labels of the first batches are read.
         batch_size: Examples per batch.
         steps: Train steps in all: epochs times steps per epoch.
+        saved: A `.keras` file of the model as it is meant to be. Layers that are held there but
+            not in `model` are a fault, as where weights were loaded into a model built again.
 
     Returns:
         A `Diagnosis`.
 
     Raises:
-        InputError: The model has no BatchNormalization layer or is not built, or a number
-            is not positive.
+        InputError: The model has no BatchNormalization layer or is not built, a number
+            is not positive, or `saved` is no such file.
 
     Example:
 
@@ -67,7 +74,7 @@ def doctor(
     for name, value in (("batch_size", batch_size), ("steps", steps)):
         if value is not None:
             check_at_least(name, value, 1)
-    plan = Plan(model, data, batch_size, steps)
+    plan = Plan(model, data, batch_size, steps, saved)
     return Diagnosis(_findings(plan))
 
 
@@ -77,7 +84,7 @@ def _findings(plan: Plan) -> Iterator[Finding]:
 
 
 def text_of(finding: Finding) -> str:
-    """A finding as a paragraph, a line for each attribute."""
+    """Formats a finding as a paragraph, one line per attribute."""
     at = "" if finding.step is None else f" at step {finding.step}"
     return (
         f"{finding.name}{at} ({finding.where})\n"

@@ -1,5 +1,5 @@
-"""What `tfbn.Doctor` raises where it is asked to."""
+"""The error that `tfbn.Doctor` raises with `on_finding="raise"`."""
 
 
 class FaultError(RuntimeError):
-    """A fault was found, and the callback was asked to raise."""
+    """Raised by `tfbn.Doctor(on_finding="raise")` when it finds a fault."""

@@ -1,4 +1,4 @@
-"""One fault that was found, as a value that prints and serializes."""
+"""A fault that was found, which prints and serializes."""
 
 import dataclasses
 import math
@@ -13,13 +13,13 @@ PAGE = "docs/doctor.md"
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """A fault, where it is, what shows it, and what to do.
+    """A fault, its location, the evidence, and a remedy.
 
     Args:
         name: The fault, such as `"slow-momentum"`.
         layers: Paths of the layers concerned; empty if it concerns the whole model.
-        measured: What was found, text with its unit or a finite number; None if nothing was measured.
-        expected: What would be right, likewise.
+        measured: The measurement, text with a unit or a finite number; None if nothing was measured.
+        expected: The expected value, likewise.
         cause: One sentence on why this goes wrong.
         remedy: A line of code, or a sentence.
         step: The train step at which it was found; None before training.
@@ -64,7 +64,7 @@ class Finding:
 
     @property
     def where(self) -> str:
-        """The layers in a few words."""
+        """A short description of the layers."""
         if not self.layers:
             return "the model"
         shown = ", ".join(self.layers[:2])

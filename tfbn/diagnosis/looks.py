@@ -1,4 +1,4 @@
-"""What a train step showed of its batch, look by look: plain arrays, and the moments in them."""
+"""Measurements of the batches of some train steps, as plain arrays, and their moments."""
 
 import dataclasses
 import functools
@@ -19,10 +19,10 @@ class Use:
 
     Attributes:
         site: The layer and its path.
-        normalizes_by_batch: Whether the batch's statistics normalize in it.
+        normalizes_by_batch: Whether it normalizes by the batch.
         updates: Whether it moves the moving statistics.
         channels: How many of the layer's channels are measured.
-        positions: Values per channel and example, H*W; None if not known.
+        positions: Values per channel and example, H*W; None if unknown.
         place: Its row in `Looks.values`; None if it is not measured, as inside an inner graph.
     """
 
@@ -42,8 +42,8 @@ class Use:
 class Halves:
     """The moments of the two halves of each batch, shape `(looks, channels)`.
 
-    What two halves of one batch differ by tells how far the batch's own moments are off, at the
-    number of values that are really independent: neighboring pixels are not.
+    The difference between the two halves of a batch estimates the sampling error of the batch's
+    moments for the number of values that are really independent: neighboring pixels are not.
 
     Attributes:
         first: Mean and variance of the first half.

@@ -1,12 +1,12 @@
-"""Whether differences exceed what sampling alone gives, as estimated from the run itself."""
+"""Tests whether differences exceed sampling noise, which is estimated from the run itself."""
 
 import dataclasses
 
 import numpy as np
 from scipy import stats
 
-SURE = 1e-6  # how rarely sampling alone may exceed a threshold
-HALF_SURE = SURE**0.5  # the same where two independent windows must both exceed it
+SURE = 1e-6  # significance level of a single test
+HALF_SURE = SURE**0.5  # significance level where two independent windows must both exceed it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,10 +14,10 @@ class Excess:
     """A difference against its null distribution.
 
     Attributes:
-        effect: The difference squared beyond what noise gives, averaged over the channels: in
+        effect: The squared difference minus that of noise, averaged over the channels: in
             variances for means, in squared nats for variances.
         ratio: The difference squared over that of noise.
-        probability: Of a ratio as large by sampling alone.
+        probability: The probability of a ratio this large by sampling alone.
     """
 
     effect: float
@@ -25,7 +25,7 @@ class Excess:
     probability: float
 
     def exceeds(self, effect: float, probability: float = SURE) -> bool:
-        """Whether it is real, and large."""
+        """Whether the difference is significant, and large."""
         return bool(self.probability < probability and self.effect > effect)
 
 
@@ -37,7 +37,7 @@ def excess(squared: np.ndarray, noise: np.ndarray, freedom: int, noise_freedom: 
 
     Args:
         squared: Squared differences, by channel.
-        noise: What they would be on average by sampling alone, by channel.
+        noise: Their expected values under sampling alone, by channel.
         freedom: How many independent differences are in `squared`.
         noise_freedom: How many are in `noise`.
 
@@ -57,7 +57,7 @@ def excess(squared: np.ndarray, noise: np.ndarray, freedom: int, noise_freedom: 
 
 
 def between_steps(values: np.ndarray, noise: np.ndarray) -> Excess:
-    """Whether values differ more from one step to the next than sampling lets them; a trend does not count.
+    """Tests whether values differ more between successive steps than by sampling; a trend does not count.
 
     Args:
         values: By step and channel.
@@ -71,22 +71,38 @@ def between_steps(values: np.ndarray, noise: np.ndarray) -> Excess:
 
 
 def systematic(differences: np.ndarray) -> Excess:
-    """Whether differences, by step and channel, point the same way in every step: `n mean^2 / var`."""
+    """Tests whether differences, by step and channel, have the same sign in every step."""
     looks = len(differences)
     if looks < 2:
         return Excess(0.0, 0.0, 1.0)
     return excess(differences.mean(0) ** 2, differences.var(0, ddof=1) / looks, 1, looks - 1)
 
 
+def between_windows(earlier: np.ndarray, later: np.ndarray) -> Excess:
+    """Whether values, by step and channel, are elsewhere on average in later steps: Welch's test.
+
+    Example:
+
+    >>> steps = np.linspace(0, 1, 8)[:, None]
+    >>> between_windows(steps, steps + 5).exceeds(1.0), between_windows(steps, steps).exceeds(1.0)
+    (True, False)
+    """
+    looks = min(len(earlier), len(later))
+    if looks < 2:
+        return Excess(0.0, 0.0, 1.0)
+    noise = earlier.var(0, ddof=1) / len(earlier) + later.var(0, ddof=1) / len(later)
+    return excess((later.mean(0) - earlier.mean(0)) ** 2, noise, 1, looks - 1)
+
+
 def too_many_of_a_class(counts: np.ndarray) -> tuple[float, float]:
-    """Whether batches are made of classes unevenly: Pearson's test of homogeneity.
+    """Tests whether the class mix differs between batches: Pearson's test of homogeneity.
 
     Args:
         counts: How often each class occurs, by batch.
 
     Returns:
-        The effect and the probability by chance. The effect is Cramer's V squared beyond what chance
-        gives: 0 where each batch has all classes as the whole has, 1 where each has but one.
+        The effect and its p-value. The effect is Cramer's V squared, corrected for chance: 0 if each
+        batch has the class mix of the whole, 1 if each batch has one class.
 
     Example:
 

@@ -1,7 +1,8 @@
-"""What is known about a training run before it starts: the model, its data, its length."""
+"""A training run that has not started: the model, its data, its length."""
 
 import dataclasses
 import functools
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from tfbn.auditing.table import Audit
 from tfbn.graph.traversal import NamedLayer, built_batch_normalizations
 from tfbn.utils.batches import DEFAULT_BATCH_SIZE, Batches
 
-LOOK_AT = 20  # batches; enough to see an order, cheap to read
+LOOK_AT = 20  # batches: enough to detect an order, cheap to read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,15 +23,17 @@ class Plan:
 
     Attributes:
         model: The model, built.
-        data: What `fit` will get as `x`, or `(x, y)`, or batches; None if unknown.
+        data: The data that `fit` will get: `x`, `(x, y)`, or batches; None if unknown.
         batch_size: Examples per batch; None if unknown.
         steps: Train steps in all; None if unknown.
+        saved: A file of the model as it was meant to be; None if there is none.
     """
 
     model: Any
     data: Any = None
     batch_size: int | None = None
     steps: int | None = None
+    saved: str | os.PathLike | None = None
 
     @functools.cached_property
     def layers(self) -> list[NamedLayer]:
@@ -54,7 +57,7 @@ class Plan:
 
     @functools.cached_property
     def samples(self) -> int | None:
-        """How many examples the data has; None if unknown."""
+        """Number of examples in the data; None if unknown."""
         x = self.data[0] if isinstance(self.data, tuple) and len(self.data) > 1 else self.data
         return len(x) if hasattr(x, "shape") and len(x.shape) > 0 else None
 
@@ -65,7 +68,7 @@ class Plan:
 
 
 def _targets(data: Any, batch_size: int | None) -> Iterator[Any]:
-    """The targets of the first batches; nothing where the data has none or can be read only once."""
+    """The targets of the first batches; empty if the data has none or can be read only once."""
     if isinstance(data, tuple) and len(data) > 1 and hasattr(data[1], "shape"):
         size = batch_size or DEFAULT_BATCH_SIZE
         for start in range(0, min(len(data[1]), LOOK_AT * size), size):

@@ -1,4 +1,4 @@
-"""The faults that show in a train step's own batches: one small function each."""
+"""The checks of the batches of a train step: one small function for each fault."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ from tfbn.diagnosis.catalog import FEW, SMALL_BATCH, few_values_finding
 from tfbn.diagnosis.finding import Finding, fault
 from tfbn.diagnosis.looks import Halves, Looks, Use
 
-LEAST = 8  # looks; fewer say too little
+LEAST = 8  # looks; fewer are not enough
 SHIFTED = 0.15  # variances between two kinds of batches, or squared nats: 0.4 standard deviations
 ENOUGH = 64  # examples of one class only, to say that the others come later
 PURE = 0.95  # share of its most frequent class in a batch of one class
@@ -63,9 +63,9 @@ def domains_in_a_batch(looks: Looks) -> Iterator[Finding]:
             f"the same halves of every batch differ by {np.sqrt(largest.effect):.2f} standard deviations, "
             f"{np.sqrt(largest.ratio):.0f} times what sampling gives",
             "batches from one distribution",
-            "The layer normalizes two domains by statistics that are of neither, while in predict each comes "
+            "The layer normalizes two domains by statistics that fit neither, while in predict each comes "
             "alone.",
-            "d(real), d(fake)  # in place of d(concatenate([real, fake])); or a layer for each domain",
+            "d(real), d(fake)  # instead of d(concatenate([real, fake])); or a layer for each domain",
         )
 
 
@@ -87,8 +87,8 @@ def domains_in_turn(looks: Looks) -> Iterator[Finding]:
             f"the batches' inputs vary by {np.sqrt(largest.effect):.2f} standard deviations from step to "
             f"step, {np.sqrt(largest.ratio):.0f} times what sampling gives",
             "batches from one distribution",
-            "Each batch is normalized by its own domain's statistics, and the moving ones are of a mixture "
-            "that no batch has.",
+            "Each batch is normalized by its own domain's statistics, while the moving ones describe a "
+            "mixture that no batch has.",
             "dataset.shuffle(len(dataset))  # both domains together; or a layer for each domain",
         )
 
@@ -111,7 +111,7 @@ def several_calls(looks: Looks) -> Iterator[Finding]:
             tuple(again),
             "the same batch moves the moving statistics more than once in a step",
             "one update for each batch",
-            "A second call on the same batch, as when activations are computed again for the gradient, "
+            "A second call on the same batch, for example to recompute activations for the gradient, "
             "updates again: the momentum acts as its square.",
             "model(x, training=False)  # in further calls; or a momentum of its square root",
         )
@@ -128,9 +128,9 @@ def _other_data(looks: Looks, paths: tuple[str, ...]) -> Finding:
         if several
         else "calls of one layer in a step on data of different statistics",
         "one distribution in the calls that update statistics",
-        "The moving statistics mix what the passes feed, while in predict only one kind comes."
+        "The moving statistics mix the data of all passes, while predict sees only one kind."
         if several
-        else "Each domain is normalized by its own batch, and the moving statistics are of a mixture.",
+        else "Each domain is normalized by its own batch, while the moving statistics describe a mixture.",
         "model(x, training=False)  # in the pass that is not trained on"
         if several
         else "a layer for each domain, or tfbn.freeze(model, training=False)",
@@ -142,7 +142,8 @@ def lagging(looks: Looks) -> Iterator[Finding]:
 
     A moving average after k updates is `momentum^k start + (1 - momentum^k) average`, so the
     average of what the batches had comes out without the start. It may still lag, if the
-    batches' statistics change faster than it follows.
+    batches' statistics change faster than it follows: then those of early batches are as far from the
+    late ones. Variances with a long tail also lie far below their average, but stay where they are.
     """
     if len(looks.steps) < 2 * LEAST:
         return
@@ -152,9 +153,18 @@ def lagging(looks: Looks) -> Iterator[Finding]:
         # Where several calls take turns, the moving statistics are between them, and do not lag.
         if len(group) == 1 and group[0].updates:
             both = [mismatch(each, group[0], looks.without_start(group[0], each)) for each in halves]
-            if all(each.exceeds(LAGS, null.HALF_SURE) for each in both):
+            if all(each.exceeds(LAGS, null.HALF_SURE) for each in both) and _travelled(looks, group[0]):
                 found.append((group[0].path, both[0]))
     yield from lagging_finding(found)
+
+
+def _travelled(looks: Looks, use: Use) -> bool:
+    """Whether the batches' statistics are now far from what they were in the first looks."""
+    then, now = looks.first(LEAST).halves(use), looks.last(LEAST).halves(use)
+    scale = np.sqrt(now.variance.mean(0))
+    of_mean = null.between_windows(then.mean / scale, now.mean / scale)
+    of_variance = null.between_windows(then.log_variance, now.log_variance)
+    return any(each.exceeds(LAGS, null.HALF_SURE) for each in (of_mean, of_variance))
 
 
 def lagging_finding(behind: list[tuple[str, null.Excess]]) -> Iterator[Finding]:
@@ -167,13 +177,13 @@ def lagging_finding(behind: list[tuple[str, null.Excess]]) -> Iterator[Finding]:
             f"the batches' statistics are {np.sqrt(worst.effect):.1f} standard deviations (or nats of the "
             f"variance) away from the moving ones, {np.sqrt(worst.ratio):.0f} times what sampling gives",
             f"less than {np.sqrt(LAGS):.1f}",
-            "The batches' statistics move faster than the moving ones follow, by which predict normalizes.",
+            "The batches' statistics change faster than the moving statistics, by which predict normalizes.",
             "layer.momentum = 0.9  # or a smaller learning rate, or tfbn.recalibrate(model, images)",
         )
 
 
 def mismatch(looks: Looks, use: Use, moving: tuple[np.ndarray, np.ndarray] | None = None) -> null.Excess:
-    """How far the batches' statistics are from the moving ones, in all looks the same way.
+    """The difference between the batches' statistics and the moving ones, if it has one sign in all looks.
 
     Args:
         looks: Some steps.
@@ -234,7 +244,7 @@ def _between_halves(halves: Halves) -> null.Excess:
 
 
 def _same(looks: Looks, one: Use, two: Use) -> bool:
-    """Whether two calls get the same batch, to rounding; not where all is constant."""
+    """Whether two calls get the same batch, up to rounding; False for constant inputs."""
     a, b = looks.halves(one), looks.halves(two)
     gap = np.abs(a.mean - b.mean) / np.sqrt(a.variance)
     return bool(np.all(gap < 1e-4) and np.all(np.abs(a.log_variance - b.log_variance) < 1e-3)) and bool(

@@ -1,4 +1,4 @@
-"""Looking at what layers are called with, or answering for them, without touching the model."""
+"""Observes or replaces the calls of layers, without changing the model."""
 
 import contextlib
 import inspect
@@ -21,7 +21,7 @@ def observed(layers: Iterable[Any], observer: Observer) -> Iterator[None]:
 
     Args:
         layers: Built layers whose `call` takes `(inputs, training)`, with or without a mask.
-        observer: Called with `(layer, inputs, training, mask)`; its answer is not used.
+        observer: Called with `(layer, inputs, training, mask)`; its return value is ignored.
 
     Example:
 
@@ -35,7 +35,7 @@ def observed(layers: Iterable[Any], observer: Observer) -> Iterator[None]:
 
     def watch(layer: Any, call: Callable, inputs: Any, training: bool | None, mask: Any) -> Any:
         observer(layer, inputs, training, mask)
-        # Dropout and its like take no mask.
+        # Dropout and similar layers take no mask.
         return call(inputs, training=training, **({} if mask is None else {"mask": mask}))
 
     with replaced(layers, watch):
@@ -46,14 +46,14 @@ def observed(layers: Iterable[Any], observer: Observer) -> Iterator[None]:
 def replaced(layers: Iterable[Any], replacement: Replacement) -> Iterator[None]:
     """While the block runs, `replacement` answers every call of the given layers.
 
-    As with `observed`, only calls made (or functions traced) inside the block meet
-    the replacement; a function traced inside the block keeps it for ever. After the
+    As with `observed`, only calls made (or functions traced) inside the block are replaced; a
+    function traced inside the block keeps the replacement permanently. After the
     block, also after an exception, the layers are as they were.
 
     Args:
         layers: Built layers whose `call` takes `(inputs, training, mask)`.
         replacement: Called with `(layer, call, inputs, training, mask)`, where `call`
-            is the layer's own; what it returns are the layer's outputs.
+            is the layer's own; its return value becomes the layer's outputs.
 
     Example:
 

@@ -10,7 +10,7 @@ from typing import Any
 from tfbn.graph.keras_internals import calls_of
 from tfbn.graph.traversal import named_layers
 
-_KEPT = "_call_site_training"  # where a layer remembers what was taken away
+_KEPT = "_call_site_training"  # attribute in which a layer remembers the flag that was removed
 
 
 def training_flags(layer: Any) -> list[bool]:
@@ -28,10 +28,10 @@ def training_flags(layer: Any) -> list[bool]:
 
 
 def clear(model: Any, layers: Iterable[Any]) -> None:
-    """Takes the flag away where these layers, or containers that hold them, are called.
+    """Removes the flag where these layers, or containers that hold them, are called.
 
     Args:
-        model: The model in which to look for containers; itself one of them.
+        model: The model whose containers are searched, itself included.
         layers: Layers of the model.
     """
     for layer in _with_containers(model, layers):

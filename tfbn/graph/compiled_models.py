@@ -20,7 +20,7 @@ def compiled_models() -> list[Any]:
 
 
 def watch(when_first_used: Callable[[Any], None]) -> None:
-    """From now on, learns of each model that is compiled or used.
+    """Starts tracking every model that is compiled or used.
 
     Keras calls `make_train_function` at the start of every `fit`, `make_test_function` at
     that of `evaluate`, `make_predict_function` at that of `predict`, on the model's class. So
@@ -28,8 +28,8 @@ def watch(when_first_used: Callable[[Any], None]) -> None:
     seen too, when they are used next.
 
     Args:
-        when_first_used: Called with a model when it is used and was neither compiled
-            nor used before, ahead of what Keras does.
+        when_first_used: Called with a model at its first use if it was not compiled under `watch`,
+            before Keras does anything.
     """
     for name in (f"make_{function}_function" for function in FUNCTIONS):
         _wrap(name, when_first_used)
@@ -45,7 +45,7 @@ def has_functions(model: Any) -> bool:
 
 
 def _wrap(name: str, when_first_used: Callable[[Any], None] | None) -> None:
-    # Where it is defined, since Keras compares `compile` with that of its own class.
+    # On the class that defines it, since Keras compares `compile` with that of its own class.
     owner = next(each for each in keras.Model.__mro__ if name in vars(each))
     original = vars(owner)[name]
 

@@ -1,4 +1,4 @@
-"""Who calls whom in the graphs of functional models, on all levels."""
+"""The calls in the graphs of functional models, on all levels of nesting."""
 
 import collections
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tfbn.graph.tracing import Traced, trace
 
 
 def graph(model: Any) -> Any | None:
-    """The functional graph that a model runs, or None if it runs code of its own.
+    """The functional graph that a model runs, or None if it has a custom `call`.
 
     Args:
         model: A Keras model or layer.
@@ -32,16 +32,16 @@ def graph(model: Any) -> Any | None:
 
 
 class DataFlow:
-    """How often each layer of a model is called, after what, and who uses its outputs.
+    """How often each layer of a model is called, after which layer, and what uses its outputs.
 
     Args:
         model: A model that has a `graph`.
-        reach_into: Which layers with code of their own to look into; those that can be
-            traced (`tfbn.graph.tracing`) count like nested models.
+        reach_into: Predicate for layers with a custom `call` to look into; those that can be traced
+            (`tfbn.graph.tracing`) count like nested models.
 
     Attributes:
         traced: The graphs of those, by the layer's id.
-        forced: The ids of all layers that a call site puts into training mode for ever:
+        forced: The ids of all layers that a call site puts into training mode permanently:
             `training=True` at their own call or at that of a model around them.
 
     Example:

@@ -1,4 +1,4 @@
-"""What a layer's output depends on, in the graphs of functional models on all levels."""
+"""The layers that an output depends on, in the graphs of functional models on all levels of nesting."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,16 +13,16 @@ from tfbn.graph.traversal import named_layers
 def dependencies(model: Any, targets: Iterable[Any]) -> set[int] | None:
     """The ids of the layers that the outputs of some layers depend on, these layers included.
 
-    A nested model counts, with what it holds, where all of it is needed; else only the
-    layers in it that are. A layer that is shared counts as a whole: each of its calls.
+    A nested model counts with everything in it if all of it is needed, otherwise only the layers that
+    are. A shared layer counts as a whole: each of its calls.
 
     Args:
         model: The model to look in.
         targets: Layers of it, on any level.
 
     Returns:
-        The ids, or None where the graphs do not say: the model runs code of its own, or a
-        target is not in its graph.
+        The ids, or None if the graphs do not show it: the model has a custom `call`, or a target is
+        not in its graph.
 
     Example:
 
@@ -42,7 +42,7 @@ def dependencies(model: Any, targets: Iterable[Any]) -> set[int] | None:
 
 
 def _upstream(flow: Any, wanted: set[int], outputs: set[int]) -> tuple[set[int], set[int]]:
-    """What the wanted layers and the outputs at these positions need: layers by id, inputs by position."""
+    """The layers (by id) and inputs (by position) that some layers and outputs depend on."""
     tensors = {id(flow.outputs[position]) for position in outputs}
     found: set[int] = set()
     for node in reversed(nodes_of(flow)):

@@ -1,4 +1,4 @@
-"""What a model that is not one of Keras 3 is, and what to do with it."""
+"""Describes objects that are not Keras 3 models, and what to do with them."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Looking into layers that run inside a graph within the graph: RNN cells, loops, conditions, `tf.function`.
+"""Observing layers that run in an inner graph: RNN cells, loops, conditions, `tf.function`.
 
 What is observed inside a TensorFlow loop or condition cannot leave it as a tensor of the graph
 around it. The same model run eagerly has no such graphs: loops run in Python. So a function that
@@ -87,7 +87,7 @@ def _signs() -> tuple[type[Exception], ...]:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        # A `tf.function` that was inlined may need AutoGraph for its own `if` and `for`.
+        # An inlined `tf.function` may need AutoGraph for its own `if` and `for`.
         return (InnerGraphError, tf.errors.OperatorNotAllowedInGraphError)
     return (InnerGraphError,)
 
@@ -125,7 +125,7 @@ class EagerIfNeeded:
             with functions_inlined(), _loops_in_python(self._model):
                 return self._eager(*args)
         except InnerGraphError as error:
-            # Keras has put a text of its own around it.
+            # Keras has wrapped it in another message.
             layer = re.search(r"layer '[^']*'", str(error))
             what = f"to run {layer and layer[0]} where it can be observed, not in tf.vectorized_map"
             raise fail("model", what, self._model.name) from error

@@ -3,19 +3,19 @@
 Those of optimizers are in `keras_optimizers` and `optimizer_twin`, of trainers in `keras_trainers`; no other
 file has any.
 
-What has no public counterpart in Keras 3.8 to 3.16 is here, with what it is for and what would
-break without it, so that a release of Keras that moves one of them touches this file alone.
+Only names without a public counterpart in Keras 3.8 to 3.16 are here, each with its purpose and the
+first version that has it, so that a Keras release that moves one of them affects this file alone.
 `tests/graph/test_keras_internals.py` names the behavior that each function relies on, and
 `tests/test_layering.py` holds that no other file reaches for a private name.
 
-Public counterparts that look like they would do, and why they do not:
+Public names that look sufficient, and why they are not:
 
 - `Layer.layers` does not exist; only models have it, and a Functional model's leaves out the
   layers that are attributes (`tracked_layers`).
 - `Layer.trainable_variables` includes the variables of sublayers, and leaves out what is frozen
   (`own_trainable_variables`).
-- `Model.get_compile_config` gives serialized copies, so a loss that is a function of one's own
-  does not come back (`compile_arguments`).
+- `Model.get_compile_config` gives serialized copies, so a loss that is a custom function is lost
+  (`compile_arguments`).
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def graph_call(model: Any) -> Any | None:
 
 
 def nodes_of(flow: Any) -> list[Any]:
-    """The calls in a Functional model's graph, in the order of the data, without the inputs.
+    """The calls in a Functional model's graph, in data-flow order, without the inputs.
 
     Since Keras 3.0: `_nodes_by_depth`. A node has the public attributes `operation`, `arguments`,
     `input_tensors`, `outputs` and `is_input`.
@@ -140,7 +140,7 @@ def own_state(layer: Any) -> list[Any]:
 
 
 def has_seeds(layer: Any) -> bool:
-    """Whether a layer draws random numbers by a seed of its own.
+    """Whether a layer draws random numbers from its own seed.
 
     Since Keras 3.0: `Layer._seed_generators`.
     """
@@ -149,7 +149,7 @@ def has_seeds(layer: Any) -> bool:
 
 @contextlib.contextmanager
 def cells_called_in_steps_only(rnn: Any) -> Iterator[None]:
-    """While the block runs, a recurrent layer calls its cell once for each step, and not for shapes.
+    """While the block runs, a recurrent layer calls its cell once per step, and not to infer shapes.
 
     In a loop Keras also calls the cell before the first step, so the layer is unrolled. A stack of
     cells is also called to make masks for dropout, which cells else make when they need them.
@@ -207,7 +207,7 @@ def compile_arguments(model: Any) -> dict[str, Any]:
 
 
 def compiled_parts(model: Any) -> tuple[Any, ...]:
-    """Objects that `compile` makes new each time, and how the train step was traced; compare with `is`.
+    """Objects that every `compile` creates, and how the train step was traced; compare with `is`.
 
     Since Keras 3.0: `Trainer._loss_tracker` is new also where the optimizer is the same object.
     """
@@ -229,15 +229,15 @@ def build_loss_and_metrics(model: Any, labels: Any, outputs: Any) -> None:
 
 
 def output_spec(function: Any, inputs: Any) -> Any:
-    """Runs a function of symbolic tensors once, without data; what it gives, as symbolic tensors.
+    """Runs a function of symbolic tensors once, without data, and returns its symbolic outputs.
 
-    All public: a layer that is thrown away has Keras do it.
+    Uses public names only: a temporary layer has Keras do it.
     """
     layer = _Throwaway(function)
     try:
         return layer.compute_output_spec(inputs)
     except Exception:
-        # Keras wraps what went wrong in a text about the layer; the function's own error says more.
+        # Keras wraps the error in a message about the layer; the function's own error is more useful.
         error = layer.__dict__.get("error")
         if error is None:
             raise
@@ -247,7 +247,7 @@ def output_spec(function: Any, inputs: Any) -> Any:
 class _Throwaway(keras.layers.Layer):
     def __init__(self, function: Any):
         super().__init__(dtype="float32", autocast=False)
-        self.__dict__["function"] = function  # past Keras, which would track layers in it
+        self.__dict__["function"] = function  # past Keras's __setattr__, which would track the layers in it
 
     def call(self, inputs: Any) -> Any:
         try:
@@ -259,7 +259,7 @@ class _Throwaway(keras.layers.Layer):
 
 @contextlib.contextmanager
 def noted_calls_removed(layer: Any) -> Iterator[None]:
-    """After the block, the layer and those inside it know of no call made in it.
+    """After the block, the layer and those inside it have no record of the calls made in it.
 
     Since Keras 3.0: `Operation._inbound_nodes` and `_outbound_nodes`.
     """
@@ -273,7 +273,8 @@ def noted_calls_removed(layer: Any) -> Iterator[None]:
 
 
 def calls_between(inputs: list[Any], outputs: list[Any]) -> list[Any] | None:
-    """The calls that make tensors of others, in the order of the data; None if they take others, too.
+    """The calls that compute some tensors from others, in data-flow order; None if they need further
+    inputs.
 
     Since Keras 3.0: `KerasTensor._keras_history` and `Operation._inbound_nodes`.
     """

@@ -1,4 +1,4 @@
-"""Private names of Keras's optimizers: what belongs to one variable, and what to the optimizer as a whole.
+"""Private names of Keras's optimizers: the state of single variables and the state of the whole optimizer.
 
 The half of `tfbn.graph.keras_internals` that is about optimizers. All of these names are there
 since Keras 3.0, those of MultiOptimizer since 3.9; `tfbn.graph.optimizer_twin` has those that a
@@ -22,22 +22,22 @@ def known_variables(optimizer: Any) -> list[Any]:
 
 
 def tracked_variables(optimizer: Any) -> list[Any]:
-    """What an optimizer saves itself, in that order; nothing of optimizers inside it."""
+    """The variables that an optimizer itself saves, in order, without those of optimizers inside it."""
     return list(optimizer._variables)
 
 
 def key_of(optimizer: Any, variable: Any) -> Any:
-    """By what an optimizer knows a variable."""
+    """The key by which an optimizer identifies a variable."""
     return optimizer._var_key(variable)
 
 
 def keys_of(optimizer: Any, variables: Any) -> list[Any]:
-    """By what an optimizer knows each of these variables."""
+    """The keys by which an optimizer identifies these variables."""
     return [optimizer._var_key(variable) for variable in variables]
 
 
 def is_overwritten(variable: Any) -> bool:
-    """Whether a variable takes its gradient as its value, as the scales of float8 do."""
+    """Whether a variable is overwritten by its gradient, as the scales of float8 are."""
     return bool(getattr(variable, "overwrite_with_gradient", False))
 
 
@@ -47,12 +47,12 @@ def step_count(optimizer: Any) -> Any:
 
 
 def counted_steps(optimizer: Any) -> int:
-    """How often `apply` was called."""
+    """The number of calls of `apply`."""
     return int(keras.ops.convert_to_numpy(optimizer._iterations))
 
 
 def inner_optimizers(optimizer: Any) -> list[Any]:
-    """Those that a MultiOptimizer hands its variables to."""
+    """The optimizers among which a MultiOptimizer divides its variables."""
     return list(optimizer._inner_optimizers)
 
 
@@ -67,7 +67,7 @@ def check_known(optimizer: Any, variables: list[Any]) -> None:
 
 
 def gradient_sums(optimizer: Any, variables: list[Any]) -> list[Any]:
-    """What an optimizer that accumulates gradients has of each of these variables."""
+    """The accumulated gradients of these variables in an optimizer that accumulates."""
     return [optimizer._accumulated_gradients[optimizer._get_variable_index(v)] for v in variables]
 
 
@@ -77,12 +77,12 @@ def optimizer_for(multi: Any, variable: Any) -> Any:
 
 
 def is_from_a_map(multi: Any) -> bool:
-    """Whether a MultiOptimizer's optimizers are listed in a map, so that all are made with it."""
+    """Whether a MultiOptimizer lists its optimizers in a map, so that all of them are built with it."""
     return hasattr(multi._optimizer_map, "values")
 
 
 def slots(optimizer: Any) -> dict[str, Any]:
-    """Attributes with state of single variables: lists with a place for each, or dicts."""
+    """Attributes with the state of single variables: lists with one entry per variable, or dicts."""
     count = len(optimizer._trainable_variables)
     return {
         name: value
@@ -92,7 +92,7 @@ def slots(optimizer: Any) -> dict[str, Any]:
 
 
 def own_state(optimizer: Any) -> dict[str, Any]:
-    """Attributes with state of the whole, as a running product; not the step count and the rate."""
+    """Attributes with the state of the whole optimizer, except step count and learning rate."""
     apart = (optimizer._iterations, optimizer._learning_rate)
     return {
         name: value
@@ -109,13 +109,13 @@ def put(optimizer: Any, attributes: dict[str, Any]) -> None:
 
 
 def put_known_variables(optimizer: Any, variables: list[Any]) -> None:
-    """Makes an optimizer the one of these variables, without touching any state."""
+    """Assigns these variables to an optimizer, without touching any state."""
     indices = {key: i for i, key in enumerate(keys_of(optimizer, variables))}
     put(optimizer, {"_trainable_variables": list(variables), "_trainable_variables_indices": indices})
 
 
 def put_tracked_variables(optimizer: Any, variables: list[Any]) -> None:
-    """Sets what an optimizer saves, and the order."""
+    """Sets the variables that an optimizer saves, and their order."""
     put(optimizer, {"_variables": list(variables)})
     tracker = optimizer._tracker
     tracker.config["variables"] = (tracker.config["variables"][0], vars(optimizer)["_variables"])
@@ -123,7 +123,7 @@ def put_tracked_variables(optimizer: Any, variables: list[Any]) -> None:
 
 
 def put_inner_optimizers(multi: Any, optimizers: list[Any], indices: dict[Any, int]) -> None:
-    """Sets a MultiOptimizer's optimizers, and for each variable the place of its own."""
+    """Sets a MultiOptimizer's optimizers, and the index of the optimizer of each variable."""
     put(multi, {"_inner_optimizers": optimizers, "_var_to_optimizer_idx": indices})
 
 
@@ -134,7 +134,7 @@ def strategy_scope(optimizer: Any) -> Any:
 
 
 def empty_tracker(optimizer: Any, store: list[Any]) -> Any:
-    """A tracker like the optimizer's, which lists what it sees in `store`."""
+    """A tracker like the optimizer's that appends what it sees to `store`."""
     return type(optimizer._tracker)({"variables": (optimizer._tracker.config["variables"][0], store)})
 
 
@@ -155,7 +155,7 @@ def _no_tracking(optimizer: Any) -> Any:
 
 
 class KeptSlot:
-    """Stands for a slot that exists, while an optimizer's `build` runs to make those that do not."""
+    """Stands in for an existing slot while an optimizer's `build` creates the missing ones."""
 
     def assign(self, value: Any) -> None:
         """Leaves the slot as it is."""

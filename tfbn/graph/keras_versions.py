@@ -1,7 +1,7 @@
-"""What differs between the versions of Keras that tfbn supports, asked of the one installed.
+"""Differences between the supported versions of Keras, tested on the installed one.
 
-Nothing here reads a version number: Keras is asked what it does, so that a version that
-is released later gets the right answer too.
+Nothing here reads a version number: each function tries what Keras does, so that it is right for
+later releases too.
 """
 
 import functools
@@ -43,7 +43,7 @@ def call_site_training_leaks() -> bool:
 
 @functools.cache
 def has_renorm() -> bool:
-    """Whether the stock layer knows batch renormalization, as from Keras 3.13 on.
+    """Whether the stock layer has batch renormalization, which it does since Keras 3.13.
 
     Example:
 

@@ -1,7 +1,7 @@
-"""What a model's own `predict` does with data before its layers see them.
+"""What a model's `predict` does to data before its layers see them.
 
 Tasks of keras-hub preprocess raw inputs in `fit` and `predict` (`preprocess_samples`), and a model
-may have a `predict_step` of its own. The bare call `model(x)` does neither.
+may override `predict_step`. The bare call `model(x)` does neither.
 """
 
 from typing import Any
@@ -12,7 +12,8 @@ from tfbn.utils.validation import fail
 
 
 def preprocessed(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any, Any]:
-    """`(x, y, sample_weight)` as a model with a preprocessor makes them of raw ones; others as they are.
+    """`(x, y, sample_weight)` after the preprocessing of a model that has a preprocessor; unchanged
+    for others.
 
     Args:
         model: Any model; one with a method `preprocess_samples`, as every task of keras-hub has
@@ -57,7 +58,7 @@ def predict_outputs(model: Any, x: Any) -> Any:
 
 
 def call_inputs(model: Any, x: Any) -> Any:
-    """What `predict` hands to `model.call` for a batch of raw inputs.
+    """The inputs that `predict` passes to `model.call` for a batch of raw inputs.
 
     Args:
         model: A built model.
@@ -67,7 +68,7 @@ def call_inputs(model: Any, x: Any) -> Any:
         The inputs of the call, in the structure that `model(...)` takes.
 
     Raises:
-        InputError: A `predict_step` of the model's own does not call the model exactly once.
+        InputError: A custom `predict_step` does not call the model exactly once.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""A second optimizer over one optimizer's settings, with state of its own for some of the variables."""
+"""A second optimizer with the settings of the first, and separate state for some of the variables."""
 
 import functools
 from collections.abc import Iterable
@@ -8,16 +8,16 @@ import keras
 
 from tfbn.graph.keras_optimizers import KeptSlot, empty_tracker, key_of, keys_of, slots, step_count
 
-# What tfbn sets on an optimizer; a twin does as the optimizer's class says.
+# Attributes that tfbn sets on an optimizer; a twin uses those of the optimizer's class.
 TWINS = "_tfbn_twins"
 INSTEAD = ("apply", "save_own_variables")
 
 
 class StepsSince(keras.Variable):
-    """The steps of an optimizer since variables joined it, for whatever reads a step count.
+    """The steps of an optimizer since variables joined it, for code that reads a step count.
 
-    It has no storage: its value is the optimizer's count less `start`, never below 0. The
-    optimizer counts, so `assign_add` does nothing.
+    It has no storage: its value is the optimizer's count minus `start`, at least 0. The optimizer
+    counts, so `assign_add` does nothing.
     """
 
     def __init__(self, count: Any, start: int):
@@ -30,15 +30,15 @@ class StepsSince(keras.Variable):
         return keras.ops.maximum(keras.ops.subtract(self._count.value, self._start), 0)
 
     def assign_add(self, value: Any) -> Any:
-        """Nothing: the optimizer counts."""
+        """Does nothing: the optimizer counts."""
         return self
 
 
 def unbuilt_twin(optimizer: Any, kept: Iterable[Any] = ()) -> Any:
-    """A twin whose `build` makes fresh state; for the variables `kept` it makes stand-ins.
+    """A twin whose `build` creates fresh state, with stand-ins for the variables `kept`.
 
     Args:
-        optimizer: A built Keras optimizer. Nothing of it is changed, whatever `build` does.
+        optimizer: A built Keras optimizer. `build` does not change it.
         kept: Variables whose slots exist.
     """
     twin = _hollow(optimizer)
@@ -92,7 +92,7 @@ def built_twin(optimizer: Any, start: int, variables: list[Any], state: dict[str
 
 
 def type_of(container: Any) -> type:
-    """`list`, `dict` or `set`, of which Keras and TensorFlow have kinds of their own."""
+    """The plain type, `list`, `dict` or `set`, of Keras's and TensorFlow's tracked collections."""
     return next(kind for kind in (list, dict, set) if isinstance(container, kind))
 
 
@@ -107,7 +107,7 @@ def _hollow(optimizer: Any) -> Any:
 
 @functools.cache
 def _twin_class(optimizer_class: Any) -> Any:
-    """The class of an optimizer's twins: what a twin has not itself it takes from the optimizer."""
+    """The class of an optimizer's twins: a twin looks up missing attributes on the optimizer."""
 
     class Twin(optimizer_class):
         def __getattribute__(self, name: str) -> Any:

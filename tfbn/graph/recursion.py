@@ -11,8 +11,8 @@ def deep_graphs(limit: int = 100_000) -> Iterator[None]:
 
     Keras finds the layers of a functional model by a function that calls itself once for
     each layer on a path to the input. Python's default limit of 1000 calls is reached
-    in plain networks of 300 and in residual ones of 900 convolutions. The builders of
-    `tfbn.models` use this by themselves. Use it around what walks such a network again:
+    in plain networks of 300 and in residual ones of 900 convolutions. The builders of `tfbn.models`
+    use this themselves. Use it around calls that walk such a network again:
     `keras.models.load_model`, `keras.models.clone_model`, `keras.Model(model.input, ...)`.
     Calls, `fit`, `get_config` and `save` do not need it.
 

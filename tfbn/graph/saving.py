@@ -1,8 +1,8 @@
-"""Which layers a saved model makes again as they were first made, without what was set on them.
+"""Which layers a saved model recreates in their initial form, without flags that were set on them.
 
 A `.keras` file, `clone_model` and `save_to_preset` keep the config of each object that a model's
-config holds. A layer that another one makes in its constructor has no config there: it is made by
-that constructor once more, and only its weights come back.
+config holds. A layer that another layer creates in its constructor has no config there: the
+constructor creates it again, and only its weights are restored.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from tfbn.graph.traversal import NamedLayer, named_layers
 
 
 def made_in_constructors(model: Any, layers: Iterable[Any]) -> list[tuple[NamedLayer, Any]]:
-    """Those of the layers whose config is not in the model's, each with the layer that makes it.
+    """The layers whose config is not part of the model's, each with the layer that creates it.
 
     Args:
         model: Any Keras model or layer.
@@ -67,7 +67,7 @@ def config_holds(container: Any, layer: Any) -> bool:
         return True
     try:
         config = container.get_config()
-    except Exception:  # whatever code of others raises; such a layer has no config that could hold it
+    except Exception:  # custom code can raise anything; such a layer has no config that could hold it
         return False
     return any(_is_of(part, layer) for part in _parts(config))
 

@@ -22,13 +22,13 @@ def select(
             container it is in. A pattern that fits none of these chooses the stage of
             that name: `"stage1"` chooses every `"stage1_..."`, but `"dense"` only the layer
             `"dense"` where there is one, not `"dense_1"`.
-        up_to: A pattern; every layer that the outputs of the layers it fits depend on, those
-            layers included. Of a model that runs code of its own there is no graph to tell; there
-            it is every layer up to the last one that fits, in the order of
+        up_to: A pattern; chooses every layer that the outputs of the matching layers depend on, and
+            those layers. A model with a custom `call` has no graph; there it chooses every layer up
+            to the last match, in the order of
             `tfbn.traversal.named_layers`.
 
     Returns:
-        Sites in the order of the model; all of them if nothing is named.
+        Named layers in the order of the model; all of them if nothing is named.
 
     Raises:
         InputError: A pattern fits nothing; near names are listed. The model holds no
@@ -63,7 +63,7 @@ def select(
 
 
 def _up_to(model: Any, everything: list[NamedLayer], targets: set[int]) -> set[int]:
-    """Indices of what the layers at these indices depend on."""
+    """Indices of the layers that those at these indices depend on."""
     needed = dependencies(model, [everything[i].layer for i in targets])
     if needed is None:
         return set(range(max(targets) + 1))
@@ -71,14 +71,14 @@ def _up_to(model: Any, everything: list[NamedLayer], targets: set[int]) -> set[i
 
 
 def _fitting(everything: list[NamedLayer], pattern: str, argument: str) -> set[int]:
-    """Indices of what a pattern chooses; raises if that is nothing."""
+    """Indices of the layers that a pattern chooses; raises if there are none."""
     if not isinstance(pattern, str):
         raise fail(argument, "to be text", pattern)
     named = [s for s in everything if _fits(s, pattern)] or [s for s in everything if _in_stage(s, pattern)]
     if not named:
         known = {name for s in everything for name in (s.path, s.layer.name, s.layer.name.split("_")[0])}
         raise fail(argument, f"to fit a layer ({near_names(pattern, known)})", pattern)
-    # By identity: a layer that two containers share has its path in the first.
+    # By identity: a layer shared by two containers has its path in the first.
     chosen = {
         id(layer) for s in named for layer in (s.layer, *(inner.layer for inner in named_layers(s.layer)))
     }

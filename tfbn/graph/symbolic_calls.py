@@ -1,4 +1,4 @@
-"""What `training` each layer of a model really receives, in `fit` and in `evaluate`.
+"""The `training` argument that each layer of a model receives in `fit` and in `evaluate`.
 
 Found by running the model on symbolic inputs: no data, no change of any variable. So it
 is true for functional graphs with flags at call sites, for subclassed models that pass
@@ -33,7 +33,7 @@ class Call:
 
 
 def received(model: Any, layers: Iterable[Any], training: bool) -> dict[int, list[Call]]:
-    """The calls that layers get when the model is called as `fit` or `evaluate` calls it.
+    """The calls that layers receive when the model is called as in `fit` or `evaluate`.
 
     Args:
         model: A built model whose input shape is known.
@@ -41,7 +41,7 @@ def received(model: Any, layers: Iterable[Any], training: bool) -> dict[int, lis
         training: True for `fit`, False for `evaluate` and `predict`.
 
     Returns:
-        By the id of the layer, its calls in order; a layer that is not called is missing.
+        The calls of each layer in order, by the layer's id; layers that are not called are missing.
 
     Raises:
         ValueError: The input shape is not known, or the model cannot be called.
@@ -63,7 +63,7 @@ def received(model: Any, layers: Iterable[Any], training: bool) -> dict[int, lis
         calls[id(layer)].append(Call(training, _shape(inputs)))
 
     def run(inputs: Any) -> Any:
-        # PyTorch's backend runs again, in another way, where a run broke off: nothing may stay of that.
+        # PyTorch's backend repeats a failed run in another way: discard the calls of the failed one.
         calls.clear()
         with keras.StatelessScope():
             outputs = model(inputs, **arguments)
@@ -84,7 +84,7 @@ def received(model: Any, layers: Iterable[Any], training: bool) -> dict[int, lis
 
 
 def _shape(tensor: Any) -> tuple[int | None, ...]:
-    # JAX has expressions for sizes that are not known.
+    # JAX has symbolic expressions for unknown sizes.
     return tuple(size if isinstance(size, int) else None for size in tensor.shape)
 
 
@@ -105,7 +105,7 @@ def _probes(model: Any) -> list[Any]:
 
 
 def _in_common(runs: list[dict[int, list[Call]]]) -> dict[int, list[Call]]:
-    """The calls of the last run, their sizes None where those of other runs differ."""
+    """The calls of the last run, with None for sizes that differ between runs."""
     known = dict(runs[-1])
     for other in runs[:-1]:
         for key, calls in other.items():
@@ -123,7 +123,7 @@ def symbolic_inputs(model: Any) -> Any:
     """Symbolic tensors like the model's inputs.
 
     Raises:
-        ValueError: It is not known what they are like.
+        ValueError: The shapes are not known.
 
     Example:
 

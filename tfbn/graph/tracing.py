@@ -1,4 +1,4 @@
-"""The graph inside a layer that runs code of its own, found by calling it on symbolic tensors.
+"""The graph inside a layer with a custom `call`, found by calling it on symbolic tensors.
 
 A layer whose `call` uses layers and `keras.ops` alone gives the same calls each time, and those
 can be looked at as in a functional model. What cannot be traced stays whole: code that looks at
@@ -16,12 +16,12 @@ from tfbn.graph import keras_internals
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Traced:
-    """What a layer does in one call, as a graph.
+    """The graph of one call of a layer.
 
     Attributes:
-        inputs: Symbolic tensors that stand for those of the call, in their order.
-        outputs: What it gives, flat.
-        structure: The same in the structure that the layer gives.
+        inputs: Symbolic tensors in place of those of the call, in the same order.
+        outputs: The outputs, flattened.
+        structure: The outputs in the structure that the layer returns.
         nodes: The calls inside, in the order of the data; as in a Functional model.
     """
 
@@ -34,7 +34,7 @@ class Traced:
 def trace(layer: Any, node: Any, training: bool = False, with_weights: bool = False) -> Traced | None:
     """The graph of a call of a layer, or None if it cannot be traced.
 
-    The layer stays as it is: what Keras notes on the layers inside is taken away again.
+    The layer stays as it is: the records that Keras keeps on the inner layers are removed again.
 
     Args:
         layer: A built layer or model with a `call` of its own.
@@ -64,7 +64,7 @@ def trace(layer: Any, node: Any, training: bool = False, with_weights: bool = Fa
             entering = [_as_the_layer_takes(layer, tensor) for tensor in inputs]
             args, kwargs = _arguments(layer, node, entering, training)
             structure = layer.call(*args, **kwargs)
-        except Exception:  # any kind: the layer's own code, on tensors without values
+        except Exception:  # custom code on symbolic tensors can raise anything
             return None
         outputs = keras.tree.flatten(structure)
         if not outputs or not all(isinstance(tensor, keras.KerasTensor) for tensor in outputs):
@@ -76,7 +76,7 @@ def trace(layer: Any, node: Any, training: bool = False, with_weights: bool = Fa
 
 
 def _as_the_layer_takes(layer: Any, tensor: Any) -> Any:
-    """Cast as Keras does it before `call`."""
+    """Casts inputs as Keras does before `call`."""
     wanted = layer.compute_dtype
     is_float = keras.backend.is_float_dtype(tensor.dtype)
     if layer.autocast and is_float and tensor.dtype != wanted:

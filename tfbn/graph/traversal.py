@@ -21,8 +21,7 @@ class NamedLayer:
             `"resnet50/conv1_bn"`; the model's own name is left out. Unique: a
             second layer with the same path gets `"#2"` at its end, and so do the paths
             of what it contains in their middle.
-        layer: The layer itself. A layer used in several places has one layer, the
-            first.
+        layer: The layer itself. A layer used in several places appears once, at the first.
 
     Example:
 
@@ -39,8 +38,8 @@ class NamedLayer:
 def named_layers(model: keras.layers.Layer) -> list[NamedLayer]:
     """Every layer below `model`, containers before what they contain.
 
-    Functional and Sequential models list their layers in data-flow order, then layers that a
-    subclass of theirs has as attributes, also in lists and dicts; any other model or layer lists
+    Functional and Sequential models list their layers in data-flow order, then layers that a subclass
+    has as attributes, also in lists and dicts; any other model or layer lists
     them in the order in which its attributes were set.
 
     Args:
@@ -65,9 +64,9 @@ def named_layers(model: keras.layers.Layer) -> list[NamedLayer]:
 
 
 def batch_normalizations(model: keras.layers.Layer) -> list[NamedLayer]:
-    """The layers of every BatchNormalization layer: stock, tfbn's and subclasses by others.
+    """Every BatchNormalization layer of a model: stock, tfbn's, and other subclasses.
 
-    `model` itself may be such a layer; its path is then its name.
+    `model` itself may be such a layer; then its path is its name.
 
     Example:
 
@@ -83,7 +82,7 @@ def batch_normalizations(model: keras.layers.Layer) -> list[NamedLayer]:
 
 
 def built_batch_normalizations(model: Any) -> list[NamedLayer]:
-    """The layers of the model's BatchNormalization layers; an error if none or not built.
+    """The model's BatchNormalization layers; raises if there are none or they are not built.
 
     Raises:
         ValueError: The model has no BatchNormalization layer, or is not built.
@@ -126,7 +125,7 @@ def _children(layer: Any) -> list[Any]:
     tracked = tracked_layers(layer)
     if not isinstance(layer, keras.Sequential) and not is_functional(layer):
         return tracked
-    # Those of the graph first, in the order of the data, then what a subclass has as attributes.
+    # Those of the graph first, in data-flow order, then those that a subclass has as attributes.
     listed = {id(each) for each in layer.layers}
     inputs = keras.layers.InputLayer
     return layer.layers + [t for t in tracked if id(t) not in listed and not isinstance(t, inputs)]

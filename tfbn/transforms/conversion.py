@@ -14,7 +14,7 @@ from tfbn.transforms.retracing import Effect
 from tfbn.utils.validation import check_flag, fail
 
 Stock = keras.layers.BatchNormalization
-# What the stock layer does not have, and where a converted one remembers its class.
+# Attributes that the stock layer does not have, and the one that stores a converted layer's class.
 _FLAGS = ("_training_flag", "_update_statistics_flag", "_batch_statistics_in_inference_flag")
 _OWN = (*_FLAGS, "fused", "_class_before", "_traced_as")
 
@@ -34,33 +34,32 @@ def convert(
     stay the same to the bit, and a compiled model stays compiled: its next `fit` does
     what the flags say.
 
-    Where a flag is given, it takes the place of a `training=` at the call sites of a
+    A given flag replaces a `training=` at the call sites of a
     functional model, as in `base(x, training=False)`: that is overridden by `fit` up to
-    Keras 3.15 and leaks to later layers in 3.16, so it is taken away. (Other layers in
-    `base`, as Dropout, then follow `fit`, in every version.) What a subclassed model passes
-    in its own `call` stays; `tfbn.audit` tells what comes of it. A layer or
+    Keras 3.15 and leaks to later layers in 3.16, so it is removed. (Other layers in `base`, such as
+    Dropout, then follow `fit` in every version.) A flag that a subclassed model passes in its own
+    `call` stays; `tfbn.audit` shows its effect. A layer or
     model that makes its BatchNormalization in its constructor makes stock ones when it is
     loaded or cloned; a warning says so where flags are given, see `tfbn.modes_of`.
 
     Args:
         model: Any built Keras model or layer: functional, sequential, nested, with
             shared layers, subclassed.
-        training: As in the layer; None leaves tfbn layers that are there as they are.
+        training: As in the layer; None leaves existing tfbn layers unchanged.
         update_statistics: Likewise.
         fused: As in the layer, for the layers that are converted. The default False
             keeps Keras's own arithmetic, equal to the bit; None is faster on
             TensorFlow and differs by rounding.
-        subclasses: Whether layers of a class that others derived from the stock one are
-            converted too, which drops what that class adds: True for all of them, or
-            the classes. Otherwise they are left alone, and a warning names them.
+        subclasses: Whether to convert layers of classes derived from the stock one too, which drops
+            their additions: True for all of them, or the classes. Otherwise they are left alone, and
+            a warning names them.
 
     Returns:
         `model`.
 
     Raises:
-        ValueError: A flag is not True, False or None; `subclasses` is something else than
-            said; the model has no BatchNormalization layer or is not built. Nothing was
-            changed.
+        ValueError: A flag is not True, False or None; `subclasses` is invalid; the model has no
+            BatchNormalization layer or is not built. Nothing was changed.
 
     Example:
 
@@ -90,8 +89,8 @@ def revert(model: Any) -> Any:
     is not installed.
 
     Args:
-        model: Any Keras model or layer; layers of tfbn's that were never converted, as
-            those of `tfbn.models`, become stock ones too.
+        model: Any Keras model or layer; tfbn layers that were never converted, such as those of
+            `tfbn.models`, become stock ones too.
 
     Returns:
         `model`.
@@ -110,7 +109,7 @@ def revert(model: Any) -> Any:
 
 
 def revert_layers(model: Any, layers: list[Any]) -> None:
-    """Makes these tfbn layers of a model what they were, without their flags."""
+    """Reverts these tfbn layers of a model, without their flags."""
     call_sites.restore(model, layers)
     for layer in layers:
         before = layer.__dict__.get("_class_before", Stock)
@@ -126,7 +125,7 @@ def convert_layers(
     update_statistics: bool | None,
     fused: bool | None = False,
 ) -> None:
-    """Converts the layers of these layers of a model and sets the flags that are not None."""
+    """Converts these layers of a model and sets the flags that are not None."""
     named_layers = list(named_layers)
     if training is not None or update_statistics is not None:
         call_sites.clear(model, [named.layer for named in named_layers])
@@ -144,7 +143,7 @@ def convert_layers(
 
 
 def is_foreign(layer: Any) -> bool:
-    """Whether a BatchNormalization layer is of a class that others derived from the stock one."""
+    """Whether a BatchNormalization layer is of a class derived from the stock one outside tfbn."""
     return type(layer) is not Stock and not isinstance(layer, BatchNormalization)
 
 

@@ -1,4 +1,4 @@
-"""Outputs of a frozen prefix, computed once, so that only the rest of a model has to run in training."""
+"""Outputs of a frozen prefix, computed once, so that only the rest of a model runs in training."""
 
 import dataclasses
 import tempfile
@@ -23,7 +23,7 @@ from tfbn.utils.validation import InputError, check_at_least, fail
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """What `cache_features` gives.
+    """The result of `cache_features`.
 
     Attributes:
         data: A `tf.data.Dataset` of single examples in the order of the data: `features`,
@@ -31,12 +31,12 @@ class Features:
         rest: The part of the model after the features. Its layers and variables are the
             model's own: training `rest` trains the model. It is compiled as the model is,
             with the same optimizer.
-        prefix: The part before, for other data, as `prefix.predict(x_validation)`, which
-            preprocesses if the model does.
+        prefix: The part before, for other data: `prefix.predict(x_validation)` preprocesses if the
+            model does.
         up_to: Path of the last layer of the prefix.
-        examples: How many there are.
+        examples: Number of examples.
         nbytes: The size of all features.
-        on_disk: Whether they lie in a file, since they are larger than `memory_limit`.
+        on_disk: Whether they are on disk, because they exceed `memory_limit`.
     """
 
     data: Any
@@ -65,18 +65,18 @@ def cache_features(
     folder: str | Path | None = None,
     verbose: bool = True,
 ) -> Features:
-    """Computes the outputs of a model's frozen prefix once; what trains is the rest.
+    """Computes the outputs of a model's frozen prefix once, so that only the rest trains.
 
     Where the first layers of a model are frozen and their BatchNormalization normalizes by
     moving statistics that are held, `fit` computes the same numbers in every epoch. Here
     they are computed once, in inference mode, with BatchNormalization folded into the layers
-    before it where that can be done (`tfbn.fold`), and kept. Training the rest on them is training the
-    model, up to rounding: same steps, same weights, same metrics.
+    before it where possible (`tfbn.fold`), and stored. Training the rest on them is equivalent to
+    training the model, up to rounding: same steps, same weights, same metrics.
 
-    That is so only while nothing in the prefix changes or is random in `fit`. A layer
+    This holds only if nothing in the prefix changes or is random in `fit`. A layer
     with weights that train, BatchNormalization that normalizes by the batch or updates,
     Dropout and augmentation layers, layers that add to the loss or whose own code looks
-    at `training` end the prefix; where they leave none, an error names the first.
+    at `training` end the prefix; if there is nothing before them, an error names the first.
 
     If flags or weights of the prefix are changed afterwards, the features are stale.
 
@@ -84,20 +84,20 @@ def cache_features(
         model: A Functional or Sequential model, also with models nested in it.
         x: Inputs as `fit` takes them, raw ones if the model preprocesses: arrays, ragged and
             sparse ones too; or a `tf.data.Dataset` or other iterable of batches, `x`, `(x, y)` or
-            `(x, y, sample_weight)`. These are read once, so what changes from pass to pass, as the
-            order or an augmentation, would be drawn once: shuffle `data` instead. A data set
+            `(x, y, sample_weight)`. They are read once, so a random order or augmentation would be
+            drawn once: shuffle `data` instead. A data set
             whose first batch differs when it is read again is an error.
         y: Targets, if `x` are arrays.
         sample_weight: Weights of the examples, if `x` are arrays.
-        up_to: The prefix ends after the last layer that this pattern fits (see
+        up_to: The prefix ends after the last layer that matches this pattern (see
             `tfbn.graph.selection.select`), where one tensor must carry everything on. `None`:
             the longest prefix that is allowed.
         batch_size: Examples to compute at a time, if `x` are arrays; default 32.
         memory_limit: Bytes of features to keep in memory; if there are more, all go to disk,
             in the format of `tf.data.Dataset.save`.
-        folder: Where on disk, a folder that does not exist or is empty; `None`: a
-            temporary one that is removed with `data`.
-        verbose: Print what was cached.
+        folder: A folder on disk that does not exist or is empty; `None` means a temporary one that is
+            removed with `data`.
+        verbose: Print a summary.
 
     Returns:
         `Features`, with `data` to train on and the `rest` to train.

@@ -1,4 +1,4 @@
-"""A model made again without the BatchNormalization layers that others take in."""
+"""Rebuilds a model without the BatchNormalization layers that are folded into others."""
 
 import collections
 import warnings
@@ -15,11 +15,11 @@ from tfbn.graph.traversal import batch_normalizations
 from tfbn.transforms.folded_weights import Target, folded
 from tfbn.utils.validation import InputError
 
-_FOLDED = object()  # stands for a layer that is not there any more
+_FOLDED = object()  # marks a removed layer
 
 
 class _Inlined:
-    """Stands for a layer with code of its own: the functional model of what it does."""
+    """Stands in for a layer with a custom `call`: the functional model of its computation."""
 
     def __init__(self, model: keras.Model):
         self.model = model
@@ -30,11 +30,11 @@ class _Inlined:
 
 
 class Rebuilt:
-    """The layers made so far, and what goes into them.
+    """The layers made so far, and what is folded into them.
 
     Args:
         flow: The model's calls.
-        into: What takes a BatchNormalization in, by the id of the latter.
+        into: The layer into which each BatchNormalization is folded, by the id of the latter.
     """
 
     def __init__(self, flow: DataFlow, into: dict[int, Target]):
@@ -45,7 +45,7 @@ class Rebuilt:
         self._made: dict[int, tuple[Any, Any]] = {}  # by the id of the old layer: (old, new)
 
     def of(self, model: keras.Model) -> keras.Model:
-        """The whole model, with its weights and class."""
+        """Rebuilds the whole model, with its weights and class."""
         new = self._rebuild(model)
         self._copy_weights()
         for named in batch_normalizations(new):
@@ -168,7 +168,8 @@ def _give_name_of_its_own(operation: Any, names: set[str]) -> None:
 
 
 def _copy_weights(old: Any, new: Any) -> None:
-    """Layer by layer, the way that files are loaded: some layers prepare themselves from it."""
+    """Copies state layer by layer, as when loading a file, because some layers prepare themselves in
+    doing so."""
     if not isinstance(old, keras.layers.Layer) or new is old:
         return
     try:

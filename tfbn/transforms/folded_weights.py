@@ -1,4 +1,4 @@
-"""The weights of a linear layer that takes the BatchNormalization next to it in."""
+"""The weights of a linear layer into which an adjacent BatchNormalization is folded."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from tfbn.transforms import linear
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A linear layer that takes a BatchNormalization in.
+    """A linear layer and a BatchNormalization to fold into it.
 
     Attributes:
         layer: The linear layer.
@@ -26,7 +26,7 @@ class Target:
 
 
 def folded(layer: Any, targets: Iterable[Target]) -> dict[str, np.ndarray]:
-    """All weights of a linear layer in float64, with what it takes in: at most one on each side.
+    """All weights of a linear layer in float64, after folding: at most one BatchNormalization on each side.
 
     Example:
 
@@ -46,7 +46,7 @@ def folded(layer: Any, targets: Iterable[Target]) -> dict[str, np.ndarray]:
 
 
 def mismatch(layer: Any, bn: Any, is_before: bool) -> str | None:
-    """Why the layer's weights cannot take the BatchNormalization in, or None."""
+    """Why the BatchNormalization cannot be folded into the layer's weights, or None."""
     rank = bn.input_spec.ndim
     if bn.axis % rank != linear.channel_axis(layer, rank):
         return f"it normalizes axis {bn.axis}, which is not that of the channels of {layer.name!r}"

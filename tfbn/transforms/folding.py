@@ -16,7 +16,7 @@ from tfbn.utils.validation import fail
 
 @dataclasses.dataclass(frozen=True)
 class Fold:
-    """What `fold` does with one BatchNormalization layer.
+    """The plan of `fold` for one BatchNormalization layer.
 
     Attributes:
         path: The layer's path in the model.
@@ -33,7 +33,7 @@ class Fold:
 
 
 def plan(model: keras.Model) -> list[Fold]:
-    """What `fold` would do with each BatchNormalization layer, and why some stay.
+    """The plan of `fold` for each BatchNormalization layer, with the reason why some stay.
 
     Example:
 
@@ -67,9 +67,9 @@ def fold(model: keras.Model, verbose: bool = True) -> keras.Model:
 
     The outputs are the same to rounding (1e-5 relative in float32). Functional and
     Sequential models are folded on all levels, over branches and shared submodels. A
-    layer with code of its own that has BatchNormalization in it is looked into where it
-    uses layers and `keras.ops` alone, as the blocks of KerasHub's backbones do; it becomes
-    a functional model of the same name.
+    layer with a custom `call` that contains BatchNormalization is traced if it uses only layers and
+    `keras.ops`, as the blocks of KerasHub's backbones do; it becomes a functional model of the same
+    name.
 
     A BatchNormalization layer stays, as Keras's own layer, if neither neighbor can take
     it: one of the two is used more than once, the layer before has an activation or its
@@ -122,10 +122,10 @@ def fold(model: keras.Model, verbose: bool = True) -> keras.Model:
 
 
 class _Plan:
-    """What is folded into what in one model."""
+    """The folding plan of one model."""
 
     def __init__(self, model: keras.Model):
-        named_layers(model)  # raises if it is no model at all
+        named_layers(model)  # raises if it is not a model
         if graph(model) is None:
             what = "to be a Functional or Sequential model; a subclassed one cannot be rebuilt"
             if not getattr(model, "built", True):
@@ -193,7 +193,7 @@ def _check_inference(norms: list[NamedLayer]) -> None:
 
 
 def _has_batch_normalization(layer: Any) -> bool:
-    """Whether to look into a layer that runs code of its own; Keras's wrappers call theirs in loops."""
+    """Whether to look into a layer with a custom `call`; Keras's wrappers call their layers in loops."""
     if not isinstance(layer, keras.layers.Layer) or type(layer).__module__.split(".")[0] == "keras":
         return False
     return not isinstance(layer, keras.layers.BatchNormalization) and bool(batch_normalizations(layer))

@@ -1,4 +1,4 @@
-"""What to say after flags were set: what a saved model will have lost, and that nothing trains."""
+"""The warnings after flags were set: what saving will lose, and that nothing trains."""
 
 import warnings
 from collections.abc import Collection, Iterable
@@ -33,14 +33,14 @@ def warn_after_freezing(model: Any, changed: Collection[str], named: bool, stack
 
 
 def warn_of_loss(model: Any, layers: Iterable[Any], stacklevel: int = 3) -> None:
-    """Says which of these layers come back without what was set on them, and how to keep it."""
+    """Warns about layers whose flags saving loses, and says how to keep them."""
     text = loss(model, layers)
     if text:
         warnings.warn(f"{text[:1].upper()}{text[1:]}.", stacklevel=stacklevel)
 
 
 def loss(model: Any, layers: Iterable[Any]) -> str:
-    """What saving, loading or cloning the model loses of what is set on these layers; or nothing.
+    """Describes which flags on these layers saving, loading or cloning the model loses; or "".
 
     Example:
 
@@ -63,7 +63,7 @@ def loss(model: Any, layers: Iterable[Any]) -> str:
 
 
 def warn_of_compiled_parts(model: Any, frozen: list[Any], stacklevel: int = 3) -> None:
-    """Names the models inside this one that are compiled themselves and hold what was frozen."""
+    """Names the models inside this one that are compiled themselves and contain frozen layers."""
     parts = _compiled_parts(model, frozen)
     if parts:
         warnings.warn(f"{_named(parts)}: compiled on its own, and {_IN_BOTH}.", stacklevel=stacklevel)
@@ -114,7 +114,7 @@ def _named(names: list[str]) -> str:
 
 
 def warn_if_nothing_trains(model: Any, stacklevel: int = 3) -> None:
-    """Says so where a model with a head was frozen as a whole; a base without one is meant to be."""
+    """Warns if a model with a head was frozen as a whole; for a base without a head this is intended."""
     if model.trainable_variables:
         return
     weighted = [each for each in named_layers(model) if each.layer.weights and not _holds_layers(each.layer)]

@@ -1,4 +1,4 @@
-"""Freezing part of a model, with what BatchNormalization does there as a choice of its own."""
+"""Freezes part of a model, with the mode of its BatchNormalization as a separate choice."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ class Change:
 
 
 class Changes(tuple[Change, ...]):
-    """What `freeze` or `unfreeze` changed: a tuple of `Change` that prints as a table."""
+    """The changes made by `freeze` or `unfreeze`: a tuple of `Change` that prints as a table."""
 
     def __str__(self) -> str:
         if not self:
@@ -53,35 +53,34 @@ def freeze(
     update_statistics: bool | None = None,
     trainable: bool = False,
 ) -> Changes:
-    """Freezes layers, and sets what their BatchNormalization does in `fit`.
+    """Freezes layers, and sets the mode of their BatchNormalization in `fit`.
 
     Kernels, biases, gamma and beta of the chosen layers stop training. The moving
-    statistics obey `training` and `update_statistics`, as `tfbn.layers.BatchNormalization`
-    has them: with the default `training=False` they normalize and are held. Stock
+    statistics obey `training` and `update_statistics`, see `tfbn.layers.BatchNormalization`: with the
+    default `training=False` they normalize and are held. Stock
     BatchNormalization layers among the chosen ones are converted where a flag is set,
-    see `tfbn.convert`; other kinds of layers, as Dropout, keep to themselves. Layers of
-    classes that others derived from BatchNormalization get `trainable` alone, and a
-    warning names them.
+    see `tfbn.convert`; other kinds of layers, such as Dropout, are not affected. Layers of other
+    classes derived from BatchNormalization get only `trainable`, and a warning names them.
 
     On a compiled model, and on compiled models that contain this one, the next `fit` does
-    what the flags say: the traced functions are renewed, and the optimizer, the same object,
-    lets go of what no longer trains. On TensorFlow a callback may do this between epochs.
+    what the flags say: functions are traced again, and the optimizer, the same object, drops
+    variables that no longer train. On TensorFlow a callback may do this between epochs.
 
     Args:
         model: Any built Keras model or layer.
         layers: Patterns, stages or containers, see `tfbn.graph.selection.select`. All layers
             if neither this nor `up_to` is given.
-        up_to: Every layer up to this one, it included.
+        up_to: Every layer up to and including this one.
         training: The BatchNormalization layers' `training` flag; None leaves it.
         update_statistics: Their `update_statistics` flag; None leaves it.
-        trainable: Whether the chosen layers' weights train. True sets only the
-            BatchNormalization flags apart, on layers that train.
+        trainable: Whether the chosen layers' weights train. True sets only the BatchNormalization
+            flags, on layers that train.
 
     Returns:
-        What was changed.
+        The changes.
 
     Raises:
-        InputError: A pattern fits nothing, or a flag is not True, False or None.
+        InputError: A pattern matches nothing, or a flag is not True, False or None.
             Nothing was changed.
 
     Example:
@@ -102,9 +101,9 @@ def freeze(
 def unfreeze(model: Any, layers: str | Iterable[str] | None = None, *, up_to: str | None = None) -> Changes:
     """Lets layers train again, with BatchNormalization as stock Keras has it.
 
-    The optimizer of a compiled model takes their variables in: for them it starts as a new
-    one does, with moments and averages of their own and steps counted from here. For
-    the others it goes on as if nothing had happened, and so does the learning rate.
+    The optimizer of a compiled model adopts their variables: for them it starts like a new one, with
+    fresh moments and averages and steps counted from here. For the others, and for the learning rate,
+    it continues unchanged.
 
     Args:
         model: As in `freeze`.
@@ -141,7 +140,7 @@ def _set(
     if not isinstance(trainable, bool):
         raise fail("trainable", "to be True or False", trainable)
     if not getattr(model, "built", True):
-        built_batch_normalizations(model)  # raises with what to do
+        built_batch_normalizations(model)  # the error says what to do
     before = _flags(model)
     effect = _set_trainable_or_nothing(model, layers, up_to, chosen, trainable)
     norms = [named for named in chosen if isinstance(named.layer, keras.layers.BatchNormalization)]
@@ -169,11 +168,11 @@ def _set(
 def _set_trainable_or_nothing(
     model: Any, layers: Any, up_to: str | None, chosen: list[NamedLayer], trainable: bool
 ) -> Effect:
-    """Sets `trainable`; if an optimizer cannot follow, sets it back and raises."""
+    """Sets `trainable`; if an optimizer cannot follow, restores it and raises."""
     everything = [model, *(named.layer for named in named_layers(model))]
     flags = [(layer, layer.trainable) for layer in everything]
     flags += [(v, v.trainable) for layer in everything for v in own_trainable_variables(layer)]
-    # Where nothing is named, the variables that a subclassed model has itself are meant too.
+    # Without a selection, the variables that a subclassed model owns itself are included.
     whole = [] if (layers, up_to) != (None, None) else [model]
     _set_trainable(model, [*whole, *(named.layer for named in chosen)], trainable)
     try:
@@ -230,7 +229,7 @@ def _flags(model: Any) -> dict[tuple[str, str], bool | None]:
             continue
         found[named.path, "trainable"] = named.layer.trainable
         if isinstance(named.layer, keras.layers.BatchNormalization):
-            # On a stock layer there are none, which is what None says.
+            # Stock layers have no flags, which None represents.
             found[named.path, "training"] = named.layer.__dict__.get("_training_flag")
             found[named.path, "update_statistics"] = named.layer.__dict__.get("_update_statistics_flag")
     return found

@@ -1,4 +1,4 @@
-"""The frozen start of a model: how far its outputs stay the same, and both parts as models."""
+"""The frozen prefix of a model: how far its outputs stay constant, and both parts as models."""
 
 import collections
 import dataclasses
@@ -77,11 +77,11 @@ class Boundary:
 
 @dataclasses.dataclass(frozen=True)
 class Obstacle:
-    """A layer that gives other outputs from one step of `fit` to the next.
+    """A layer whose outputs change from one step of `fit` to the next.
 
     Attributes:
         path: The layer's path.
-        reason: Why it does.
+        reason: The reason.
         frozen: Whether it has weights and none of them train.
     """
 
@@ -94,18 +94,18 @@ class Obstacle:
 
 
 def find(model: keras.Model, up_to: str | None = None) -> Boundary:
-    """The end of the longest start of a model whose outputs for a sample are always the same.
+    """Finds the end of the longest prefix of a model whose outputs for a sample are constant.
 
     Args:
         model: A Functional or Sequential model, built.
-        up_to: End just after the last layer that this pattern fits, see
+        up_to: End just after the last layer that matches this pattern, see
             `tfbn.graph.selection.select`.
 
     Returns:
         A `Boundary`; layers with weights come before it and some that train after it.
 
     Raises:
-        InputError: There is no such start; the layer in the way is named.
+        InputError: There is no such prefix; the message names the layer in the way.
 
     Example:
 
@@ -136,7 +136,7 @@ def _longest(model: keras.Model, obstacles: "_Obstacles") -> Boundary:
             cut = place
         if found:
             break
-    # What trains ends the prefix; frozen layers whose mode forbids it were not meant to.
+    # Layers that train end the prefix as intended; frozen layers whose mode forbids it do not.
     if cut is None or (found and found.frozen):
         raise _refusal("the model's frozen layers", found)
     return cut
@@ -166,7 +166,7 @@ def _refusal(where: str, obstacle: Obstacle | None) -> InputError:
 
 
 def walk(model: keras.Model) -> Iterator[tuple[Any, Boundary | None]]:
-    """In the order of the data: each layer, and after it the `Boundary`, if there is one.
+    """In data-flow order: each layer, and after it the `Boundary`, if there is one.
 
     Each layer is given as `(layer, None)` first, and again with the boundary after it.
     """
@@ -174,7 +174,7 @@ def walk(model: keras.Model) -> Iterator[tuple[Any, Boundary | None]]:
 
 
 def _walk(flow: Any, levels: tuple[tuple[Any, int], ...] = ()) -> Iterator[tuple[Any, Boundary | None]]:
-    """In the order of the data: each layer, and after it the cut, if there can be one."""
+    """In data-flow order: each layer, and after it the cut, if one is possible."""
     nodes = nodes_of(flow)
     waiting = collections.Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
     waiting.update(id(tensor) for tensor in flow.outputs)
@@ -197,7 +197,7 @@ def _walk(flow: Any, levels: tuple[tuple[Any, int], ...] = ()) -> Iterator[tuple
 
 
 class _Obstacles:
-    """Why layers of a model give other outputs from one step of `fit` to the next."""
+    """The reasons why outputs of layers change from one step of `fit` to the next."""
 
     def __init__(self, model: keras.Model):
         norms = [named.layer for named in batch_normalizations(model)]

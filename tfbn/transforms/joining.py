@@ -1,4 +1,4 @@
-"""One optimizer, several starts: variables that join count their steps from where they joined."""
+"""One optimizer, several starts: variables that join later count their steps from then on."""
 
 import dataclasses
 import warnings
@@ -12,13 +12,13 @@ from tfbn.graph.optimizer_twin import INSTEAD, TWINS, built_twin
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """Variables of an optimizer that joined it together.
+    """Variables that joined an optimizer at the same time.
 
     Attributes:
         step: The optimizer's step count then.
-        keys: By what the optimizer knows the variables.
-        state: What else they do not share with the others, by the optimizer's attributes:
-            a running product, for example. Empty for those that were there from step 0.
+        keys: The optimizer's keys of the variables.
+        state: Other state that they do not share with the rest, by attribute of the optimizer: a
+            running product, for example. Empty for those from step 0.
     """
 
     step: int
@@ -34,11 +34,10 @@ def starts_of(optimizer: Any) -> list[Start]:
 
 
 def put_starts(optimizer: Any, starts: list[Start]) -> None:
-    """Makes an optimizer update its variables as one optimizer for each start would.
+    """Makes an optimizer update its variables like a separate optimizer for each start.
 
-    The optimizer stays what it is, with its state in its own lists. Only its `apply`
-    hands the gradients to its twins. Where all variables were there from the first step,
-    nothing is left of that.
+    The optimizer stays the same object, with its state in its own lists. Only its `apply` passes the
+    gradients to its twins. If all variables were there from the first step, nothing is changed.
     """
     for name in (TWINS, *INSTEAD):
         vars(optimizer).pop(name, None)
@@ -80,7 +79,7 @@ class Twins:
         internals.step_count(optimizer).assign_add(1)
 
     def save(self, store: Any) -> None:
-        """Saves what the optimizer alone would save, and warns if that is not all."""
+        """Saves what the optimizer alone would save, and warns if something is lost."""
         counts = any(internals.step_count(twin).was_read for twin in self.twins)
         if counts and not self._warned:
             self._warned = True

@@ -109,7 +109,7 @@ def weights_of(layer: Any) -> dict[str, np.ndarray]:
 
 
 def preceded(layer: Any, weights: dict[str, np.ndarray], scale: np.ndarray, shift: np.ndarray) -> dict:
-    """The weights with which the layer gives on x what it gave on `scale * x + shift`, by channel.
+    """The weights with which the layer maps x to its former output for `scale * x + shift`, by channel.
 
     `kernel * scale` by input channel, and the sum of `kernel * shift` added to the bias.
 

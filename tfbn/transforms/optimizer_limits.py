@@ -1,4 +1,4 @@
-"""Which optimizers can take variables in later; the others are refused before anything changes."""
+"""Checks which optimizers can adopt variables later; others are refused before anything changes."""
 
 from typing import Any
 
@@ -36,13 +36,13 @@ def check_extendable(optimizer: Any) -> None:
 
 
 def check_extended(optimizer: Any, twin: Any, final: dict[int, Any], state: dict[str, Any]) -> None:
-    """Raises if a twin's `build` does not make what the optimizer has.
+    """Raises if a twin's `build` does not create the state that the optimizer has.
 
     Args:
         optimizer: The optimizer.
         twin: Its twin, built for all variables.
-        final: What will be of each of the twin's variables, by id.
-        state: The twin's state of the whole.
+        final: The final variable for each of the twin's variables, by id.
+        state: The twin's optimizer-wide state.
     """
     odd = [name for name in internals.own_state(optimizer) if name not in state]
     if odd:

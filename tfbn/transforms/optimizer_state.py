@@ -1,4 +1,4 @@
-"""A user's optimizer takes variables in and lets others go, and stays the same object."""
+"""Adds variables to a user's optimizer and removes others; it stays the same object."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,11 +15,11 @@ Change = Callable[[], None]
 
 
 def changes_for(optimizer: Any, wanted: list[Any], step: int | None = None) -> list[Change]:
-    """What is to be done so that a built optimizer trains these variables; nothing is done yet.
+    """Plans the changes after which a built optimizer trains these variables; changes nothing yet.
 
     Variables that stay keep their state. Those that join start as in a fresh optimizer: fresh
-    slots and averages, steps counted from here. The learning rate, or its schedule, goes
-    on. Variables that leave take their state with them.
+    slots and averages, steps counted from here. The learning rate, or its schedule, continues.
+    Variables that leave lose their state.
 
     Args:
         optimizer: A Keras optimizer, built.
@@ -143,12 +143,12 @@ class _Move:
         averages = self.attributes.get(internals.AVERAGES, [])
         for variable, key, average in zip(self.wanted, self.keys, averages, strict=False):
             if key not in self.places and average is not None:
-                # Until the first step makes it that. A copy, since JAX gives each buffer away once.
+                # Until the first step does so. A copy, since JAX donates each buffer once.
                 average.assign(keras.ops.copy(variable))
         self._add_start(internals.keys_of(optimizer, joining), state)
 
     def _merge(self, twin: Any) -> dict[int, Any]:
-        """Puts old and new slots together; returns the final one for each that the twin has."""
+        """Combines old and new slots; returns the final one for each slot of the twin."""
         before: dict[str, Any] = internals.slots(self.optimizer)
         final: dict[int, Any] = {}
         for name, made in internals.slots(twin).items():
@@ -190,7 +190,7 @@ def _fresh_twin(optimizer: Any, kept: list[Any], wanted: list[Any]) -> Any:
 
 
 def _names(optimizer: Any, keys: list[Any]) -> set[Any]:
-    """By what an optimizer's dicts may know the variables that are not among `keys`."""
+    """Further keys by which an optimizer's dicts may refer to the variables."""
     gone = [
         v for v in internals.known_variables(optimizer) if internals.key_of(optimizer, v) not in set(keys)
     ]

@@ -1,4 +1,4 @@
-"""A functional model that preprocesses raw inputs in `predict`, as the model that it is part of."""
+"""A functional model that preprocesses raw inputs in `predict`, like the model it is part of."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +32,7 @@ class Preprocessed(keras.Model):
 
     @preprocess.setter
     def preprocess(self, function: Callable) -> None:
-        self.__dict__["_function_of_raw_inputs"] = function  # past Keras, which would track layers in it
+        self.__dict__["_function_of_raw_inputs"] = function  # untracked by Keras
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs of one batch of raw inputs, as NumPy arrays."""

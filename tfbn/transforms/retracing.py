@@ -1,4 +1,4 @@
-"""Making changed flags take effect on a model that is compiled.
+"""Makes changed flags take effect on a compiled model.
 
 Keras traces a train step once and keeps it. A flag that changes afterwards is silently
 ignored on TensorFlow until the next `compile`, and raises on JAX.
@@ -15,20 +15,20 @@ from tfbn.graph.keras_optimizers import key_of, known_variables
 from tfbn.graph.traversal import named_layers
 from tfbn.transforms.optimizer_state import Change, changes_for
 
-# The attribute of a model in which tfbn keeps what it traced; as stale as Keras's own when flags change.
+# The attribute of a model with functions that tfbn traced; they become stale with Keras's own.
 TRACED_ATTRIBUTE = "_tfbn_traced"
-# Layers whose flags tfbn changed: a model that holds one, and was traced before tfbn saw it, is stale.
+# Layers whose flags tfbn changed: a model with one of them that was traced before tfbn knew it is stale.
 _CHANGED: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
 def take_effect(model: Any) -> bool:
-    """Lets the next `fit`, `evaluate` and `predict` see the model's flags as they are now.
+    """Makes the next `fit`, `evaluate` and `predict` use the model's current flags.
 
     This holds for the model, for models in it and for every other model that shares a
-    layer with it, as one that contains it. Their traced functions are replaced by ones
-    that are traced when they are needed; a callback may call this in the middle of `fit`
-    on TensorFlow. If other variables train than an optimizer was built for, it lets
-    go of those that left and takes in those that joined, see `changes_for`.
+    layer with it, such as one that contains it. Their functions are traced again when needed; a
+    callback may call this in the middle of `fit`
+    on TensorFlow. If the variables that train have changed, the optimizer drops those that left and
+    adopts those that joined, see `changes_for`.
 
     Args:
         model: Any Keras model or layer.
@@ -52,9 +52,9 @@ def take_effect(model: Any) -> bool:
 
 
 class Effect:
-    """What is to be done for a model's flags, as they are now, to take effect.
+    """The changes needed for a model's current flags to take effect.
 
-    To make one changes nothing, and raises if an optimizer cannot follow.
+    Creating it changes nothing, and raises if an optimizer cannot follow.
 
     Args:
         model: Any Keras model or layer.
@@ -66,12 +66,12 @@ class Effect:
         self.changes: list[Change] = []
         for optimizer, models in _optimizers(self.models):
             wanted = _wanted(optimizer, models)
-            # Where nothing trains, no step is made: what trains again later goes on from here.
+            # If nothing trains, no step is made: variables that train again later continue from here.
             if wanted or keras.backend.backend() != "tensorflow":
                 self.changes += changes_for(optimizer, wanted)
 
     def take(self) -> bool:
-        """Does it; returns whether anything had to be done."""
+        """Applies the changes; returns whether there were any."""
         _CHANGED.update(self.layers)
         done = [_renew_functions(each) for each in self.models]
         for change in self.changes:
@@ -80,7 +80,7 @@ class Effect:
 
 
 def _models_that_share(layers: list[Any]) -> list[Any]:
-    """Every live model that runs one of these layers and has something to renew."""
+    """Every live model that contains one of these layers and has traced functions or an optimizer."""
     known = {id(layer) for layer in layers}
     inside = [layer for layer in layers if isinstance(layer, keras.Model)]
     around = [
@@ -120,7 +120,7 @@ def _renew_functions(model: Any) -> bool:
 
 
 def _catch_up(model: Any) -> None:
-    """For a model that tfbn had not seen when flags changed."""
+    """Handles a model that tfbn did not know when flags changed."""
     if has_functions(model) and any(named.layer in _CHANGED for named in named_layers(model)):
         take_effect(model)
 

@@ -22,7 +22,7 @@ Modes = Mapping[str, Mapping[str, Any]]
 
 
 def modes_of(model: Any) -> dict[str, dict[str, Any]]:
-    """What was set on every layer of a model: a small value that JSON can hold.
+    """The flags of every layer of a model, as a small JSON-compatible value.
 
     A saved model forgets what was set on layers that another layer makes in its constructor,
     as the blocks of KerasHub's backbones do: `load_model`, `clone_model` and `save_to_preset`
@@ -53,7 +53,7 @@ def modes_of(model: Any) -> dict[str, dict[str, Any]]:
 
 
 def set_modes(model: Any, modes: Modes) -> Any:
-    """Sets on the layers of a model what `modes_of` read, or nothing at all.
+    """Restores the flags from `modes_of` on the layers of a model, all of them or none.
 
     BatchNormalization becomes tfbn's or stock as the value says; a flag that is missing there
     becomes None. What was set takes effect in the next `fit` or `predict`, also on compiled
@@ -66,8 +66,8 @@ def set_modes(model: Any, modes: Modes) -> Any:
 
     Args:
         model: Any built Keras model or layer.
-        modes: What `modes_of` gave for the same model, also after JSON; parts of it may be
-            left out.
+        modes: The value of `modes_of` for the same model, also after a round trip through JSON; it
+            may be partial.
 
     Returns:
         `model`.

@@ -1,4 +1,4 @@
-"""A recorder's probe where the network is frozen: what does not change is computed once."""
+"""A recorder's probe of a frozen network, which computes constant parts once."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ from .frozen_network import FrozenNetwork
 _COLUMNS = [drift.METRICS.index("kl"), drift.METRICS.index("mean_shift")]
 
 
-class KnownProbe:
-    """Measures what `tfbn.statistics.mismatch.Probe` does, of a frozen network.
+class FrozenProbe:
+    """Measures the same as `tfbn.statistics.mismatch.Probe`, for a frozen network.
 
     Args:
-        network: Set as the arm has it.
+        network: The network, set up for the arm.
         images: One batch.
         by_batch: Whether `fit` normalizes by the batch. Then the batch's statistics are the same
             in every step; otherwise the mismatch is 0.
 
     Attributes:
-        outputs: What the model gave in training mode when it was last measured.
+        outputs: The model's outputs in training mode at the last measurement.
     """
 
     def __init__(self, network: FrozenNetwork, images: np.ndarray, by_batch: bool):
@@ -40,10 +40,10 @@ class KnownProbe:
             network.statistics = now
 
     def look_at(self, inputs: Any) -> None:
-        """Keras's recorder passes its probe again; it is the one this was made with."""
+        """The recorder passes its probe again, which is the same batch."""
 
     def measure(self) -> np.ndarray:
-        """As `Probe.measure`: shape `(layers, 2)`."""
+        """Like `Probe.measure`: shape `(layers, 2)`."""
         if self._batch is None:
             self.outputs = self.in_inference()
             return np.zeros((len(snapshots.take(self._network.model)), len(METRICS)))
@@ -59,17 +59,17 @@ class KnownProbe:
         return _tensor(self._network.logits(self._features))
 
 
-class KnownPerformance(Performance):
+class FrozenPerformance(Performance):
     """Loss and metrics in both modes, see `Performance`; the outputs come from the probe.
 
     Args:
         model: The whole model, compiled.
         images: The probe's images.
         labels: Their labels.
-        probe: What knows the outputs.
+        probe: The probe that has the outputs.
     """
 
-    def __init__(self, model: Any, images: np.ndarray, labels: np.ndarray, probe: KnownProbe):
+    def __init__(self, model: Any, images: np.ndarray, labels: np.ndarray, probe: FrozenProbe):
         super().__init__(model, images, labels)
         self._run = lambda inputs: probe.in_inference()
 

@@ -1,4 +1,4 @@
-"""Fitting a head on what a frozen network gave, while its moving statistics go as they would in `fit`."""
+"""Fits a head on the features of a frozen network, with the moving statistics that `fit` would give."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +14,7 @@ from tfbn.statistics import moving_average
 from . import training
 from .data import Split
 from .frozen_network import FrozenNetwork
-from .known_probe import KnownPerformance, KnownProbe
+from .frozen_probe import FrozenPerformance, FrozenProbe
 from .prefix import WholeRecorder
 from .shared_arrays import Arrays
 
@@ -33,11 +33,12 @@ class Order:
 
     @classmethod
     def of_fit(cls, images: int, batch_size: int, epochs: int, seed: int) -> "Order":
-        """As `training.fit` takes them."""
+        """The batches of `training.fit`."""
         return cls(training.order_of_batches(images, batch_size, epochs, seed), epochs)
 
     def pass_through(self, images: np.ndarray, call: "Call") -> Arrays:
-        """What the network gives for all batches: features, a row an image, and statistics, a row a step."""
+        """The network's results for all batches: features, one row per image, and statistics, one row
+        per step."""
         features, rows = zip(*call(images[batch] for batch in self.batches), strict=True)
         return {"features": np.concatenate(features), "rows": np.asarray(rows, np.float32)}
 
@@ -59,7 +60,7 @@ class Order:
 Call = Callable[[Iterable[np.ndarray]], Iterator[tuple[np.ndarray, np.ndarray]]]
 
 
-def moving(start: np.ndarray, rows: np.ndarray, momentum: float) -> Iterator[np.ndarray]:
+def moving(start: np.ndarray, rows: Iterable[np.ndarray], momentum: float) -> Iterator[np.ndarray]:
     """The moving statistics after each step, from those of the batches.
 
     Example:
@@ -74,9 +75,9 @@ def moving(start: np.ndarray, rows: np.ndarray, momentum: float) -> Iterator[np.
 
 
 class Statistics(keras.callbacks.Callback):
-    """Sets the moving statistics of the network, with each batch, to what the step would leave.
+    """Sets the moving statistics of the network with each batch, to their values after that step.
 
-    Place it after a recorder, which begins with the first batch.
+    Place it after a recorder, which starts with the first batch.
 
     Args:
         network: The network.
@@ -92,21 +93,21 @@ class Statistics(keras.callbacks.Callback):
 
 
 class Recorder(WholeRecorder):
-    """A `DriftRecorder` of the whole network while its head is fitted, with a probe that is known.
+    """A `DriftRecorder` of the whole network while its head is fitted, with a `FrozenProbe`.
 
     Args:
         network: Set as the arm has it.
         by_batch: Whether `fit` normalizes by the batch.
         folder: For the log.
         split: The first images to train on are the probe.
-        batch_size: How many.
+        batch_size: Number of images in the probe.
     """
 
     def __init__(self, network: FrozenNetwork, by_batch: bool, folder: Path, split: Split, batch_size: int):
         images, labels = split.train_x[:batch_size], split.train_y[:batch_size]
         super().__init__(network.model, folder, probe=images, probe_labels=labels)
-        self._known = KnownProbe(network, images, by_batch)
-        self._measured = KnownPerformance(network.model, images, labels, self._known)
+        self._known = FrozenProbe(network, images, by_batch)
+        self._measured = FrozenPerformance(network.model, images, labels, self._known)
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)

@@ -1,4 +1,4 @@
-"""What the main job does where the options leave it open: it depends on the network."""
+"""Defaults of the main job that depend on the network."""
 
 import dataclasses
 from typing import Any
@@ -8,8 +8,8 @@ from tfbn.utils.validation import fail
 from ..training.arms import ALL_TRAINED, ARMS
 
 AUTO = "auto"
-# Of a network with ImageNet's weights: digits of MNIST, as they are and with less contrast. All of it is
-# not trained in minutes. MNIST-5k is large enough for draws that have no image in common.
+# For a network with ImageNet weights: digits of MNIST, unchanged and with less contrast. Training all of it
+# takes too long. MNIST-5k is large enough for disjoint draws.
 IMAGENET: dict[str, Any] = {
     "dataset": "mnist5k",
     "shifts": ("none", "contrast=0.3"),
@@ -20,7 +20,7 @@ IMAGENET: dict[str, Any] = {
     "draws": "disjoint",
     "share_features": "always",
 }
-# Of the small networks that come with the package, and of files.
+# For the small networks that come with the package, and for files.
 SMALL: dict[str, Any] = {
     "dataset": "uci_digits",
     "shifts": ("contrast=0.3", "noise=0.3"),
@@ -29,36 +29,36 @@ SMALL: dict[str, Any] = {
     "draws": "random",
     "share_features": "never",
 }
-OF_IMAGES = ("train_images", "test_images", "draws")  # set for the usual data set alone
+OF_IMAGES = ("train_images", "test_images", "draws")  # set only for the default data set
 
 
-def settled(config: Any) -> Any:
-    """The options with what is left open settled; as they are if nothing is.
+def with_defaults(config: Any) -> Any:
+    """The options with defaults in place of `auto` and 0; other values stay.
 
     Args:
-        config: The main job's.
+        config: The options of the main job.
 
     Raises:
-        InputError: `auto` stands among names.
+        InputError: A list has `auto` and names.
 
     Example:
 
     >>> from experiments.frozen_batchnorm.__main__ import Config
-    >>> [settled(Config(model=model)).dataset for model in ("EfficientNetLite0", "resnet8")]
+    >>> [with_defaults(Config(model=model)).dataset for model in ("EfficientNetLite0", "resnet8")]
     ['mnist5k', 'uci_digits']
-    >>> settled(Config(model="resnet8", epochs=3)).epochs
+    >>> with_defaults(Config(model="resnet8", epochs=3)).epochs
     3
     """
     from ..training import networks
 
-    usual = IMAGENET if networks.is_application(config.model) else SMALL
-    own_data = config.data_dir or config.dataset not in (AUTO, usual["dataset"])
+    defaults = IMAGENET if networks.is_application(config.model) else SMALL
+    own_data = config.data_dir or config.dataset not in (AUTO, defaults["dataset"])
     values = {}
     for name in ("arms", "shifts"):
         given = getattr(config, name)
         if AUTO in given and len(given) > 1:
             raise fail(name, "to be auto alone, or names", given)
-    for name, value in usual.items():
+    for name, value in defaults.items():
         given = getattr(config, name)
         is_open = given in (AUTO, (AUTO,)) or (type(given) is int and given == 0)
         if is_open and not (own_data and name in OF_IMAGES):

@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 
 from experiments.frozen_batchnorm import __main__ as frozen_batchnorm
-from experiments.frozen_batchnorm import runs, usual
-from experiments.training import frozen_network, networks, replay, shared_arrays, sharing, transfer
+from experiments.frozen_batchnorm import defaults, runs
+from experiments.training import frozen_network, frozen_runs, head_fit, networks, shared_arrays, transfer
 from experiments.training.arms import ARMS
 from tests.experiments.small import TINY
 from tfbn.utils.validation import InputError
 
-FROZEN = tuple(usual.IMAGENET["arms"])
+FROZEN = tuple(defaults.IMAGENET["arms"])
 LITE = {"model": "EfficientNetLite0"}
 FEW = dataclasses.replace(TINY, arms=FROZEN, seeds=1)
 
 
 def test_which_arms_share():
     config = dataclasses.replace(FEW, share_features="always")
-    assert [name for name in ARMS if sharing.serves(config, ARMS[name])] == list(FROZEN)
+    assert [name for name in ARMS if frozen_runs.serves(config, ARMS[name])] == list(FROZEN)
     for option in ({"frozen": ("stem",)}, {"strategy": "mirrored"}, {"share_features": "never"}):
-        assert not sharing.serves(dataclasses.replace(config, **option), ARMS["batch"])
+        assert not frozen_runs.serves(dataclasses.replace(config, **option), ARMS["batch"])
 
 
 def test_a_network_with_dropout_is_fitted_whole(monkeypatch, tmp_path):
@@ -36,12 +36,12 @@ def test_a_network_with_dropout_is_fitted_whole(monkeypatch, tmp_path):
     monkeypatch.setattr(networks, "build", lambda config, weights: base)
     monkeypatch.setattr(transfer, "run_arm", lambda *arguments: {"whole": 1.0})
     config = dataclasses.replace(FEW, share_features="always", weights="none", learning_rate=0.02)
-    assert sharing.run_arm(config, ARMS["batch"], "none", 0, tmp_path) == {"whole": 1.0}
+    assert frozen_runs.run_arm(config, ARMS["batch"], "none", 0, tmp_path) == {"whole": 1.0}
 
 
 def test_the_order_of_batches_and_what_goes_through_in_it():
     keras.utils.set_random_seed(3)
-    order = replay.Order.of_fit(7, 3, 2, seed=3)
+    order = head_fit.Order.of_fit(7, 3, 2, seed=3)
     assert [len(batch) for batch in order.batches] == [3, 3, 1] * 2
     epochs = np.concatenate(order.batches[:3]), np.concatenate(order.batches[3:])
     assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
@@ -89,14 +89,14 @@ def test_arrays_that_do_not_fit_are_computed_again(tmp_path):
     ],
 )
 def test_what_is_left_open_goes_by_the_network(options, expected):
-    found = usual.settled(frozen_batchnorm.Config(**(LITE | options)))
+    found = defaults.with_defaults(frozen_batchnorm.Config(**(LITE | options)))
     assert {name: getattr(found, name) for name in expected} == expected
-    assert usual.settled(found) == found
+    assert defaults.with_defaults(found) == found
 
 
 def test_auto_stands_alone():
     with pytest.raises(InputError, match=r"Expected `shifts` to be auto alone, or names. Received"):
-        usual.settled(frozen_batchnorm.Config(shifts=("auto", "none")))
+        defaults.with_defaults(frozen_batchnorm.Config(shifts=("auto", "none")))
 
 
 def test_arms_of_a_seed_follow_each_other_where_they_share():

@@ -24,7 +24,7 @@ Code = Literal[
 CODES: tuple[str, ...] = get_args(Code)
 
 
-class Said(str):
+class CodedText(str):
     """The text of a warning.
 
     Attributes:
@@ -32,17 +32,17 @@ class Said(str):
 
     Example:
 
-    >>> said = Said("few-values", "8 values per channel")
-    >>> said, said.code
+    >>> warning = CodedText("few-values", "8 values per channel")
+    >>> warning, warning.code
     ('8 values per channel', 'few-values')
     """
 
     code: Code
 
-    def __new__(cls, code: Code, text: str) -> "Said":
-        said = super().__new__(cls, text)
-        said.code = code
-        return said
+    def __new__(cls, code: Code, text: str) -> "CodedText":
+        warning = super().__new__(cls, text)
+        warning.code = code
+        return warning
 
     def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
         return self.code, str(self)

@@ -1,10 +1,10 @@
-"""Runs of arms whose network is frozen, without doing twice what they have in common.
+"""Runs of arms whose network is frozen, with shared computations.
 
-A frozen network gives a batch the same features whenever it comes, whatever the head has
-learned. So the batches of all steps go through it once, and the head is fitted on what it
-gave, while the moving statistics are set, step by step, to what `fit` would make of them:
-the recorder sees the same drift. What several arms need is kept for them, see `shared_arrays`.
-Tests hold the numbers to those of fits of the whole network.
+A frozen network gives a batch the same features at every step, for any head. So the batches of all
+steps pass through it once, and the head is fitted on these features, while the moving statistics are
+set, step by step, to the values that `fit` would give: the recorder sees the same drift. Results that
+several arms need are stored, see `shared_arrays`. Tests compare the numbers with fits of the whole
+network.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from tfbn.datasets import Stream
 from tfbn.layers.modes import resolve
 
 from ..lab.experiment import RunConfig
-from . import evaluation, frozen_network, networks, replay, training, transfer
+from . import evaluation, frozen_network, head_fit, networks, training, transfer
 from .arms import ARMS, Arm
 from .data import Split
 from .frozen_network import FrozenNetwork
@@ -30,13 +30,13 @@ from .shared_arrays import Arrays, SharedArrays
 
 
 def serves(config: Any, arm: Arm) -> bool:
-    """Whether the options let this arm share: everything but the head is frozen, on one device."""
+    """Whether this arm can share computations: everything but the head is frozen, on one device."""
     frozen = arm.pretrained and not (arm.trainable or arm.affine or config.frozen)
     return config.share_features == "always" and frozen and config.strategy == "none"
 
 
 def run_arm(config: Any, arm: Arm, shift: str, seed: int, folder: Path) -> dict[str, float]:
-    """As `transfer.run_arm`, to rounding."""
+    """Gives the measurements of `transfer.run_arm`, up to rounding."""
     keras.utils.set_random_seed(seed)
     split = transfer.prepared_split(config, shift, seed)
     weights = transfer.source_weights(config, seed, folder) or networks.weights_of(config, seed)
@@ -54,12 +54,12 @@ def run_arm(config: Any, arm: Arm, shift: str, seed: int, folder: Path) -> dict[
 
 
 def _of_network(config: Any) -> Any:
-    """The options with those set to one value that the network does not depend on."""
+    """The options, without those that the network does not depend on."""
     return dataclasses.replace(config, arms=(), shifts=(), seeds=1, work_dir="")
 
 
 def _of_features(config: Any) -> dict[str, Any]:
-    """The options that features depend on, among others."""
+    """A superset of the options that features depend on."""
     others = {field.name for field in dataclasses.fields(RunConfig)} | {"arms", "shifts"}
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in others}
 
@@ -81,7 +81,7 @@ class _Run:
         mode = resolve(arm.training, arm.update_statistics, arm.trainable)
         self.by_batch, self.updates = mode.normalizes_by == "batch", mode.updates
         self.momentum = self.config.momentum if arm.momentum is None else arm.momentum
-        self._held: Arrays | None = None  # features in inference mode where these do not change
+        self._held: Arrays | None = None  # features in inference mode, if they do not change
 
     def measurements(self) -> dict[str, float]:
         model = self.network.model
@@ -103,22 +103,22 @@ class _Run:
         return found | evaluation.last_drift(self.folder)
 
     def _fit(self) -> float:
-        """The short budget; returns the last epoch's accuracy as `fit` saw it."""
+        """Trains for the short budget; returns the training accuracy of the last epoch."""
         config, network = self.config, self.network
-        recorder = replay.Recorder(network, self.by_batch, self.folder, self.split, config.batch_size)
+        recorder = head_fit.Recorder(network, self.by_batch, self.folder, self.split, config.batch_size)
         if not self.by_batch and not self.updates:
             known = dataclasses.replace(self.split, train_x=self._in_inference()["train"])
             return transfer.fit(config, network.rest, known, self.seed, [recorder])
-        order = replay.Order.of_fit(len(self.split.train_y), config.batch_size, config.epochs, self.seed)
+        order = head_fit.Order.of_fit(len(self.split.train_y), config.batch_size, config.epochs, self.seed)
         passed = self._passed(order)
         rows: Any = passed["rows"]
         if self.by_batch:
-            rows = replay.moving(network.statistics, rows, self.momentum)
-        statistics = [replay.Statistics(network, rows)] if self.updates else []
+            rows = head_fit.moving(network.statistics, rows, self.momentum)
+        statistics = [head_fit.Statistics(network, rows)] if self.updates else []
         return order.fit(network.rest, passed["features"], self.split.train_y, [recorder, *statistics])
 
-    def _passed(self, order: replay.Order) -> Arrays:
-        """What the network gives for the batches of all steps."""
+    def _passed(self, order: head_fit.Order) -> Arrays:
+        """The network's results for the batches of all steps."""
         network, images = self.network, self.split.train_x
         if self.by_batch:
             call = functools.partial(map, network.by_batch.by_batch)
@@ -129,14 +129,14 @@ class _Run:
         return passed
 
     def _shared(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
-        """As `SharedArrays.get`; the network's statistics stay as they are."""
+        """Calls `SharedArrays.get` without changing the network's statistics."""
         now = self.network.statistics
         found = self.shared.get(name, compute)
         self.network.statistics = now
         return found
 
     def _in_inference(self) -> Arrays:
-        """Features of the images by the moving statistics as they are."""
+        """Features of the images under the current moving statistics."""
 
         def compute() -> Arrays:
             return {name: self.network.features(images) for name, images in self._images().items()}
@@ -149,7 +149,7 @@ class _Run:
         return found
 
     def _in_batches(self) -> Arrays:
-        """Features of the images, each batch normalized by itself."""
+        """Features of the images under batch statistics."""
         size = self.config.batch_size
 
         def features(images: np.ndarray) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""What `tfbn.Doctor` finds in faults that are planted, and in healthy training."""

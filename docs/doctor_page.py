@@ -1,0 +1,101 @@
+"""Puts what `tfbn.Doctor` finds into its page: `python -m docs.doctor_page`, from `benchmarks/diagnosis`.
+
+The tables are made of the stored results, in a second. The pictures are made by `docs.doctor_pictures`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from scipy import stats
+
+from benchmarks.diagnosis.rows import read
+from docs.found import between_marks
+
+DOCS = Path(__file__).parent
+PAGE, IMAGES = DOCS / "doctor.md", DOCS / "images" / "doctor"
+NETWORKS = {"dense": "a small dense network", "convolutional": "a small ResNet-8"}
+RESULTS = DOCS.parent / "benchmarks" / "diagnosis"
+
+
+def updated(text: str) -> str:
+    """The page with its tables made of the stored results."""
+    blocks = {"faults": faults(read(RESULTS / "faults.json"))}
+    blocks |= {"healthy": healthy(read(RESULTS / "healthy.json"))}
+    blocks |= {"averages": averages(read(RESULTS / "averages.json"))}
+    return between_marks(text, blocks)
+
+
+def faults(rows: list[dict[str, Any]]) -> str:
+    """A line for each fault: in how many trainings it was named, and at which step."""
+    lines = ["| fault | reported as | named, of trainings | at step |", "|---|---|---|---|"]
+    titles = list(dict.fromkeys(row["fault"] for row in rows))
+    for title in titles:
+        of_it = [row for row in rows if row["fault"] == title]
+        found = [row for row in of_it if row["found"]]
+        names = ", ".join(f"[{name}](#{name})" for name in dict.fromkeys(row["name"] for row in found))
+        lines.append(f"| {title} | {names} | {len(found)} of {len(of_it)} | {_steps(found)} |")
+    whole = sum(all(row["found"] for row in rows if row["fault"] == title) for title in titles)
+    wrong = sum(bool(row["wrong"]) for row in rows)
+    summary = (
+        f"{whole} of {len(titles)} faults were named rightly in every training, within 50 steps or before "
+        f"`fit`: {' and '.join(_of_network(rows, name) for name in NETWORKS)}. "
+        + (f"In {wrong} trainings another fault was reported too." if wrong else "Nothing else was reported.")
+    )
+    return "\n".join([summary, "", *lines])
+
+
+def _of_network(rows: list[dict[str, Any]], name: str) -> str:
+    of_it = [row for row in rows if row["network"] == name]
+    titles, seeds = ({row[key] for row in of_it} for key in ("fault", "seed"))
+    several = f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}"
+    return f"{len(of_it)} trainings of {NETWORKS[name]} ({len(titles)} faults, {several})"
+
+
+def _steps(rows: list[dict[str, Any]]) -> str:
+    steps = sorted(row["step"] or 0 for row in rows)
+    if not steps or steps[-1] == 0:
+        return "before" if steps else ""
+    first = "before" if steps[0] == 0 else str(steps[0])
+    return first if steps[0] == steps[-1] else f"{first} to {steps[-1]}"
+
+
+def healthy(rows: list[dict[str, Any]]) -> str:
+    """How often a healthy training was reported, with its interval."""
+    alarmed = [row for row in rows if row["findings"]]
+    text = (
+        f"It reported a fault in {len(alarmed)} of {len(rows)} networks (random weights, 50 steps on "
+        f"photographs, batches of 16): {rate(len(alarmed), len(rows))}."
+    )
+    named = (f"`{f['name']}` in {row['network']}" for row in alarmed for f in row["findings"])
+    return text + (f" It was {', '.join(named)}." if alarmed else "")
+
+
+def rate(number: int, of: int) -> str:
+    """A rate in percent with its exact binomial interval.
+
+    Example:
+
+    >>> rate(0, 31)
+    '0 % with a 95 % interval of [0, 11]'
+    """
+    interval = stats.binomtest(number, of).proportion_ci(0.95, "exact")
+    low, high = 100 * interval.low, 100 * interval.high
+    return f"{100 * number / of:.0f} % with a 95 % interval of [{low:.0f}, {high:.0f}]"
+
+
+def averages(rows: list[dict[str, Any]]) -> str:
+    """Accuracy of raw and of averaged weights by seed."""
+    columns = {"raw": "raw weights", "averaged_as_keras": "averages, raw statistics"}
+    columns |= {"averaged": "averages, their statistics"}
+    lines = [f"| seed | {' | '.join(columns.values())} |", "|---|---|---|---|"]
+    for row in rows:
+        lines.append(f"| {row['seed']} | {' | '.join(f'{row[name]:.1f} %' for name in columns)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    PAGE.write_text(updated(PAGE.read_text()))
+
+
+if __name__ == "__main__":
+    main()

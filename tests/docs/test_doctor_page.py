@@ -1,0 +1,49 @@
+"""The page of the doctor says what the stored results say, and they say enough."""
+
+import re
+
+import pytest
+
+from benchmarks.diagnosis.rows import read
+from docs import doctor_page
+
+KIND = {"network": "dense", "seed": 0}
+FAULTS = read(doctor_page.RESULTS / "faults.json")
+
+
+def test_the_page_is_that_of_the_stored_results():
+    text = doctor_page.PAGE.read_text()
+    assert doctor_page.updated(text) == text
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_at_least_22_of_24_faults_are_named(seed):
+    """In every way and network that was trained with this seed, within 50 steps."""
+    rows = [row for row in FAULTS if row["seed"] == seed]
+    titles = {row["fault"] for row in rows}
+    missed = {row["fault"] for row in rows if not row["found"] or (row["step"] or 0) > 50 or row["wrong"]}
+    assert len(titles) == 24
+    assert len(titles - missed) >= 22
+
+
+def test_the_pictures_are_those_that_are_shown():
+    text, pictures = doctor_page.PAGE.read_text(), list(doctor_page.IMAGES.glob("*.png"))
+    assert {path.stem for path in pictures} == {*re.findall(r"\(images/doctor/([\w-]+)\.png\)", text)}
+    assert sum(path.stat().st_size for path in pictures) < 1.5e6
+
+
+def test_a_fault_that_was_missed_is_counted():
+    rows = [
+        {"fault": "a", "name": "few-values", "found": True, "step": None, "wrong": [], **KIND},
+        {"fault": "a", "name": "few-values", "found": True, "step": 7, "wrong": ["b"], **KIND},
+        {"fault": "c", "name": None, "found": False, "step": None, "wrong": [], **KIND},
+    ]
+    text = doctor_page.faults(rows)
+    assert text.startswith("1 of 2 faults")
+    assert "| a | [few-values](#few-values) | 2 of 2 | before to 7 |" in text
+    assert "| c |  | 0 of 1 |  |" in text
+    assert "In 1 trainings another fault" in text
+
+
+def test_the_interval_is_exact():
+    assert doctor_page.rate(1, 5) == "20 % with a 95 % interval of [1, 72]"
