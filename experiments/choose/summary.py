@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tfbn.choosing.choice import Choice, decided
+from tfbn.utils.words import counted
 
 from ..lab import plots
 from ..lab.experiment import Summary
@@ -120,7 +121,7 @@ def disagreement(converged: Choice, short: Choice) -> list[str]:
 def stopped(results: pd.DataFrame, arms: list[str]) -> list[str]:
     """Which arms ran with fewer seeds than the first one."""
     seeds = results.groupby("arm", observed=True).seed.nunique()
-    said = [f"{arm} after {seeds[arm]} seeds" for arm in arms if seeds[arm] < seeds[arms[0]]]
+    said = [f"{arm} after {counted(seeds[arm], 'seed')}" for arm in arms if seeds[arm] < seeds[arms[0]]]
     return [f"Stopped, since they could not win any more: {', '.join(said)}."] if said else []
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tfbn.utils.words import counted
+
 from ..lab.decisions import FAILS, HOLDS, NO_DIFFERENCE, VERDICTS
 from ..lab.verdicts import CLAIM, FACT, QUESTION, Number
 from . import words
@@ -100,8 +102,9 @@ def _row(row: Any) -> str:
     cells = [f"**{row.claim}** {_folded(row)}", row.verdict]
     if number is None:
         return _joined([*cells, words.of_text(row.measured), " "])
+    seeds = counted(number.seeds, "seed")
     several = f", {words.of_condition(number.condition)}" if len(row.numbers) > 1 else ""
-    shown = f"**{_signed(number.mean, row)}** {_interval(number)} {row.unit}{several}; {number.seeds} seeds"
+    shown = f"**{_signed(number.mean, row)}** {_interval(number)} {row.unit}{several}; {seeds}"
     return _joined([*cells, shown, _plot(number, row)])
 
 

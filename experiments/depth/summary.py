@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfbn.utils.words import counted
+
 from ..lab.curves import curves
 from ..lab.experiment import Summary
 from ..lab.intervals import mean_and_sd
@@ -162,7 +164,7 @@ def limits(config: Any) -> list[str]:
         f"first stage, {config.dataset} at {config.image_size}x{config.image_size} pixels: how well a "
         "network trains on a short budget, not what it comes to. The published runs took "
         f"{64_000 / config.steps:.0f} times the steps. --steps trains longer, --width widens.",
-        f"From {config.deep} layers on there are {config.deep_seeds} seeds and "
+        f"From {config.deep} layers on there are {counted(config.deep_seeds, 'seed')} and "
         f"{config.steps_at(config.deep)} steps; an interval of so few seeds is wide.",
         "Gradients are those of one batch before the first step. What the optimizer makes of them is "
         "another matter: Adam divides by their size.",

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tfbn.utils.words import counted
+
 from ..lab.decisions import FAILS, HOLDS, ONLY_IF, UNDECIDED
 from ..lab.differences import paired
 from ..lab.intervals import Interval
@@ -105,7 +107,7 @@ def _drift_tells(config: Any, results: "pd.DataFrame") -> Claim | None:
     return Claim(
         "The drift of the moving statistics shows where fit and inference part.",
         f"gap above {GAP:g} points with drift: {'; '.join(seen[True]) or 'none'}; without any drift: "
-        f"{'; '.join(seen[False]) or 'none'} ({config.seeds} seeds)",
+        f"{'; '.join(seen[False]) or 'none'} ({counted(config.seeds, 'seed')})",
         verdict,
         "held statistics do not drift, however far the batch's are from them" if seen[False] else "",
     )

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from tfbn.utils.words import counted
+
 from ..lab import sentences
 from ..lab.differences import paired
 from ..lab.experiment import Summary
@@ -40,7 +42,8 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
         limits=[
             "Keras on its TensorFlow backend, in fit, and models written as in the first table. A training "
             "custom loop passes its own training flag.",
-            f"Accuracies are of one network and {config.target.name}: {config.images_to_train_on} images to "
+            f"Accuracies are of one network and {config.target.name}: "
+            f"{counted(config.images_to_train_on, 'image')} to "
             f"train, fine-tuned with Adam at {config.fine_tuning_rate:g}. Whether it is good or bad that "
             "statistics move depends on the data and on how far the weights go.",
         ],
@@ -83,7 +86,7 @@ def _as_without(results: pd.DataFrame) -> str:
     same = int((with_flag == without).sum())
     return (
         f"The functional recipe ends at the same training loss as the same model without the flag, to the "
-        f"last bit, in {same} of {len(without)} runs."
+        f"last bit, in {same} of {counted(len(without), 'run')}."
     )
 
 
@@ -110,7 +113,7 @@ def claims(modes: Modes, results: pd.DataFrame, config: Any) -> list[Claim]:
     kept = {f"{arm}, {step}": modes.keeps(arm, step) for arm in stock for step in STEPS}
     local = {arm: not modes.leak(arm) for arm in stock}
     frozen = {a: modes.keeps(a, STEPS[0]) for a in modes.arms if not RECIPES[a].flag and not RECIPES[a].tfbn}
-    where = f"Keras {modes.versions}, {modes.runs} runs each"
+    where = f"Keras {modes.versions}, {counted(modes.runs, 'run')} each"
     found = [
         judged_facts(
             "base(x, training=False) keeps BatchNorm in inference mode in fit, also after unfreezing.",

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tfbn.utils.words import counted
+
 from .experiment import Collection, Experiment, Question, no_more
 from .store import Store, folder_of
 
@@ -24,13 +26,14 @@ def describe(experiment: Question, config: Any) -> str:
     rows = [row for cell in cells if (row := store.result(cell)) is not None]
     missing = [cell for cell in cells if store.result(cell) is None]
     lines = [
-        f"{experiment.name}: {len(cells)} runs in {folder}",
-        f"  {len({c.condition for c in cells})} conditions x {len({c.arm for c in cells})} arms x "
-        f"{len({c.seed for c in cells})} seeds",
+        f"{experiment.name}: {counted(len(cells), 'run')} in {folder}",
+        f"  {counted(len({c.condition for c in cells}), 'condition')} x "
+        f"{counted(len({c.arm for c in cells}), 'arm')} x "
+        f"{counted(len({c.seed for c in cells}), 'seed')}",
         f"  stored: {len(rows)}, to do: {len(missing)}",
     ]
     if experiment.more is not no_more:
-        lines.append(f"  up to {config.seeds} seeds: what these give decides which arms go on")
+        lines.append(f"  up to {counted(config.seeds, 'seed')}: what these give decides which arms go on")
     return "\n".join([*lines, f"  time: {_time(rows, [cell.arm for cell in missing], config)}"])
 
 

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from tfbn.utils.words import counted
+
 from .intervals import Interval
 
 if TYPE_CHECKING:
@@ -45,5 +47,5 @@ def never_moved(what: str, where: str, change: "pd.Series") -> str:
     if not len(change):
         return ""
     if moved:
-        return f"{what} of {where} moved in {moved} of {len(change)} runs, though they should not"
-    return f"{what} of {where} did not move by one bit in any of {len(change)} runs"
+        return f"{what} of {where} moved in {moved} of {counted(len(change), 'run')}, though they should not"
+    return f"{what} of {where} did not move by one bit in any of {counted(len(change), 'run')}"

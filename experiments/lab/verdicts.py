@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 
+from tfbn.utils.words import counted
+
 from .decisions import (
     ABOVE,
     BELOW,
@@ -133,7 +135,7 @@ def judged(
     numbers = "; ".join(f"{condition}: {change.text(digits)}" for condition, change in changes.items())
     found = _claim(
         claim,
-        f"{numbers} {unit} ({'/'.join(map(str, seeds))} seeds)",
+        f"{numbers} {unit} ({counted(seeds, 'seed')})",
         verdict_of(tested, decisions),
         "; ".join([*_reasons(decisions), *_allowed(margin, unit), *_too_few(changes)]),
         source,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfbn.models.blocks import ORDERS
+from tfbn.utils.words import counted
 
 from ..lab import plots, sentences
 from ..lab.differences import paired
@@ -132,7 +133,8 @@ def claims(config: Any, results: "pd.DataFrame") -> list[Claim]:
         judged_facts(
             "A convolution's bias before BatchNorm is without effect.",
             {f"{order}, {MODES[mode]}": is_zero(sizes) for (order, mode), sizes in effect.items()},
-            f"change of the outputs in standard deviations, float64, {config.seeds} seeds: {outputs}",
+            "change of the outputs in standard deviations, float64, "
+            f"{counted(config.seeds, 'seed')}: {outputs}",
             NO_BIAS,
         ),
         judged(

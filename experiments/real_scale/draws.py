@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from tfbn.utils.validation import InputError
+from tfbn.utils.words import counted
 
 from .conditions import Condition
 
@@ -47,8 +48,11 @@ def draw(condition: Condition, images: int, seed: int) -> Draw:
     most = condition.most_seeds
     if seed >= most or most * condition.test > images or wanted + condition.test > images:
         raise InputError(
-            f"Expected a target with images for {most} seeds of {condition.test} test images each, and "
-            f"{wanted} others. Received: condition={condition.name!r} with {images} images, seed={seed}"
+            f"Expected a target with images for {counted(most, 'seed')} of {condition.test} test images "
+            "each, "
+            "and "
+            f"{wanted} others. Received: condition={condition.name!r} with {counted(images, 'image')}, "
+            f"seed={seed}"
         )
     test = order[seed * condition.test : (seed + 1) * condition.test]
     others = order[most * condition.test :]

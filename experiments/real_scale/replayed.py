@@ -10,6 +10,7 @@ from .arms import FAMILY
 
 RESULTS = stored.FOLDER / "replays.parquet"
 TIMES = stored.FOLDER / "replays.json"
+DEVELOPED = (0, 1)  # seeds by which the rule of `tfbn.choose` was chosen; the others had no say in it
 MEASURE = "converged_accuracy"  # what `tfbn.choose` promises: a converged head in inference mode
 # The arms of the study that an option stands for; of two that it lies between, the worse one counts.
 ARMS_OF = {

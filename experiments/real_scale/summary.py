@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from tfbn.utils.words import counted
+
 from ..lab.experiment import Summary
 from ..lab.verdicts import CLAIM, QUESTION, WORDS, Claim, Number
 from . import figure, tables
@@ -66,7 +68,7 @@ def _claim(each: Judgment) -> Claim:
     rule = each.rule
     return Claim(
         f"{rule.claim.rstrip('.')} ({MEASURES[each.measure]}).",
-        f"{shown} points ({'/'.join(map(str, seeds))} seeds)",
+        f"{shown} points ({counted(seeds, 'seed')})",
         decided_word(each.verdict),
         "; ".join(f"{name}: {verdict}" for name, verdict in each.verdicts.items()),
         rule.source,

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from tfbn.utils.words import counted
+
 from ..lab import plots
 from ..lab.differences import paired
 from ..lab.experiment import Summary
@@ -49,14 +51,15 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
             )
         ],
         limits=[
-            f"{config.replicas} devices of one machine, {config.seeds} seeds, a frozen network: what its "
+            f"{counted(config.replicas, 'device')} of one machine, {counted(config.seeds, 'seed')}, a "
+            "frozen network: what its "
             "statistics do to weights that train is not seen.",
         ],
         claims=[
             judged_facts(
                 "Training on several devices gives BatchNorm the statistics of the joint batch.",
                 agrees,
-                f"Moving variance against one device, at most: {farthest} ({config.seeds} seeds)",
+                f"Moving variance against one device, at most: {farthest} ({counted(config.seeds, 'seed')})",
             )
         ],
     )

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from tfbn.utils.words import counted
+
 from ..lab import catalog, plots, sentences
 from ..lab.differences import paired
 from ..lab.experiment import Summary
@@ -20,7 +22,8 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
         tables=[(f"{metric}: mean ± sd over seeds", _table(results, metric, arms)) for metric in metrics],
         figures=[(f"{metric} over the grid", _caption(arms), _plot(results, metric)) for metric in metrics],
         limits=[
-            f"{config.seeds} seeds at each point. With many points, some intervals exclude zero by chance: "
+            f"{counted(config.seeds, 'seed')} at each point. With many points, some intervals exclude "
+            "zero by chance: "
             "one in twenty, if nothing differs anywhere.",
         ],
     )

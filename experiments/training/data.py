@@ -9,6 +9,7 @@ import numpy as np
 
 from tfbn.datasets import Stream, shifts
 from tfbn.utils.validation import InputError
+from tfbn.utils.words import counted
 
 from .pools import Pool, Source, pool
 
@@ -187,7 +188,8 @@ def _stretch(source: Source, rows: np.ndarray, number: int, seed: int) -> np.nda
     if (seed + 1) * number > len(rows):
         raise InputError(
             f"Expected `draws` to be random, or fewer images or seeds: {seed + 1} disjoint draws of "
-            f"{number} images are more than the {len(rows)} of {source.name}. Received: draws='disjoint'"
+            f"{counted(number, 'image')} are more than the {len(rows)} of {source.name}. Received: "
+            "draws='disjoint'"
         )
     order = np.random.default_rng(MIXING).permutation(rows)
     return order[seed * number : (seed + 1) * number]

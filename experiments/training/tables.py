@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from tfbn.utils.words import counted
+
 from ..lab.differences import paired, points
 from ..lab.intervals import Interval, mean_and_sd
 from .arms import ARMS, Arm
@@ -87,7 +89,8 @@ def behavior_table(results: pd.DataFrame, shift: str, arms: list[str]) -> pd.Dat
 def limits(config: Any) -> list[str]:
     """What the run cannot show, whatever its numbers."""
     return [
-        f"The short budget is {config.epochs} epochs of Adam on {config.images_to_train_on} images. A "
+        f"The short budget is {counted(config.epochs, 'epoch')} of Adam on "
+        f"{counted(config.images_to_train_on, 'image')}. A "
         "difference there mixes what the features are worth with how fast a head learns on them; the "
         "converged head tells the two apart.",
         f"One network ({Path(config.model).name}), one data set ({config.target.name}), {config.seeds} "

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from tfbn.utils.words import counted
+
 from ..lab import sentences
 from ..lab.curves import curves
 from ..lab.experiment import Summary
@@ -121,7 +123,8 @@ def _limits(config: Any) -> list[str]:
         f"One learning rate for pretrained layers ({config.tuning_rate:g}) and one for a new layer and from "
         f"scratch ({config.learning_rate:g}), not searched for each arm.",
         f"One network ({Path(config.model).name}), one data set ({config.target.name}, {config.shift}), "
-        f"{config.seeds} seeds. The source is close to the target; with a distant one a pretrained network "
+        f"{counted(config.seeds, 'seed')}. The source is close to the target; with a distant one a "
+        "pretrained network "
         "gains less.",
         "Seconds are of this machine, of a network this small; other work on it is in them.",
     ]

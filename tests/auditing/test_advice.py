@@ -30,7 +30,7 @@ def said(model, **options):
 )
 def test_how_far_the_statistics_move(momentum, steps, way, enough):
     text = said(network(momentum=momentum), steps=steps)
-    assert f"After {steps} steps at momentum {momentum:g}" in text
+    assert f"After {steps} {'step' if steps == 1 else 'steps'} at momentum {momentum:g}" in text
     assert f"{way} of the way" in text
     assert ("Try momentum=" in text) != enough
 

@@ -108,7 +108,7 @@ def test_the_same_seed_gives_the_same_answer(rng):
 def test_a_bar_is_drawn_for_people_only(rng, capsys):
     x, y = values(rng, -1, 1, n=30)
     ask(network(0.0, 1.0), x, y, verbose=True)
-    assert capsys.readouterr().out == "14 forward passes over 30 images, then heads:\n"
+    assert capsys.readouterr().out == "10 forward passes over 30 images, then heads:\n"
 
 
 def test_images_are_limited_and_drawn_over_all_classes(rng):
@@ -126,7 +126,7 @@ def test_what_cannot_be_asked(rng):
         ({"y": y[:-1]}, "`y` to be one integer label for each of the 30 images"),
         ({"y": y / 2}, "`y` to be one integer label"),
         ({"y": y * 0}, "`y` to name at least two classes"),
-        ({"y": (np.arange(30) == 0).astype(int)}, "`y` to have at least repeats=3 images"),
+        ({"y": (np.arange(30) == 0).astype(int)}, "`y` to have at least 3 images"),
         ({"x": iter(x)}, "`x` to be images in an array"),
         ({"up_to": "nothing"}, "nothing"),
     ):
@@ -201,13 +201,42 @@ def test_what_only_looked_better_is_not_recommended(rng):
     assert "No difference that these data can show" in str(found)
 
 
-def test_chance_is_recommended_in_one_of_forty_at_most(rng):
-    """An interval of 95 % excludes zero upwards in 2.5 % at most where there is nothing."""
-    picks = []
+def test_chance_is_recommended_in_one_of_six_and_shown_in_one_of_forty(rng):
+    """Where there is nothing: one standard error upwards, and an interval of 95 % above zero."""
+    found = []
     for _ in range(200):
         worth = {name: rng.random() for name in NAMES}
-        picks.append(decided(repeats(rng, worth=worth), 2, 1.0).recommendation != "inference")
-    assert np.mean(picks) <= 0.05
+        found.append(decided(repeats(rng, worth=worth), 2, 1.0))
+    likely = [each.recommendation != "inference" for each in found]
+    assert np.mean(likely) <= 0.2
+    assert np.mean([each.chosen.sign > 0 for each in found]) <= 0.05
+    for each, other in zip(found, likely, strict=True):
+        assert other == (each.chosen.mean > each.chosen.error)
+        assert str(each).count("Likely, not shown") == (other and each.chosen.sign == 0)
+
+
+def planted(better, worse, n=60, count=4):
+    """Repeats in which one option, chosen everywhere, is right on some more images and on some fewer."""
+    first, other = np.zeros(n, bool), np.zeros(n, bool)
+    other[:better] = True
+    first[better : better + worse] = True
+    worth = dict.fromkeys(NAMES, 0.5) | {"batch": 0.9}
+    return [(worth, dict.fromkeys(NAMES, first) | {"batch": other})] * count
+
+
+def test_one_standard_error_decides_and_the_reasons_say_what_is_shown():
+    chosen = "on images that had no say in the choice, what was chosen is"
+    for better, worse, recommended, reason in (
+        (15, 3, "batch", f"O{chosen[1:]} +20.0 ["),
+        (9, 6, "batch", f"Likely, not shown: {chosen} +5.0 ["),
+        (6, 5, "inference", f"No difference that these data can show: {chosen} +1.7 ["),
+    ):
+        found = decided(planted(better, worse), 2, 1.0)
+        n = 4 * 60 + 2
+        b, c = 4 * better + 0.5, 4 * worse + 0.5
+        assert found.chosen.error == pytest.approx(np.sqrt(b + c - (b - c) ** 2 / n) / n)
+        assert found.recommendation == recommended
+        assert found.reasons[0].startswith(reason)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])

@@ -20,6 +20,7 @@ from tests.waiting import until
 from tfbn.summary import tags
 from tfbn.summary.event_file import EventFile
 from tfbn.summary.plugin_values import json_value, summary
+from tfbn.tensorboard_plugin import static_files
 from tfbn.tensorboard_plugin.serving import serving
 
 LATER = "later <b>format</b>"
@@ -86,6 +87,19 @@ def test_the_tab_appears(page):
     page.driver.switch_to.default_content()
     tabs = [tab.text for tab in page.all("[role=tab], .mat-mdc-tab, .mat-tab-label")]
     assert "BATCHNORM" in [tab.upper() for tab in tabs]
+
+
+def test_the_page_is_of_the_code_under_test(page):
+    """Not of another tfbn that is installed."""
+    page.open()
+    files = sorted(static_files.FOLDER.glob("*.js"))
+    assert len(files) > 20
+    served = page.imported(
+        "data.js",
+        "return Promise.all(names.map(async (name) => (await fetch(new URL(`./${name}`, base))).text()))",
+        names=[path.name for path in files],
+    )
+    assert served == [path.read_text() for path in files]
 
 
 def test_the_heat_map_has_every_layer_and_step(page, drift):

@@ -124,7 +124,7 @@ GROUPINGS = [
     (["run10", "run9", "other"], None, {"all runs": ["run9", "run10"], "other": ["other"]}),
     (["lr0.1", "lr0.01"], None, {"lr0.01": ["lr0.01"], "lr0.1": ["lr0.1"]}),
     (["stage1_bn", "steps2"], None, {"stage1_bn": ["stage1_bn"], "steps2": ["steps2"]}),
-    (["d/a/1", "d/a/2", "odd"], "{condition}/{arm}/{seed}", {"odd": ["odd"], "d/a": ["d/a/1", "d/a/2"]}),
+    (["d/a/1", "d/a/2", "odd"], "{condition}/{arm}/{seed}", {"d/a": ["d/a/1", "d/a/2"], "odd": ["odd"]}),
     (["a+b.(c)1", "a+b.(c)2"], "{arm}.(c){seed}", {"a+b": ["a+b.(c)1", "a+b.(c)2"]}),
 ]  # fmt: skip
 

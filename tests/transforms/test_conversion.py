@@ -180,7 +180,7 @@ def test_classes_by_others_are_left_alone_and_reported():
     inputs = keras.Input((6,))
     theirs, stock = TheirNormalization(name="theirs"), Stock(name="stock")
     model = keras.Model(inputs, stock(theirs(inputs)))
-    with pytest.warns(UserWarning, match=r"1 layers .*subclasses=True.*: theirs"):
+    with pytest.warns(UserWarning, match=r"Left alone: 1 layer .*subclasses=True.*: theirs"):
         tfbn.convert(model, training=True)
     assert type(theirs) is TheirNormalization
     assert type(stock) is BatchNormalization
@@ -199,7 +199,7 @@ def test_only_the_classes_that_are_named_are_converted(asked):
     inputs = keras.Input((6,))
     theirs, other = TheirNormalization(name="theirs"), Unrelated(name="other")
     model = keras.Model(inputs, other(theirs(inputs)))
-    with pytest.warns(UserWarning, match="1 layers .*: other"):
+    with pytest.warns(UserWarning, match="Left alone: 1 layer .*: other"):
         tfbn.convert(model, subclasses=asked)
     assert (type(theirs), type(other)) == (BatchNormalization, Unrelated)
     tfbn.revert(model)

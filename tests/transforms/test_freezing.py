@@ -265,7 +265,7 @@ def test_classes_by_others_keep_their_class_and_are_named(rng):
     model = keras.Model(inputs, L.Dense(2, name="head")(x))
     data = np.float32(rng.normal(1, 2, (5, 6)))
     outputs = model.predict(data, verbose=0)
-    with pytest.warns(UserWarning, match="1 layers of classes derived.*: theirs") as caught:
+    with pytest.warns(UserWarning, match="Left alone: 1 layer of classes derived.*: theirs") as caught:
         tfbn.freeze(model)
     assert caught[0].filename == __file__
     theirs = model.get_layer("theirs")

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfbn.auditing.rules import DEAD, FEW, Facts, values_per_channel
 from tfbn.layers import modes
+from tfbn.utils.words import counted
 
 if TYPE_CHECKING:
     from tfbn.auditing.table import Row
@@ -50,13 +51,15 @@ def _momentum(facts: Sequence[Facts], rows: Sequence["Row"], steps: int | None) 
     pairs = [(each.layer, row) for each, row in zip(facts, rows, strict=True) if row.fit.updates]
     if not pairs:
         held = "all of them" if rows else "none"
-        yield f"In {steps} steps the moving statistics do not move ({held} held): predict uses today's."
+        held_words = f"do not move ({held} held): predict uses today's."
+        yield f"In {counted(steps, 'step')} the moving statistics {held_words}"
         return
     for momentum in sorted({layer.momentum for layer, _ in pairs}):
         layers = [row for layer, row in pairs if layer.momentum == momentum]
         way = 1 - momentum**steps
         said = (
-            f"After {steps} steps at momentum {momentum:g}, the moving statistics of {len(layers)} layers "
+            f"After {counted(steps, 'step')} at momentum {momentum:g}, the moving statistics of "
+            f"{counted(len(layers), 'layer')} "
             f"have gone {way:.1%} of the way to what the batches have (1 - momentum^steps)"
         )
         if way >= ARRIVED:

@@ -18,6 +18,7 @@ from tfbn.graph.traversal import NamedLayer, named_layers
 from tfbn.layers import BatchNormalization, modes
 from tfbn.transforms.freeze_warnings import frozen_in_both, loss
 from tfbn.transforms.linear import is_linear
+from tfbn.utils.words import counted
 
 DEAD = 1e-12  # a moving variance below this says that the channel is constant
 LARGEST_FLOAT16 = float(np.finfo("float16").max)
@@ -193,7 +194,7 @@ def _few_values(facts: Facts) -> Iterator[CodedText]:
         text = "one value per channel in a batch: normalized by it, the output is beta for any input"
         yield CodedText("one-value", text)
     elif values < FEW:
-        text = f"{values} values per channel in a batch: batch statistics mean little"
+        text = f"{counted(values, 'value')} per channel in a batch: batch statistics mean little"
         yield CodedText("few-values", text)
 
 

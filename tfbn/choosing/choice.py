@@ -9,6 +9,7 @@ import numpy as np
 from tfbn.choosing.options import OPTIONS
 from tfbn.utils.paired import Difference, difference, holm
 from tfbn.utils.text_tables import text_table
+from tfbn.utils.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,8 @@ class Choice:
             (each.name, f"{100 * each.accuracy:.1f}", str(each.difference or ""), each.says)
             for each in self.tried
         ]
-        end = f"{self.images} images, each tried once, in {self.repeats} parts; {self.seconds:.0f} seconds."
+        tried = f"{counted(self.images, 'image')}, each tried once, in {counted(self.repeats, 'part')}"
+        end = f"{tried}; {self.seconds:.0f} seconds."
         return "\n".join(
             [
                 f"Recommended: {self.recommendation}",
@@ -112,6 +114,11 @@ def decided(
     repeats: Sequence[Repeat], classes: int, seconds: float, options: Sequence[Named] = OPTIONS
 ) -> Choice:
     """Computes the recommendation from the results.
+
+    It is the one-standard-error rule of Breiman, Friedman, Olshen and Stone (1984): the first option, which
+    is the simplest, unless what was chosen is better by more than one standard error, on
+    images that had no say in the choice. Where nothing differs, that happens in one of six
+    cases; the reasons then say that the interval includes zero.
 
     Args:
         repeats: For each repeat: the score of each option on the images used to choose, and whether
@@ -142,9 +149,8 @@ def decided(
     )
     every = {name: [each for each in repeats if name in each[1]] for name in names}
     worth = {name: float(np.mean([w[name] for w, _ in every[name]])) for name in names}
-    found = (
-        _best({name: worth[name] for name in set(picks) - {first}}, names) if procedure.sign > 0 else first
-    )
+    better = {name: worth[name] for name in set(picks) - {first}}
+    found = _best(better, names) if procedure.mean > procedure.error else first
     right = {name: np.concatenate([tried[name] for _, tried in every[name]]) for name in names}
     rows = tuple(Tried(o.name, o.says, float(right[o.name].mean()), widened.get(o.name)) for o in options)
     code = next(option.code for option in options if option.name == found)
@@ -173,18 +179,18 @@ def _reasons(
     classes: int,
 ) -> list[str]:
     worse = [name for name, each in widened.items() if each.sign < 0]
-    if found != first:
+    where = f"on images that had no say in the choice, what was chosen is {procedure} points"
+    if found != first and procedure.sign > 0:
+        said = [f"{where[0].upper()}{where[1:]} better than {first}."]
+    elif found != first:
         said = [
-            f"On images that had no say in the choice, what was chosen is {procedure} points better than "
-            f"{first}."
+            f"Likely, not shown: {where} from {first}, more than one standard error "
+            f"({100 * procedure.error:.1f}), but these data cannot exclude that there is no difference."
         ]
     elif len(worse) == len(widened):
         said = ["All others are worse."]
     else:
-        said = [
-            f"No difference that these data can show: what was chosen is {procedure} points from "
-            f"{first} on images that had no say in the choice."
-        ]
+        said = [f"No difference that these data can show: {where} from {first}."]
     if len(set(picks)) > 1:
         said.append(f"The parts chose differently ({', '.join(picks)}).")
     if worse and len(worse) < len(widened):

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -13,12 +12,12 @@ from tfbn.choosing.choice import Choice, decided
 from tfbn.choosing.features import Inference, Statistics, by_batch
 from tfbn.choosing.heads import check_scikit_learn, cross_validated, held_out_parts, right
 from tfbn.choosing.options import FIRST, OPTIONS
-from tfbn.statistics.moments import Moments, pool
 from tfbn.utils.validation import check_at_least, fail
+from tfbn.utils.words import counted
 
-_INNER = 3  # folds of the examples used to choose
-_FEWER = 2  # the same, from this many examples on
-_MANY = 500
+_HALVES = 2  # of the images: the target's statistics for one come from the other
+_FEWEST = 5  # images of a class that is used
+_INNER = 2  # folds of the examples used to choose
 
 
 def choose(
@@ -28,7 +27,7 @@ def choose(
     *,
     up_to: str | None = None,
     batch_size: int = 32,
-    repeats: int = 5,
+    repeats: int = 10,
     most_examples: int = 1000,
     seed: int = 0,
     verbose: bool = True,
@@ -38,15 +37,17 @@ def choose(
     The network without its head runs over the images in inference mode, with batch statistics, with
     the target's statistics in place of its own, and with 25, 50 and 75 % mixtures of the two. On each
     set of features a head (logistic regression on standardized features) is trained to convergence.
-    The images are divided into `repeats` parts. For each part, the target's statistics, the heads and
-    the choice come from the other parts alone, and are evaluated on this one, so every image is
-    evaluated once, by a choice that did not depend on it.
+    The images are divided into `repeats` parts. For each part, the heads and the choice come from the
+    other parts alone, and are evaluated on this one, so every image is evaluated once, by a choice
+    that did not depend on it. The target's statistics come from the parts in the other half of the
+    images: two sets of them, so the number of forward passes does not grow with the number of parts.
 
-    A mode is recommended if choosing it beats inference mode on those images: the interval of the
-    paired difference excludes zero. Otherwise the recommendation is `"inference"`, and a reason says
-    that these data show no difference or that all other modes are worse. Intervals are 95 %,
-    Student's t over the parts, and never narrower than the number of images allows; those of single
-    modes are corrected for multiple comparisons (Holm).
+    A mode is recommended if choosing it beats inference mode on those images by more than one
+    standard error of the paired difference (the one-standard-error rule). If the interval includes
+    zero nevertheless, a reason says that the difference is likely, not shown. Otherwise the
+    recommendation is `"inference"`, and a reason says that these data show no difference or that all
+    other modes are worse. Intervals are 95 %, Student's t over the parts, and never narrower than the
+    number of images allows; those of single modes are corrected for multiple comparisons (Holm).
 
     Short training runs can disagree with converged heads, since they also measure how fast a head
     learns; `tfbn choose FILE --data_dir=... --train` runs them as well.
@@ -82,9 +83,10 @@ def choose(
     network = backbone(model, up_to)
     started = time.perf_counter()
     parts = held_out_parts(labels, repeats, seed)
-    passes = _Passes(2 + (len(OPTIONS) - 2) * repeats, len(rows), verbose)
-    features = _features(network, _Drawn(x, rows), parts, batch_size, passes)
-    tried = [_tried(labels, parts, k, features(k), seed) for k in range(repeats)]
+    halves = [np.concatenate(parts[half::_HALVES]) for half in range(_HALVES)]
+    passes = _Passes(2 + (len(OPTIONS) - 2) * _HALVES, len(rows), verbose)
+    features = _features(network, _Drawn(x, rows), halves, batch_size, passes)
+    tried = [_tried(labels, parts, k, features[k % _HALVES], seed) for k in range(repeats)]
     return decided(tried, classes=len(np.unique(labels)), seconds=time.perf_counter() - started)
 
 
@@ -99,15 +101,16 @@ def _checked(
         raise fail("x", "to be images in an array, or a tfbn.datasets.Stream", type(x).__name__)
     labels = np.asarray(y)
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) != len(x):
-        raise fail("y", f"to be one integer label for each of the {len(x)} images", np.shape(y))
+        raise fail("y", f"to be one integer label for each of the {counted(len(x), 'image')}", np.shape(y))
     rows = np.random.default_rng(seed).permutation(len(labels))[:most_examples]
     names, counts = np.unique(labels[rows], return_counts=True)
     if len(names) < 2:
         raise fail("y", "to name at least two classes", names.tolist())
-    # Each class occurs in every part, and so on both sides of every split.
-    rows = rows[np.isin(labels[rows], names[counts >= repeats])]
+    # Each class in several parts, so that each is in what a choice is made by and tried on.
+    fewest = min(repeats, _FEWEST)
+    rows = rows[np.isin(labels[rows], names[counts >= fewest])]
     if len(np.unique(labels[rows])) < 2:
-        raise fail("y", f"to have at least repeats={repeats} images in two classes or more", counts.tolist())
+        raise fail("y", f"to have at least {fewest} images in two classes or more", counts.tolist())
     return rows, labels[rows]
 
 
@@ -132,7 +135,7 @@ class _Passes:
         self._bar = keras.utils.Progbar(total, unit_name="pass", verbose=int(drawn))
         self._done = 0
         if verbose:
-            print(f"{total} forward passes over {images} images, then heads:")
+            print(f"{total} forward passes over {counted(images, 'image')}, then heads:")
 
     def tick(self) -> None:
         """Counts one finished pass."""
@@ -141,31 +144,24 @@ class _Passes:
 
 
 def _features(
-    network: keras.Model, x: _Drawn, parts: list[np.ndarray], batch_size: int, passes: _Passes
-) -> Callable[[int], dict[str, np.ndarray]]:
-    """Returns a function of the repeat that gives the features of each option."""
-    batch, measured = by_batch(network, x, parts, batch_size, passes.tick)
+    network: keras.Model, x: _Drawn, halves: list[np.ndarray], batch_size: int, passes: _Passes
+) -> list[dict[str, np.ndarray]]:
+    """For the images of each half, features by option; the target's statistics are the other half's."""
+    batch, measured = by_batch(network, x, halves, batch_size, passes.tick)
     inference = Inference(network, x, max(32, batch_size))
     own = inference.features()
     passes.tick()
-
-    def of(repeat: int) -> dict[str, np.ndarray]:
-        target = _merged([found for k, found in enumerate(measured) if k != repeat])
-        found = {FIRST.name: own, "batch": batch}
-        statistics = Statistics(network)
-        with statistics.kept():
+    statistics, every = Statistics(network), []
+    with statistics.kept():
+        for target in reversed(measured):
+            found = {FIRST.name: own, "batch": batch}
             for option in OPTIONS:
                 if option.name not in found:
                     statistics.set(target, option.share)
                     found[option.name] = inference.features()
                     passes.tick()
-        return found
-
-    return of
-
-
-def _merged(parts: list[dict[str, Moments]]) -> dict[str, Moments]:
-    return {path: pool(part[path] for part in parts) for path in parts[0]}
+            every.append(found)
+    return every
 
 
 def _tried(
@@ -174,11 +170,10 @@ def _tried(
     """The score of each option on the other parts, and whether it is right on the images of this part."""
     held_out = parts[repeat]
     rest = np.concatenate([part for k, part in enumerate(parts) if k != repeat])
-    inner = _INNER if len(labels) < _MANY else _FEWER
     chosen_by, tried_on = {}, {}
     for option in OPTIONS:
         fitted = features[option.name]
         predicted = features["recalibrated"] if option.fits_by_batch else fitted
-        chosen_by[option.name] = cross_validated(fitted[rest], labels[rest], inner, seed)
+        chosen_by[option.name] = cross_validated(fitted[rest], labels[rest], _INNER, seed)
         tried_on[option.name] = right(fitted[rest], labels[rest], predicted[held_out], labels[held_out])
     return chosen_by, tried_on

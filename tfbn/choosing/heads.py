@@ -1,5 +1,6 @@
 """Linear heads trained to convergence, to score features."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from tfbn.utils.validation import InputError
 
 _MOST_STEPS = 5000  # of L-BFGS, which stops long before this
+_JITTER = 1e-9  # of the mean of a Gram matrix's diagonal, so that it has a Cholesky factor
 
 
 def check_scikit_learn() -> None:
@@ -41,24 +43,31 @@ def right(train_x: np.ndarray, train_y: np.ndarray, test_x: np.ndarray, test_y: 
     [True, True, True, False]
     """
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits  # scikit-learn needs it
 
     mean, deviation = train_x.mean(0, np.float64), train_x.std(0, dtype=np.float64)
     scale = np.where(deviation > 0, deviation, 1.0)
     inside, outside = ((x - mean) / scale for x in (train_x, test_x))
-    with threadpool_limits(1):  # the matrices are small: threads would only wait for each other
+    with _thread_pools().limit(limits=1):  # the matrices are small: threads would only wait for each other
         if len(inside) < inside.shape[1]:
             inside, outside = _in_span(inside, outside)
         head = LogisticRegression(max_iter=_MOST_STEPS).fit(inside, train_y)
         return head.predict(outside) == test_y
 
 
+@functools.cache
+def _thread_pools() -> Any:
+    """The process's thread pools; finding them takes half as long as a small head."""
+    from threadpoolctl import ThreadpoolController  # scikit-learn needs it
+
+    return ThreadpoolController()
+
+
 def _in_span(inside: np.ndarray, outside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Projects both onto an orthonormal basis of the rows of the first."""
-    values, vectors = np.linalg.eigh(inside @ inside.T)
-    kept = values > values.max() * 1e-12
-    scale = np.sqrt(values[kept])
-    return vectors[:, kept] * scale, outside @ (inside.T @ (vectors[:, kept] / scale))
+    """Projects both onto an orthonormal basis of the first's rows, by Cholesky of their Gram matrix."""
+    gram = inside @ inside.T
+    gram[np.diag_indices_from(gram)] += _JITTER * gram.diagonal().mean() + np.finfo(np.float64).tiny
+    factor = np.linalg.cholesky(gram)
+    return factor, np.linalg.solve(factor, inside @ outside.T).T
 
 
 def held_out_parts(labels: np.ndarray, parts: int, seed: int) -> list[np.ndarray]:

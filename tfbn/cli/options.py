@@ -64,9 +64,7 @@ class Command:
 
 _WEIGHTS = "For a name of keras.applications: imagenet, none, or a file of weights."
 _SIZE = "Height and width of the images in pixels; 0: those of the file, or 96 for a name."
-_PIXELS = (
-    "Range that the network takes: auto, as its first layers say; unit 0..1, byte 0..255, symmetric -1..1."
-)
+_PIXELS = "The network's range: unit 0..1, byte 0..255, symmetric -1..1; auto: as its first layers say."
 OPTIONS = {
     option.name: option
     for option in (
@@ -86,7 +84,7 @@ OPTIONS = {
             "share", "training", 1.0, "Share of the images' statistics; the rest stays the network's own."
         ),
         Option("train", "training", False, "Also run short paired trainings, raced, and recommend by them."),
-        Option("repeats", "running", 5, "In how many parts the images are divided; at least 3."),
+        Option("repeats", "running", 10, "In how many parts the images are divided; at least 3."),
         Option("seed", "running", 0, "Decides what is drawn."),
         Option("output", "running", "", "File to write, ending in .keras.", short="o"),
         Option("work_dir", "running", "", "Folder for what --train leaves; runs/choose if empty."),

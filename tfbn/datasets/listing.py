@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tfbn.utils.validation import fail
+from tfbn.utils.words import counted
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 # Names of folders above the class folders -> the split that they stand for.
@@ -144,7 +145,7 @@ def _by_split(folders: list[Path], notes: list[str]) -> dict[str, list[Path]] | 
         if loose and SPLITS[path.name.lower()] == "train":
             return None  # pictures right in "train": a class of that name
         if loose:
-            notes.append(f"{path.name}: {loose} images without a class folder")
+            notes.append(f"{path.name}: {counted(loose, 'image')} without a class folder")
     notes += [f"{path.name}: empty" for path in folders if path not in used]
     return parts if parts["train"] else None
 

@@ -9,6 +9,7 @@ from tfbn.diagnosis import null
 from tfbn.diagnosis.catalog import FEW, SMALL_BATCH, few_values_finding
 from tfbn.diagnosis.finding import Finding, fault
 from tfbn.diagnosis.looks import Halves, Looks, Use
+from tfbn.utils.words import counted
 
 LEAST = 8  # looks; fewer are not enough
 SHIFTED = 0.15  # variances between two kinds of batches, or squared nats: 0.4 standard deviations
@@ -203,7 +204,7 @@ def ragged_batches(looks: Looks) -> Iterator[Finding]:
         yield fault(
             "small-last-batch",
             _by_batch(looks),
-            f"{looks.fewest} examples in one batch, {typical} in most",
+            f"{counted(looks.fewest, 'example')} in one batch, {typical} in most",
             f"more than {SMALL_BATCH} examples in every batch",
             "The statistics of that batch are noise, and they enter the moving ones with full weight.",
             "dataset.batch(batch_size, drop_remainder=True)",

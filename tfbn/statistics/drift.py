@@ -26,6 +26,7 @@ import numpy as np
 
 from tfbn.statistics.snapshots import Snapshot, Statistics
 from tfbn.utils.validation import fail
+from tfbn.utils.words import counted
 
 UNITS = {
     "mean_shift": "reference standard deviations",
@@ -170,7 +171,11 @@ def distances(current: Statistics, reference: Statistics) -> dict[str, float]:
     (1.0, 0.5)
     """
     if current.mean.shape != reference.mean.shape:
-        raise fail("current", f"to have {len(reference.mean)} channels, as the reference", len(current.mean))
+        raise fail(
+            "current",
+            f"to have {counted(len(reference.mean), 'channel')}, as the reference",
+            len(current.mean),
+        )
     values = between([current], [reference])[0]
     return {name: float(value) for name, value in zip(METRICS, values, strict=True)}
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tfbn.utils.validation import check_at_least, check_between, fail
+from tfbn.utils.words import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Moments:
         (4.0, 8.6667, 3)
         """
         if self.mean.shape != other.mean.shape:
-            raise fail("parts", f"to have {len(self.mean)} channels each", len(other.mean))
+            raise fail("parts", f"to have {counted(len(self.mean), 'channel')} each", len(other.mean))
         count = self.count + other.count
         share = other.count / count
         shift = other.mean - self.mean

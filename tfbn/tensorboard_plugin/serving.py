@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 SECONDS = 120
+_ROOT = Path(__file__).parents[2]  # TensorBoard's process takes this tfbn, not another that is installed
 
 
 @contextlib.contextmanager
@@ -29,10 +30,15 @@ def serving(log_dir: str | os.PathLike, *flags: str) -> Iterator[str]:
         RuntimeError: TensorBoard did not start; the message has what it printed.
     """
     command = [sys.executable, "-m", "tensorboard.main", "--host=127.0.0.1", "--port=0", *flags]
+    path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryDirectory() as elsewhere, tempfile.TemporaryFile("w+") as output:
         # Not in the current folder, which Python would look for packages in.
         process = subprocess.Popen(
-            [*command, f"--logdir={Path(log_dir).resolve()}"], stdout=output, stderr=output, cwd=elsewhere
+            [*command, f"--logdir={Path(log_dir).resolve()}"],
+            stdout=output,
+            stderr=output,
+            cwd=elsewhere,
+            env={**os.environ, "PYTHONPATH": path},
         )
         try:
             yield _url(process, output)

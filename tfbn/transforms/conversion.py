@@ -12,6 +12,7 @@ from tfbn.layers import BatchNormalization
 from tfbn.transforms.freeze_warnings import warn_of_loss
 from tfbn.transforms.retracing import Effect
 from tfbn.utils.validation import check_flag, fail
+from tfbn.utils.words import counted
 
 Stock = keras.layers.BatchNormalization
 # Attributes that the stock layer does not have, and the one that stores a converted layer's class.
@@ -151,8 +152,8 @@ def warn_of_foreign(left_alone: list[NamedLayer], stacklevel: int = 3) -> None:
     """Names the layers that were not converted."""
     if left_alone:
         warnings.warn(
-            f"{len(left_alone)} layers of classes derived from BatchNormalization keep their class and do "
-            "as it says (`tfbn.convert` with subclasses=True converts them): "
+            f"Left alone: {counted(len(left_alone), 'layer')} of classes derived from BatchNormalization "
+            "(`tfbn.convert` with subclasses=True converts such layers): "
             f"{', '.join(named.path for named in left_alone[:5])}",
             stacklevel=stacklevel,
         )

@@ -9,6 +9,7 @@ import keras
 from tfbn.graph.compiled_models import compiled_models
 from tfbn.graph.saving import made_in_constructors
 from tfbn.graph.traversal import named_layers
+from tfbn.utils.words import counted
 
 _IN_BOTH = (
     "frozen there too, since `trainable` belongs to a layer and not to a model. Call `tfbn.unfreeze` before "
@@ -56,7 +57,8 @@ def loss(model: Any, layers: Iterable[Any]) -> str:
     by = ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
     flags = "`trainable`, `training`, `update_statistics`"
     return (
-        f"saving and loading, or cloning, this model loses what is set ({flags}) on {len(found)} layers "
+        f"saving and loading, or cloning, this model loses what is set ({flags}) on "
+        f"{counted(len(found), 'layer')} "
         f"that are made in constructors, by {by}: keep `tfbn.modes_of(model)` and put it back with "
         "`tfbn.set_modes`"
     )

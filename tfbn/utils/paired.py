@@ -26,12 +26,15 @@ class Difference:
         low: Lower end of the interval, at least -1.
         high: Upper end, at most 1.
         p_value: Of no difference, two-sided.
+        error: Standard error of the mean: over the repeats, or of the number of examples where
+            that is larger.
     """
 
     mean: float
     low: float
     high: float
     p_value: float
+    error: float
 
     @property
     def sign(self) -> int:
@@ -146,7 +149,8 @@ def difference(repeats: Sequence[np.ndarray], confidence: float = CONFIDENCE) ->
     error, of_images = standard_error(means), error_of_images(every)
     half = max(half_width(error, n, confidence), half_width_of_images(every, confidence))
     p_value = 2 * max(tail(abs(mean), error, n), float(stats.norm.sf(abs(mean) / of_images)))
-    return Difference(mean, max(-1.0, mean - half), min(1.0, mean + half), min(1.0, p_value))
+    low, high = max(-1.0, mean - half), min(1.0, mean + half)
+    return Difference(mean, low, high, min(1.0, p_value), max(error, of_images))
 
 
 def corrected(p_values: Mapping[Key, float]) -> dict[Key, float]:

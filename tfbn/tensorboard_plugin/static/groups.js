@@ -40,8 +40,12 @@ export function grouped(runs, pattern) {
     if (!groups.has(name)) groups.set(name, { name, condition, arm, runs: [] });
     groups.get(name).runs.push(run);
   }
+  // Runs without a condition come last: a stray one in the log folder is not what is shown at first.
   const ordered = [...groups.values()].sort(
-    (x, y) => inOrder(x.condition, y.condition) || inOrder(x.arm, y.arm),
+    (x, y) =>
+      (x.condition === "") - (y.condition === "") ||
+      inOrder(x.condition, y.condition) ||
+      inOrder(x.arm, y.arm),
   );
   return { groups: ordered, how };
 }

@@ -19,7 +19,8 @@ export function inStripe(x, y, ratio) {
 /** A bar of all colours and the hatch; `zero` is what exactly 0 means. */
 export function legend(scale, look, unit, zero) {
   const width = Math.min(WIDEST, roomOfView());
-  const marks = apart(ticks(scale).map((value) => numbered(value, scale, width)));
+  const placed = ticks(scale).map((value) => numbered(value, scale, width));
+  const marks = apart(placed.filter(({ left }) => !Number.isNaN(left)));
   return el(
     "div",
     { class: "legend" },
@@ -52,7 +53,7 @@ function numbered(value, scale, width) {
   // 1e−5, not 1.00e−5: round values need no zeros.
   const text = number(value).replace(/\.?0+e/, "e");
   const wide = Math.ceil(textWidth(text, pageFont(FONT_SIZE)));
-  const place = value === 0 && scale.signed ? 0.5 : scale.place(value) || 0;
+  const place = value === 0 ? (scale.signed ? 0.5 : 0) : scale.place(value);
   const left = Math.max(0, Math.min(width - wide, place * width - wide / 2));
   return { value, text, left, right: left + wide };
 }

@@ -9,6 +9,7 @@ from tfbn.summary import tags
 from tfbn.tensorboard_plugin.groups import group, merged
 from tfbn.tensorboard_plugin.reading import Reader
 from tfbn.tensorboard_plugin.requests import Arguments, numbers
+from tfbn.utils.words import counted
 
 
 def view(reader: Reader, arguments: Arguments) -> dict[str, Any]:
@@ -72,4 +73,4 @@ def _together(says: list[str | None], runs: int) -> str | None:
     if not counts:
         return None
     ((sentence, count),) = counts.most_common(1)
-    return sentence if count == runs else f"{sentence} ({count} of {runs} runs)"
+    return sentence if count == runs else f"{sentence} ({count} of {counted(runs, 'run')})"
