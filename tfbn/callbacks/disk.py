@@ -15,7 +15,8 @@ class Disk:
     Example:
 
     >>> disk = Disk()
-    >>> disk.tolerant(open(folder / "log.txt", "w")).write("a line")
+    >>> with open(folder / "log.txt", "w") as file:
+    ...     disk.tolerant(file).write("a line")
     6
     >>> disk.error is None
     True
