@@ -52,8 +52,8 @@ class DriftRecorder(keras.callbacks.Callback):
     In a custom training loop, use `keras.callbacks.CallbackList([recorder], model=model)` and
     call its methods as `fit` does. If the loop does not go through `model.train_step`, the
     statistics are read after each batch. If `fit` raises, the log has all rows so far; use the
-    recorder as a context manager, or call `close`, to release the model immediately. If the disk is
-    full, `fit` continues with a warning; `write_error` has the error.
+    recorder as a context manager, or call `close`, to release the model immediately. A full disk
+    ends the log with a warning, and sets `write_error`.
 
     Args:
         log_dir: A folder.
@@ -244,24 +244,24 @@ class DriftRecorder(keras.callbacks.Callback):
         if self._summaries is not None:
             self._begin_summaries(model, first and not continued, continued)
         hook = self._hook if before is None else None  # too late: the step has been traced
-        place: Any = (model, self.log_dir, self._reference, self._options, self._position, self._summaries)
-        self._recording = Recording(*place, hook, self._traced, self._disk)
+        place = (model, self.log_dir, self._reference, self._options, self._position, self._summaries)
+        self._recording = Recording(*place, hook, self._traced, self._disk)  # type: ignore[arg-type]
         self._abandoned = weakref.finalize(self, self._recording.finish)
         if first and not continued:
             if before is not None:
                 self._recording.record(0, before)
-            self._recording.record_now(), self._recording.write()
+            self._recording.record_now()
+            self._recording.write()
 
     def _begin_summaries(self, model: Any, first: bool, continued: bool) -> None:
         """Before the first step of each fit."""
-        summaries: Any = self._summaries
         if continued:
-            summaries.resume(log_place.rows_of(self.log_dir), self._position.next_epoch)
+            self._summaries.resume(log_place.rows_of(self.log_dir), self._position.next_epoch)
         epochs, steps = (self.params or {}).get("epochs"), (self.params or {}).get("steps")
         total = epochs * steps if epochs and steps else None
-        summaries.begin(modes(model), self._position.step, total, epochs)
+        self._summaries.begin(modes(model), self._position.step, total, epochs)
         if first:
-            summaries.channels(0, model)
+            self._summaries.channels(0, model)
 
     def _start_in_the_step(self, data: Any) -> None:
         """Builds a model before its first step, and starts recording."""
