@@ -327,10 +327,10 @@ def test_a_network_of_applications(rng):
 def test_a_compiled_model_inside_is_named():
     """As a GAN's discriminator: frozen there too, and it says so; unfrozen, each step trains its own."""
     judge = keras.Sequential([keras.Input((6,)), L.Dense(1, name="judge_out")], name="judge")
-    judge.compile("sgd", "mse")
+    judge.compile("adam", "mse")
     maker = keras.Sequential([keras.Input((6,)), L.Dense(6, name="maker_out")], name="maker")
     both = keras.Sequential([keras.Input((6,)), maker, judge])
-    both.compile("sgd", "mse")
+    both.compile("adam", "mse")
     x, y = np.ones((4, 6), "float32"), np.zeros((4, 1), "float32")
 
     def moved(model):
