@@ -24,8 +24,6 @@ STORED = Path(__file__).parent / "averages.json"
 SEEDS, SIZE, BATCH, EPOCHS = range(5), 64, 16, 4
 TRAIN, TEST, MOMENTUM = 320, 400, 0.9
 
-_MINUTES = flags.DEFINE_float("minutes", None, "Start no training after this time.", lower_bound=0.0)
-
 
 class BeforeTheSwap(keras.callbacks.Callback):
     """Test accuracy of the raw weights after the last epoch, before `fit` replaces them.
@@ -87,4 +85,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    _MINUTES = flags.DEFINE_float("minutes", None, "Start no training after this time.", lower_bound=0.0)
     app.run(main)

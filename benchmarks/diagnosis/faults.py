@@ -23,9 +23,6 @@ STORED = Path(__file__).parent / "faults.json"
 SEEDS = (0, 1)
 KEY = ("fault", "way", "network", "seed")
 
-_MINUTES = flags.DEFINE_float("minutes", None, "Start no training after this time.", lower_bound=0.0)
-_AGAIN = flags.DEFINE_multi_string("again", [], "Run this way again; may be given several times.")
-
 
 def examine(way: Any, network: str, seed: int, **arguments: Any) -> tfbn.Doctor:
     """A doctor that has watched a training with a fault."""
@@ -95,4 +92,6 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    _MINUTES = flags.DEFINE_float("minutes", None, "Start no training after this time.", lower_bound=0.0)
+    _AGAIN = flags.DEFINE_multi_string("again", [], "Run this way again; may be given several times.")
     app.run(main)

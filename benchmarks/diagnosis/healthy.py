@@ -26,10 +26,6 @@ STEPS, BATCH, MOMENTUM = 50, 16, 0.9
 SIZES = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
 SLOW = ("NASNetLarge", "NASNetMobile")  # take images of 331 and of 224 pixels
 
-_IMAGES = flags.DEFINE_string("images", None, "A folder of class folders.", required=True)
-_MINUTES = flags.DEFINE_float("minutes", None, "Start no network after this time.", lower_bound=0.0)
-_ONLY = flags.DEFINE_multi_string("only", [], "Train only this network again; may be given several times.")
-
 
 def names() -> list[str]:
     return [name for name in tfbn.models.application_names() if name not in SLOW]
@@ -83,4 +79,9 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    _IMAGES = flags.DEFINE_string("images", None, "A folder of class folders.", required=True)
+    _MINUTES = flags.DEFINE_float("minutes", None, "Start no network after this time.", lower_bound=0.0)
+    _ONLY = flags.DEFINE_multi_string(
+        "only", [], "Train only this network again; may be given several times."
+    )
     app.run(main)

@@ -28,6 +28,7 @@ TINY = depth.Config(
     train_images=48,
     test_images=40,
     validation_images=16,
+    learning_rates=(3e-3,),
     image_size=8,
     width=2,
     batch_size=8,
