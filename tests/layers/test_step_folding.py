@@ -113,6 +113,26 @@ def test_tensors_that_no_graph_made_are_normalized_as_ever(rng):
     np.testing.assert_allclose(eager, x / np.sqrt(1 + layer.epsilon), rtol=1e-5)
 
 
+@pytest.mark.parametrize("fused", [None, False])
+def test_the_convolutions_outputs_have_their_gradient(fused):
+    """As a penalty or an attribution map asks for it, in a traced step as eagerly."""
+    import tensorflow as tf
+
+    model = model_of(conv, np.random.default_rng(0), fused, training=False)
+    convolution, layer = model.get_layer("conv"), model.get_layer("bn")
+    x = np.random.default_rng(1).normal(size=(2, *SHAPE)).astype("float32")
+
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            maps = convolution(x)
+            loss = tf.reduce_sum(layer(maps, training=True) ** 2)
+        return tape.gradient(loss, [maps, convolution.kernel.value, layer.gamma.value])
+
+    for traced, eager in zip(tf.function(gradients)(x), gradients(x), strict=True):
+        assert np.all(eager != 0)
+        np.testing.assert_allclose(traced, eager, rtol=1e-4, atol=1e-3)
+
+
 def test_the_statistics_are_read_in_every_step():
     """What is folded is no constant: a traced step follows the variables."""
     import tensorflow as tf

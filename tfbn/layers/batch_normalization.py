@@ -8,7 +8,7 @@ from keras import ops
 
 from tfbn.graph import keras_internals
 from tfbn.layers import fused as fused_ops
-from tfbn.layers import modes, step_folding
+from tfbn.layers import modes
 from tfbn.utils.validation import check_between, check_flag
 
 
@@ -187,7 +187,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
         elif mode.normalizes_by == "batch":
             outputs = fused_ops.normalize_by_batch(inputs, *affine, self.epsilon)
         if mode.normalizes_by == "moving":
-            outputs = _by_moving(inputs, affine, moving, self.epsilon, mode, training)
+            if training and not mode.trains:
+                # Where the statistics update, the inputs are needed for their moments anyway.
+                outputs = fused_ops.normalize_by_held(
+                    inputs, *affine, *moving, self.epsilon, fold=not mode.updates
+                )
+            else:
+                outputs = fused_ops.normalize_by_moving(inputs, *affine, *moving, self.epsilon)
         if updates:  # not before the old values are used
             self.moving_mean.assign(updated[0])
             self.moving_variance.assign(updated[1])
@@ -230,24 +236,6 @@ class BatchNormalization(keras.layers.BatchNormalization):
             "fused": self.fused,
         }
         return {**super().get_config(), **{k: v for k, v in flags.items() if v is not None}}
-
-
-def _by_moving(
-    inputs: Any,
-    affine: tuple[Any, Any],
-    moving: tuple[Any, Any],
-    epsilon: float,
-    mode: modes.Mode,
-    training: bool,
-) -> Any:
-    if not training or mode.trains:
-        return fused_ops.normalize_by_moving(inputs, *affine, *moving, epsilon)
-    # Where the statistics update, the convolution's own outputs are needed for their moments anyway.
-    if not mode.updates:
-        folded = step_folding.fold_into_maker(inputs, *affine, *moving, epsilon)
-        if folded is not None:
-            return folded
-    return fused_ops.normalize_by_held(inputs, *affine, *moving, epsilon)
 
 
 def _check_mask(inputs: Any, mask: Any) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from tfbn.layers import step_folding
+
 # cuDNN refuses a smaller epsilon; below it Keras's own arithmetic serves.
 MIN_EPSILON = 1.001e-5
 DTYPES = ("float16", "bfloat16", "float32")
@@ -119,13 +121,22 @@ def normalize_by_moving(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any,
     return _as_shape_of(x, outputs)
 
 
-def normalize_by_held(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float) -> Any:
+def normalize_by_held(
+    x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float, fold: bool = False
+) -> Any:
     """As `normalize_by_moving`, for gamma and beta that do not train.
 
     The operation's own gradient also computes the gradients of gamma and beta, which doubles the
     cost. Here they are separate, so a traced step leaves out what it does not need.
+
+    Args:
+        x: As in `normalize_by_moving`, as the others.
+        fold: Whether the convolution that made `x` may compute the outputs. The gradients are the
+            same: `x` has its own.
     """
     import tensorflow as tf
+
+    convolution = step_folding.convolution_of(x) if fold else None
 
     @tf.custom_gradient
     def normalize(x: Any, gamma: Any, beta: Any) -> Any:
@@ -136,7 +147,10 @@ def normalize_by_held(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, e
             of_gamma, of_beta = tf.reduce_sum(wide * normalized, axes), tf.reduce_sum(wide, axes)
             return tf.cast(wide * (gamma * inverse), dy.dtype), of_gamma, of_beta
 
-        return normalize_by_moving(x, gamma, beta, mean, variance, epsilon), gradient
+        parameters = (gamma, beta, mean, variance, epsilon)
+        if convolution is None:
+            return normalize_by_moving(x, *parameters), gradient
+        return step_folding.folded(convolution, *parameters), gradient
 
     # Variables must be read out here: inside, they would be inputs that the gradient has to name.
     gamma, beta, mean, variance = (tf.convert_to_tensor(value) for value in (gamma, beta, mean, variance))

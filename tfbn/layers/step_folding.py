@@ -5,37 +5,31 @@ Where the moving statistics normalize, do not update, and gamma and beta do not 
     gamma * (conv(x, W) - mean) / sqrt(variance + epsilon) + beta = conv(x, a * W) + (beta - a * mean),
     a = gamma / sqrt(variance + epsilon),
 
-so a pass over the kernel takes the place of one over the outputs, forward and backward, and TensorFlow
-fuses what is added with the convolution. The variables are read in each step, nothing is constant.
+so a pass over the kernel takes the place of one over the outputs, and TensorFlow fuses what is added
+with the convolution. The variables are read in each step; nothing is constant.
 """
 
 from typing import Any
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
-# A kernel of at most so many values for each of an example's outputs: batches of this size gain.
+# Values of a kernel over those of one example's outputs. With a larger kernel, multiplying it takes longer
+# than normalizing the outputs of a usual batch.
 KERNEL_TO_OUTPUTS = 16
 
 
-def fold_into_maker(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float) -> Any | None:
-    """The normalized outputs of the convolution that made `x`, computed by it alone.
+def folded(convolution: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float) -> Any:
+    """The normalized outputs of a convolution, computed by it alone.
 
     Args:
-        x: Shape `(batch, height, width, channels)`.
+        convolution: The operation, see `convolution_of`.
         gamma: Shape `(channels,)`, float32.
         beta: Likewise.
         mean: The moving mean.
         variance: The moving variance.
         epsilon: Added to the variance.
-
-    Returns:
-        The outputs; None where no convolution of the graph that is being traced made `x`, or its
-        kernel is so large that folding takes longer than normalizing.
     """
     import tensorflow as tf
 
-    convolution = _maker(x)
-    if convolution is None:
-        return None
     images, kernel = convolution.inputs
     weight = gamma * tf.math.rsqrt(variance + epsilon)
     of_kernel = weight
@@ -50,8 +44,8 @@ def fold_into_maker(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, eps
     return tf.nn.bias_add(outputs, beta - mean * weight)
 
 
-def _maker(x: Any) -> Any | None:
-    """The convolution that made `x`, if it can be folded into."""
+def convolution_of(x: Any) -> Any | None:
+    """The convolution of the graph that is being traced that made `x`, if folding into it pays; or None."""
     import tensorflow as tf
 
     # An eager tensor, also one that a graph takes in, has no graph.
