@@ -68,7 +68,7 @@ def target_split(
         disjoint: Whether no image is in the draws of two seeds; needs both numbers.
 
     Raises:
-        InputError: The source is too small for both, or for so many seeds.
+        InputError: The source has too few images for both, or for that many seeds.
     """
     train_x, train_y, test_x, test_y = _drawn(source, train_images, test_images, seed, disjoint)
     moved = shifts.parse(shift)
@@ -172,7 +172,7 @@ def disjoint_positions(
     Seed k has the k-th slice of one fixed order, within each split if the source has splits.
 
     Raises:
-        InputError: There are not enough images for so many seeds.
+        InputError: There are not enough images for that many seeds.
     """
     held_out = found.splits.get("test", found.splits.get("validation"))
     if held_out is not None:

@@ -153,6 +153,40 @@ def test_one_update_for_each_optimizer_step(data, training):
     assert np.array_equal(whole[0], whole[1]) == (training is False)
 
 
+def test_a_large_mean_does_not_cancel_a_small_variance(data):
+    model = network()
+    model.get_layer("first").bias.assign(model.get_layer("first").bias + 3000.0)
+    model.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=4), "mse")
+    watch = Watch(data[0])
+    norm = model.get_layer("norm")
+    norm.moving_mean.assign(norm.moving_mean + 3000.0)
+    model.fit(*data, batch_size=8, verbose=0, epochs=40, callbacks=[tfbn.AveragedStatistics(data[0]), watch])
+    variance = expected(model, data[0])[1]
+    assert np.allclose(watch.raw[-1][1], variance, rtol=0.1)
+
+
+def test_a_step_that_fails_leaves_statistics_to_go_on_with(data):
+    import tensorflow as tf
+
+    x, y = data[0], data[1].astype("float32")
+    y[-1] = np.nan
+    model = network()
+
+    def loss(y, outputs):
+        return tf.reduce_mean(tf.debugging.check_numerics(y, "no number") - outputs)
+
+    model.get_layer("norm").moving_variance.assign(np.full_like(model.get_layer("norm").moving_variance, 5.0))
+    before = statistics(model)
+    model.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=4), loss, run_eagerly=True)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no number"):
+        model.fit(x, y, batch_size=96, verbose=0, callbacks=[tfbn.AveragedStatistics(x)])
+    mean, variance = expected(model, x)
+    momentum = model.get_layer("norm").momentum
+    for now, old, batch in zip(statistics(model), before, (mean, variance), strict=True):
+        after = momentum * old + (1 - momentum) * batch  # of the one micro-batch, at most
+        assert np.all(np.isclose(now, old, rtol=1e-4) | np.isclose(now, after, rtol=1e-3))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -19,8 +19,9 @@ class AccumulatedStatistics:
     - `mean = avg(mean_i)`, `variance = avg(variance_i + mean_i^2) - mean^2`
     - `moving = momentum * moving + (1 - momentum) * pooled`, once, after the last of them.
 
-    The batch's statistics come out of the layer's own update, which starts from 0 for that: no
-    second pass over activations. Only layers that the batch normalizes and that update take part.
+    The batch's statistics come out of the change that the layer's own update makes: no second pass over
+    activations. All are taken as distances from the old moving statistics, so that a large mean does
+    not cancel a small variance. Only layers that the batch normalizes and that update take part.
 
     Args:
         model: A built model, compiled with `gradient_accumulation_steps` of at least 2.
@@ -56,9 +57,6 @@ class AccumulatedStatistics:
         # Keras counts an optimizer step when all of its micro-batches are in.
         steps_before = tf.identity(tf.convert_to_tensor(self._optimizer.iterations))
         with observed(self._layers, self._see):
-            for layer in self._layers:
-                layer.moving_mean.assign(tf.zeros_like(layer.moving_mean))
-                layer.moving_variance.assign(tf.zeros_like(layer.moving_variance))
             yield
         is_last = tf.convert_to_tensor(self._optimizer.iterations) != steps_before
         self._count.assign_add(1.0)
@@ -73,20 +71,17 @@ class AccumulatedStatistics:
         """Reads the batch's statistics from the layer, then restores or updates the moving statistics."""
         import tensorflow as tf
 
-        kept = float(layer.momentum) ** self._calls[id(layer)]
-        if kept == 1:  # not called: nothing moved
-            layer.moving_mean.assign(before[0])
-            layer.moving_variance.assign(before[1])
+        taken = 1 - float(layer.momentum) ** self._calls[id(layer)]
+        if not taken:  # not called, or the moving statistics do not follow: nothing moved
             return
-        mean, variance = (
-            tf.convert_to_tensor(v) / (1 - kept) for v in (layer.moving_mean, layer.moving_variance)
-        )
+        moving = layer.moving_mean, layer.moving_variance
+        mean, variance = ((new - old) / taken for new, old in zip(moving, before, strict=True))
         sums[0].assign_add(mean)
         sums[1].assign_add(variance + mean**2)
-        pooled_mean = tf.convert_to_tensor(sums[0]) / self._count
-        pooled = pooled_mean, tf.convert_to_tensor(sums[1]) / self._count - pooled_mean**2
-        for moving, old, new in zip((layer.moving_mean, layer.moving_variance), before, pooled, strict=True):
-            moving.assign(tf.where(is_last, kept * old + (1 - kept) * new, old))
+        pooled_mean, pooled_variance = (tf.convert_to_tensor(total) / self._count for total in sums)
+        pooled = pooled_mean, pooled_variance - pooled_mean**2
+        for variable, old, change in zip(moving, before, pooled, strict=True):
+            variable.assign(tf.where(is_last, old + taken * change, old))
         for total in sums:
             total.assign(tf.where(is_last, tf.zeros_like(total), total))
 
