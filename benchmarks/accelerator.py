@@ -29,12 +29,11 @@ def measured(quick: bool) -> list[Row]:
     """The rows of the backend that Keras runs in this process; none without an accelerator."""
     import keras
 
-    from experiments.training.devices import in_use
+    from experiments.training import devices
 
-    device = in_use()
-    if "cores" in device and not quick:
-        print(f"  no accelerator: {device}", flush=True)
+    if not devices.accelerator() and not quick:
         return []
+    device = devices.in_use()
     rows = []
     for name, (batch, side) in {"resnet8": (2, 16)}.items() if quick else BATCHES.items():
         what = f"{name}, {side}x{side}, batch {batch}, {device}"
@@ -57,14 +56,14 @@ def _networks(name: str, side: int) -> tuple[Any, Any, Any]:
 
 
 def _train(name: str, what: str, shape: tuple[int, ...], steps: int, rounds: int) -> list[Row]:
-    stock, ours, bare = (model and _fit(model, shape, steps) for model in _networks(name, shape[1]))
+    stock, ours, bare = _networks(name, shape[1])
     return compare(
         f"{what}, {steps - 1} train steps",
-        Way("stock BatchNormalization", stock),
-        Way("tfbn's", ours, 1.02),
+        Way("stock BatchNormalization", _fit(stock, shape, steps)),
+        Way("tfbn's", _fit(ours, shape, steps), 1.02),
         rounds=rounds,
         warm_up=1,
-        floor=Way("no BatchNormalization at all", bare) if bare else None,
+        floor=None if bare is None else Way("no BatchNormalization at all", _fit(bare, shape, steps)),
         clock=lambda call: call(),
     )
 

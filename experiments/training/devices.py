@@ -89,13 +89,12 @@ def in_use() -> str:
     """
     backend = keras.backend.backend()
     library = importlib.import_module(backend)
-    return (
-        f"{_accelerator(backend) or processor()}; Keras {keras.__version__}, {backend} {library.__version__}"
-    )
+    return f"{accelerator() or processor()}; Keras {keras.__version__}, {backend} {library.__version__}"
 
 
-def _accelerator(backend: str) -> str:
-    """Its name; empty if there is none."""
+def accelerator() -> str:
+    """The name of the accelerator that Keras's backend uses; empty if there is none."""
+    backend = keras.backend.backend()
     if backend == "jax":
         import jax
 
