@@ -17,6 +17,7 @@ import tfbn
 from tfbn.utils.files import written_whole
 
 from . import conditions, draws, stored, targets
+from .arms import FAMILY
 from .replayed import RESULTS, TIMES
 
 PHOTOGRAPHS = "/usr/share/tuxpaint/stamps"
@@ -62,7 +63,8 @@ def seconds_of_training(condition: conditions.Condition, photographs: str) -> fl
 def main(photographs: str) -> None:
     """Runs what is missing."""
     arms, _ = stored.read()
-    pairs = sorted({*zip(arms.condition, arms.seed, strict=True)}, key=lambda pair: (pair[1], pair[0]))
+    frozen = arms[arms.family == FAMILY]  # the arms that `tfbn.choose` decides between
+    pairs = sorted({*zip(frozen.condition, frozen.seed, strict=True)}, key=lambda pair: (pair[1], pair[0]))
     rows = pd.read_parquet(RESULTS).to_dict("records") if RESULTS.is_file() else []
     times = json.loads(TIMES.read_text()) if TIMES.is_file() else {}
     for name in ("base", "toy"):
