@@ -13,6 +13,7 @@ from absl import app, flags, logging
 from tfbn.utils.extras import EXPERIMENTS, check_installed
 from tfbn.utils.pipes import reader_may_leave
 from tfbn.utils.quiet import load_tensorflow
+from tfbn.utils.short_warnings import short_warnings
 from tfbn.utils.validation import InputError
 
 from . import executor, options, plan, trackers
@@ -72,7 +73,8 @@ def _main(experiment: Question, argv: list[str]) -> None:
                 with reader_may_leave():
                     print(said)
                 return
-        answer(experiment, config)
+        with short_warnings():
+            answer(experiment, config)
     except InputError as error:
         raise _exit_with(str(error)) from None
     except FailedRunsError as error:

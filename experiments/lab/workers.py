@@ -7,6 +7,7 @@ import signal
 import threading
 
 from tfbn.utils.quiet import load_tensorflow
+from tfbn.utils.short_warnings import shorten_warnings
 
 
 class LostWorkerError(Exception):
@@ -24,6 +25,7 @@ def prepare_worker(with_tensorflow: bool = True) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends its workers
     threading.Thread(target=_follow_parent, daemon=True).start()
+    shorten_warnings()
     use_one_thread(with_tensorflow)
     if with_tensorflow:
         keep_libraries()

@@ -1,9 +1,12 @@
 """The images that runs draw from, with all of them in memory or only the drawn ones."""
 
+import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+import multiprocessing
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,11 +144,21 @@ class _Kept:
 
     def get(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._images is None:
-            self._images, good = read(self._found.files, self._form, self._skip)
+            with _said_by_the_parent():
+                self._images, good = read(self._found.files, self._form, self._skip)
             self._place = np.full(len(self._found.files), -1)
             self._place[good] = np.arange(len(good))
         rows = rows[self._place[rows] >= 0]
         return self._images[self._place[rows]], self._found.labels[rows]
+
+
+@contextlib.contextmanager
+def _said_by_the_parent() -> Iterator[None]:
+    """In a worker, leaves out warnings: the process that started it has read the same files, and said so."""
+    with warnings.catch_warnings():
+        if multiprocessing.parent_process() is not None:
+            warnings.simplefilter("ignore")
+        yield
 
 
 def _of_dataset(source: Source, form: Form) -> Pool:

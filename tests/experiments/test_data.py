@@ -1,6 +1,8 @@
 """Which images a run is given: splits of a folder, what is drawn, and how much memory that takes."""
 
 import dataclasses
+import multiprocessing
+import warnings
 
 import keras
 import numpy as np
@@ -151,6 +153,15 @@ def test_unreadable_files_are_left_out_of_both_parts(source, tmp_path):
     with pytest.warns(UserWarning, match="Left out"):
         split = data.target_split(dataclasses.replace(source, skip_unreadable=True), 0, 0, "none", 0)
     assert len(split.train_x) + len(split.test_x) == 32
+
+
+def test_a_worker_does_not_say_again_which_files_are_left_out(source, tmp_path, monkeypatch):
+    (tmp_path / "pets" / "cat" / "0.png").write_bytes(b"no image")
+    monkeypatch.setattr(pools.multiprocessing, "parent_process", multiprocessing.current_process)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        split = data.target_split(dataclasses.replace(source, skip_unreadable=True), 0, 0, "none", 0)
+    assert len(split.train_x) + len(split.test_x) == 33
 
 
 def test_the_overview_says_what_is_fed(source, tmp_path, capsys):

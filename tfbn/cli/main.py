@@ -3,14 +3,13 @@
 import os
 import re
 import sys
-import warnings
 from collections.abc import Sequence
-from typing import TextIO
 
 from absl import flags
 
 from tfbn.cli import options
 from tfbn.utils.pipes import reader_may_leave
+from tfbn.utils.short_warnings import short_warnings
 from tfbn.utils.validation import InputError, near_names
 
 EXIT_USER_ERROR, EXIT_STOPPED = 2, 130
@@ -65,25 +64,12 @@ def _run(arguments: list[str]) -> int:
     from tfbn.cli import commands
 
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _warn
+        with short_warnings():
             answer = commands.COMMANDS[name](file, values)
     except InputError as error:
         raise InputError(_as_typed(str(error), values)) from error
     _print(answer)
     return 0
-
-
-def _warn(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Prints warnings on one line, without their location in the code."""
-    print(f"Warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _print(text: str) -> None:
