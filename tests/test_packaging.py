@@ -80,6 +80,41 @@ def test_the_extra_has_what_experiments_ask_for():
         assert f"\n{names.get(module, module)}>=" in extra
 
 
+BASE = """
+import sys
+sys.modules.update(dict.fromkeys({hidden}))  # an import of these raises ModuleNotFoundError
+import keras, numpy as np, tfbn
+from tfbn.utils.validation import InputError
+x, y = np.random.default_rng(0).random((32, 8, 8, 3), "float32"), np.arange(32) % 4
+model = keras.Sequential([
+    keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization(name="bn"),
+    keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(4, "softmax"),
+])
+model = tfbn.convert(model)
+tfbn.freeze(model, up_to="bn", training=True)
+assert "bn" in str(tfbn.audit(model, batch_size=8, steps=4))
+model.compile("sgd", "sparse_categorical_crossentropy")
+doctor = tfbn.Doctor()
+model.fit(x, y, batch_size=8, verbose=0, callbacks=[tfbn.DriftRecorder("log"), doctor])
+assert len(tfbn.callbacks.read_drift("log"))
+tfbn.doctor(model, x, batch_size=8, steps=4)
+tfbn.recalibrate(model, x, batch_size=8, verbose=False)
+assert tfbn.fold(model, verbose=False).predict(x, verbose=0).shape == (32, 4)
+try:
+    tfbn.choose(keras.Model(model.inputs, model.layers[-2].output), x, y, verbose=False)
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_without_the_extra_all_but_choose_works(installed, tmp_path):
+    program = BASE.replace("{hidden}", repr(EXPERIMENTS))
+    done = run_elsewhere(installed, tmp_path, "-c", program)
+    assert done.returncode == 0, done.stderr
+    assert "pip install tfbn[experiments]" in done.stdout
+
+
 def test_packaged_weights_load_elsewhere(installed, tmp_path):
     program = (  # the report, since its template is a file too
         "import tfbn, tfbn.experiments.lab.report\nfrom tfbn.models.weights import packaged\n"

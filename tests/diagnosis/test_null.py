@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tfbn.callbacks.step_statistics import LOOKS
 from tfbn.diagnosis import null
@@ -85,3 +86,22 @@ def test_windows_of_one_distribution_differ_rarely():
     rng = np.random.default_rng(0)
     found = [null.between_windows(*rng.normal(size=(2, 8, 1))).probability < 0.01 for _ in range(2000)]
     assert np.mean(found) < 0.02
+
+
+@pytest.mark.parametrize("freedom", [1, 7, 400])
+@pytest.mark.parametrize("noise_freedom", [1, 16, 5000])
+@pytest.mark.parametrize("ratio", [0.0, 0.3, 1.0, 4.0, 60.0, np.inf])
+def test_probabilities_are_those_of_f(ratio, freedom, noise_freedom):
+    """Where they decide, that is above a millionth of `SURE`."""
+    noise = np.array([0.0 if np.isinf(ratio) else 2.0])
+    squared = np.array([1.0]) if np.isinf(ratio) else ratio * noise
+    expected = stats.f.sf(ratio, freedom, noise_freedom)
+    found = null.excess(squared, noise, freedom, noise_freedom).probability
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+def test_the_probability_of_a_class_mix_is_that_of_scipy(rng):
+    counts = rng.multinomial(32, [0.2, 0.3, 0.5], size=20)
+    counts[0] = [32, 0, 0]
+    expected = stats.chi2_contingency(counts, correction=False)[1]
+    assert null.too_many_of_a_class(counts)[1] == pytest.approx(expected, rel=1e-6)

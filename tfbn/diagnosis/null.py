@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from scipy import stats
+import tensorflow as tf
 
 SURE = 1e-6  # significance level of a single test
 HALF_SURE = SURE**0.5  # significance level where two independent windows must both exceed it
@@ -52,7 +52,7 @@ def excess(squared: np.ndarray, noise: np.ndarray, freedom: int, noise_freedom: 
     if not np.isfinite([difference, by_chance]).all() or freedom < 1 or noise_freedom < 1:
         return Excess(0.0, 0.0, 1.0)
     ratio = difference / by_chance if by_chance > 0 else np.inf if difference > 0 else 0.0
-    probability = float(stats.f.sf(ratio, freedom, noise_freedom))
+    probability = _exceeded_by_f(ratio, freedom, noise_freedom)
     return Excess(max(0.0, difference - by_chance), ratio, probability)
 
 
@@ -119,4 +119,17 @@ def too_many_of_a_class(counts: np.ndarray) -> tuple[float, float]:
     chi2 = float(((counts - expected) ** 2 / expected).sum())
     freedom = (batches - 1) * (classes - 1)
     effect = (chi2 - freedom) / (total * min(batches - 1, classes - 1))
-    return float(effect), float(stats.chi2.sf(chi2, freedom))
+    return float(effect), _exceeded_by_chi2(chi2, freedom)
+
+
+# TensorFlow's functions, since SciPy is not among what a user of the doctor has to install.
+def _exceeded_by_f(ratio: float, freedom: int, noise_freedom: int) -> float:
+    """The probability that a ratio of the F distribution is larger."""
+    share = 0.0 if np.isinf(ratio) else noise_freedom / (noise_freedom + freedom * ratio)
+    halves = (np.float64(noise_freedom / 2), np.float64(freedom / 2))
+    return float(tf.math.betainc(*halves, np.float64(share)))
+
+
+def _exceeded_by_chi2(value: float, freedom: int) -> float:
+    """The probability that a value of the chi-squared distribution is larger."""
+    return float(tf.math.igammac(np.float64(freedom / 2), np.float64(value / 2)))
