@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.common import Row, Way, compare
 from benchmarks.recorder_backends import in_environments, step_timer
 
-STEPS, ROUNDS = 30, 7
+STEPS, ROUNDS = 21, 5
 # Larger batches than on processors, since an accelerator would wait for Python otherwise.
 BATCHES = {"resnet20": (512, 32), "resnet56": (512, 32), "ResNet50": (128, 64)}
 
