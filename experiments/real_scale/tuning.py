@@ -16,7 +16,7 @@ from tfbn.datasets import Images
 from tfbn.graph.traversal import batch_normalizations
 
 from ..training import extractor
-from ..training.training import compiles
+from ..training.training import AfterStep, compiles
 from . import draws, frozen, heads, targets
 from .arms import MOMENTA, PROBE_RATE, TUNED, TUNING_RATES, Tuning
 from .conditions import Condition
@@ -46,18 +46,6 @@ def run(condition: Condition, seed: int, images: Images, family: str) -> list[di
     missing = {"converged_accuracy": np.nan, "refitted_accuracy": np.nan}
     best = {name: max(rows, key=lambda row: row["validation_accuracy"]) for name, rows in found.items()}
     return [{"setting": name, **row, **missing, "test_images": len(y["test"])} for name, row in best.items()]
-
-
-class _AfterStep(keras.callbacks.Callback):
-    """Calls a function after each step, with the variables as the step left them."""
-
-    def __init__(self, function: Callable[[], None]):
-        super().__init__()
-        self._function = function
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        _ = self.model  # on JAX, this brings the variables up to date
-        self._function()
 
 
 class _Training:
@@ -130,7 +118,7 @@ class _Training:
         x, y = tf.constant(self.x), tf.constant(self.y)
         data = tf.data.Dataset.from_tensor_slices(order).batch(self.condition.batch)
         data = data.map(lambda indices: (tf.gather(x, indices), tf.gather(y, indices)))
-        callbacks = [] if after_step is None else [_AfterStep(after_step)]
+        callbacks = [] if after_step is None else [AfterStep(after_step)]
         history = self.model.fit(data, shuffle=False, verbose=0, callbacks=callbacks)
         self.fit_accuracy = history.history["accuracy"][-1]
 

@@ -18,6 +18,8 @@ class Arm:
             before training (AdaBN).
         affine: Whether gamma and beta train, though the rest of the layer's stage is frozen.
         pretrained: Whether pretrained weights are loaded; otherwise the weights stay random.
+        keeps_classifier: Whether the network keeps its old classifier, so that the new layer is on top of
+            its outputs.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Arm:
     recalibrate: bool = False
     affine: bool = False
     pretrained: bool = True
+    keeps_classifier: bool = False
 
 
 FROZEN = (

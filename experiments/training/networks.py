@@ -17,6 +17,7 @@ from tfbn.models.weights import find_weights, packaged
 from tfbn.utils.validation import fail
 
 FILES = (".keras", ".h5")
+_FEATURES: dict[str, Any] = {"include_top": False, "pooling": "avg"}
 
 
 def is_file(model: str) -> bool:
@@ -73,29 +74,31 @@ def weights_of(config: Any, seed: int) -> str | None:
     return name
 
 
-def build(config: Any, weights: str | Path | None) -> Any:
+def build(config: Any, weights: str | Path | None, classifier: bool = False) -> Any:
     """The network from images to pooled features, with tfbn's BatchNormalization.
 
     Args:
         config: The options.
         weights: A name that `weights_of` gave, or a file.
+        classifier: Whether to keep the classifier that it was pretrained with; then the outputs are
+            its probabilities.
 
     Raises:
-        InputError: There is no such network, or the weights do not fit or are not available.
+        InputError: There is no such network, or the weights do not fit or are not available; or it has
+            no classifier to keep.
     """
     shape = input_shape(config)
+    if classifier and not is_application(config.model):
+        raise fail("model", "to be one with ImageNet's classifier, which the arm keeps", config.model)
     if is_file(config.model):
         base = backbone(files.load(config.model))
         if weights is not None:
             base.load_weights(weights)
     elif is_application(config.model):
-        base = tfbn.models.pretrained(
-            config.model, weights=weights, include_top=False, pooling="avg", input_shape=shape
-        )
+        form: dict[str, Any] = {"include_top": True} if classifier else _FEATURES
+        base = tfbn.models.pretrained(config.model, weights=weights, input_shape=shape, **form)
     else:
-        base = tfbn.models.build(
-            config.model, weights=weights, include_top=False, pooling="avg", input_shape=shape
-        )
+        base = tfbn.models.build(config.model, weights=weights, input_shape=shape, **_FEATURES)
     return tfbn.convert(base, fused=None)
 
 

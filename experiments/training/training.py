@@ -1,7 +1,7 @@
 """Training a classifier on images in memory: the one loop that experiments share."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -21,6 +21,18 @@ def compiled(model: Any, optimizer: Any) -> Any:
 def compiles() -> bool:
     """Whether `fit` compiles its step with XLA: on JAX, where every operation would be a call otherwise."""
     return keras.backend.backend() == "jax"
+
+
+class AfterStep(keras.callbacks.Callback):
+    """Calls a function after each step, with the variables as the step left them."""
+
+    def __init__(self, function: Callable[[], None]):
+        super().__init__()
+        self._function = function
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        _ = self.model  # on JAX, this brings the variables up to date
+        self._function()
 
 
 def trained_parameters(model: Any) -> float:

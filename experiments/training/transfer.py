@@ -151,7 +151,7 @@ def _network(config: TransferConfig, arm: Arm, seed: int, folder: Path) -> Any:
     """The network with its pretrained weights, or with random ones."""
     if arm.pretrained:
         weights = source_weights(config, seed, folder) or networks.weights_of(config, seed)
-        return networks.build(config, weights)
+        return networks.build(config, weights, arm.keeps_classifier)
     base = networks.build(config, None)
     return keras.models.clone_model(base) if networks.is_file(config.model) else base
 

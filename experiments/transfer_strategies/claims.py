@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MEAN = "any number of images (mean)"
 FEW = 100  # this many target images or fewer are "few"
 MARGIN = 2.0  # points of accuracy that "as good as" may lose
+_AVERAGED = ("test_accuracy", "slow_accuracy", "test_images")
 
 
 class Changes:
@@ -50,16 +51,26 @@ class Changes:
         }
 
     def averaged(self) -> "Changes":
-        """The same of each arm and seed's mean accuracy over the numbers of images.
+        """The same of each arm and seed's mean accuracies over the numbers of images.
 
         Its intervals are over seeds alone, so that the numbers of images need not be distinguished.
         """
-        table = self.results.groupby(["arm", "seed"], sort=False).test_accuracy.mean().reset_index()
+        columns = [name for name in _AVERAGED if name in self.results]
+        table = self.results.groupby(["arm", "seed"], sort=False)[columns].mean().reset_index()
         return Changes(table.assign(condition="images=0", images=0))
 
-    def of_mode(self, strategy: str) -> dict[str, Interval]:
+    def of_mode(self, strategy: str, metric: str = "test_accuracy") -> dict[str, Interval]:
         """training=True minus training=False, at each number of images."""
-        return self.by_images(arm_name(strategy, "batch"), arm_name(strategy, "inference"))
+        return self.by_images(arm_name(strategy, "batch"), arm_name(strategy, "inference"), metric=metric)
+
+    def time_saved(self, strategy: str, mode: str) -> Interval | None:
+        """Of a step that trains everything, at the largest number of images, in percent."""
+        arm, whole = arm_name(strategy, mode), arm_name("everything", mode)
+        if not {arm, whole} <= self.ran:
+            return None
+        largest = self.results[self.results.images == self.images[-1]]
+        step_ms = largest.set_index(["arm", "seed"]).step_ms
+        return interval(100 * (1 - step_ms[arm] / step_ms[whole]).dropna())
 
 
 def claims(changes: Changes, momentum: float) -> list[Claim]:
@@ -92,13 +103,9 @@ def claims(changes: Changes, momentum: float) -> list[Claim]:
 
 
 def _time_saved(changes: Changes) -> dict[str, Interval]:
-    """Of a step that trains everything, at the largest number of images, in percent."""
-    largest = changes.results[changes.results.images == changes.images[-1]]
-    step_ms = largest.set_index(["arm", "seed"]).step_ms
-    saved = {}
-    for strategy in ("last", "head"):
-        for mode in MODES:
-            arm, whole = arm_name(strategy, mode), arm_name("everything", mode)
-            if {arm, whole} <= changes.ran:
-                saved[f"{strategy} {mode}"] = interval(100 * (1 - step_ms[arm] / step_ms[whole]).dropna())
-    return saved
+    saved = {
+        f"{strategy} {mode}": changes.time_saved(strategy, mode)
+        for strategy in ("last", "head")
+        for mode in MODES
+    }
+    return {name: each for name, each in saved.items() if each is not None}

@@ -16,20 +16,24 @@ from experiments.transfer_strategies import __main__ as transfer_strategies
 from experiments.transfer_strategies import claims as transfer_claims
 from experiments.transfer_strategies import learning_curve, strategies
 from experiments.transfer_strategies.arms import ARMS, strategy_of
+from experiments.transfer_strategies.defaults import SMALL, with_defaults
 from experiments.transfer_strategies.summary import labeled
 from tests.experiments import small_network
 from tfbn.graph.traversal import batch_normalizations
 from tfbn.utils.validation import InputError
 
-TINY = transfer_strategies.Config(
-    seeds=2,
-    workers=0,
-    train_images=(25, 40),
-    test_images=50,
-    epochs=2,
-    steps=2,
-    arms=("everything_batch", "head_batch"),
+TINY = with_defaults(
+    transfer_strategies.Config(
+        seeds=2,
+        workers=0,
+        train_images=(25, 40),
+        test_images=50,
+        epochs=2,
+        steps=2,
+        arms=("everything_batch", "head_batch"),
+    )
 )
+BY_BLOCKS = ("last_1_inference", "last_2_batch")
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +68,12 @@ def build(arm, tmp_path, seed=0, **options):
     return strategies.build(config, ARMS[arm], seed, 10, tmp_path)
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", [*SMALL["arms"], *BY_BLOCKS])
 def test_what_trains_and_what_batchnorm_does(arm, tmp_path):
     model = build(arm, tmp_path)
     trains = {v.path.split("/")[0].split("_")[0] for v in model.trainable_variables}
-    expected = {"last": {"stage3", "head"}, "head": {"head"}}
+    expected = {"last": {"stage3", "head"}, "last_1": {"stage3", "head"}, "head": {"head"}}
+    expected["last_2"] = {"stage2", "stage3", "head"}
     assert trains == expected.get(strategy_of(arm), {"stem", "stage1", "stage2", "stage3", "head"})
     flags = {named.layer.training for named in batch_normalizations(model)}
     assert flags == {arm.endswith("batch")}
@@ -167,7 +172,7 @@ def results(**leads):
             10.0 + ms,
         )
         for n in (25, 1000)
-        for arm, ms in ((arm, 10.0 * arm.startswith("everything")) for arm in ARMS)
+        for arm, ms in ((arm, 10.0 * arm.startswith("everything")) for arm in SMALL["arms"])
         for seed in range(5)
     ]
     columns = ["condition", "arm", "seed", "images", "strategy", "mode", "test_accuracy", "step_ms"]
@@ -230,10 +235,16 @@ def test_claims_need_the_arms_they_compare():
         ({"arms": ("heads",)}, "Expected `arms` to be one of"),
         ({"shift": "contrst=0.3"}, "did you mean contrast"),
         ({"frozen": ("stage9",)}, "Expected `frozen` to fit a layer"),
+        ({"arms": ("auto", "head_batch")}, "Expected `arms` to be auto alone, or names"),
         (
             {"model": "MobileNetV2", "weights": "none", "image_size": 32, "arms": ("last_batch",)},
             "Expected `frozen` to name what last_. freezes of MobileNetV2",
         ),
+        (
+            {"arms": ("last_3_batch",)},
+            "Expected `model` to have more than 3 blocks, named as the builders name them",
+        ),
+        ({"arms": ("outputs_batch",)}, "Expected `model` to be one with ImageNet's classifier"),
     ],
 )
 def test_bad_options(options, message, tmp_path):
