@@ -3,10 +3,11 @@
 `python -m docs.claims_page` writes `docs/claims.md` and the sentence between its marks in the README
 from `experiments/results`: what each experiment's kept runs say is computed again. With work folders,
 as `python -m docs.claims_page runs/claims runs/depth`, it first keeps the results in these and draws
-their plots.
+their plots. With `--so_far` in front, the folders may be of studies that were stopped.
 """
 
 import collections
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,9 @@ DOCS = Path(__file__).parent
 PAGE, README = DOCS / "claims.md", main_job.README
 REAL_SCALE = "real_scale"  # kept by conditions and seeds, not as one finished work folder
 STORED = kept.FOLDER / "claims.parquet"
+SO_FAR = "--so_far"
+# Studies with another network: the value of --model that they are kept by, and the plot that is shown.
+VARIANTS = {"transfer_strategies": {"EfficientNetLite0": 1}}
 WIDTH, COLORS = 1100, 64  # of the plots: enough to be read, and small files
 BEFORE = "2026-11-21"  # the run of all experiments whose rows were not kept
 INTRODUCTION = """# Claims, measured
@@ -68,15 +72,30 @@ def table() -> "pd.DataFrame":
     stored = pd.read_parquet(STORED)
     judged = tables.judgments(real_scale.read()[0])
     parts = [claims.claims_table({REAL_SCALE: Summary([], [], [], [], summary.claims(judged))})]
-    for name in EXPERIMENTS:
+    for name, variant in studies():
         experiment = catalog.load(name)
         if name == main_job.EXPERIMENT.name:  # whose whole summary needs TensorFlow
             parts.append(claims.claims_table({name: main_job.summary()}))
-        elif kept.is_kept(experiment):
-            parts.append(claims.claims_table({name: kept.again(experiment)}))
-        else:
+        elif kept.is_kept(experiment, variant=variant):
+            parts.append(claims.claims_table({flags(name, variant): kept.again(experiment, variant=variant)}))
+        elif not variant:
             parts.append(stored[stored.experiment == name])
     return pd.concat(parts, ignore_index=True)
+
+
+def studies() -> list[tuple[str, str]]:
+    """The experiments, each followed by its variants that are kept."""
+    found = []
+    for name in EXPERIMENTS:
+        found.append((name, ""))
+        experiment = catalog.load(name)
+        found += [(name, each) for each in VARIANTS.get(name, ()) if kept.is_kept(experiment, variant=each)]
+    return found
+
+
+def flags(name: str, variant: str) -> str:
+    """The experiment's name with the flag that makes the variant, as on a command line."""
+    return f"{name} --model={variant}" if variant else name
 
 
 def page(found: "pd.DataFrame") -> str:
@@ -88,7 +107,7 @@ def page(found: "pd.DataFrame") -> str:
         origins(),
         "## A plot of each experiment",
     ]
-    parts += [_plot(name) for name in EXPERIMENTS if _image(name).is_file()]
+    parts += [_plot(*study) for study in studies() if _image(*study).is_file()]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -114,14 +133,15 @@ def origins() -> str:
     found = real_scale.read()[1]
     cells = [f"`{REAL_SCALE}`", found["runs"], found["date"], _machines(found), _commits(found)]
     lines.append(f"| {' | '.join(map(str, cells))} |")
-    for name in EXPERIMENTS:
+    for name, variant in studies():
         experiment = catalog.load(name)
-        if kept.is_kept(experiment):
-            about = kept.about(experiment)
-            cells = [about["runs"], about["date"], about["processor"], _commits(about)]
+        if kept.is_kept(experiment, variant=variant):
+            about = kept.about(experiment, variant=variant)
+            devices = [each.partition("; ")[0] for each in about.get("devices", [about["processor"]])]
+            cells = [about["runs"], about["date"], ", ".join(dict.fromkeys(devices)), _commits(about)]
         else:
             cells = ["rows not kept", BEFORE, "two cores", "rules made stricter after the run"]
-        lines.append(f"| `{name}` | {' | '.join(map(str, cells))} |")
+        lines.append(f"| `{flags(name, variant)}` | {' | '.join(map(str, cells))} |")
     return "\n".join([*lines, "", KEPT])
 
 
@@ -134,38 +154,49 @@ def _commits(about: dict[str, Any]) -> str:
     return ", ".join(f"[`{commit}`]({COMMIT}{commit.rstrip('+')})" for commit in about["commits"])
 
 
-def keep(folder: Path) -> None:
+def keep(folder: Path, so_far: bool = False) -> None:
     """Keeps the results of a work folder, or of the experiments' folders in it, and draws their plots."""
     folders = {path.parent.name: path.parent for path in sorted(folder.glob("*/manifest.json"))}
-    for name in [each for each in EXPERIMENTS if each in folders] or [folder.name]:
+    chosen = [folders[name] for name in EXPERIMENTS if name in folders] or [folder]
+    for each in chosen:
+        name, model = _study(each)
+        variant = model if model in VARIANTS.get(name, ()) else ""
         experiment = catalog.load(name)
-        kept.keep(experiment, folders.get(name, folder))
-        figures = kept.again(experiment).figures
+        kept.keep(experiment, each, variant=variant, so_far=so_far)
+        figures = kept.again(experiment, variant=variant).figures
         if figures:
-            draw(name, figures[0][2])
+            draw(_image(name, variant), figures[VARIANTS[name][variant] if variant else 0][2])
 
 
-def draw(name: str, figure) -> None:
-    """Stores the plot of an experiment, small."""
-    figure.savefig(_image(name), dpi=150, bbox_inches="tight")
-    image = Image.open(_image(name)).convert("RGB")
+def _study(folder: Path) -> tuple[str, str]:
+    """The experiment of a work folder, and its network; for another folder, its own name."""
+    manifest = folder / "manifest.json"
+    stored = json.loads(manifest.read_text()) if manifest.is_file() else {}
+    return stored.get("experiment", folder.name), stored.get("config", {}).get("model", "")
+
+
+def draw(path: Path, figure) -> None:
+    """Stores a plot, small."""
+    figure.savefig(path, dpi=150, bbox_inches="tight")
+    image = Image.open(path).convert("RGB")
     image.thumbnail((WIDTH, 10_000))
-    image.quantize(COLORS).save(_image(name), optimize=True)
+    image.quantize(COLORS).save(path, optimize=True)
 
 
-def _image(name: str) -> Path:
-    return DOCS / "images" / f"claims_{name}.png"
+def _image(name: str, variant: str = "") -> Path:
+    return DOCS / "images" / f"claims_{name}{f'_{variant}' if variant else ''}.png"
 
 
-def _plot(name: str) -> str:
-    question = catalog.load(name).question
-    return f"### {name}\n\n`python -m experiments.{name}`\n\n![{question}](images/{_image(name).name})\n"
+def _plot(name: str, variant: str) -> str:
+    question, command = catalog.load(name).question, flags(name, variant)
+    image = _image(name, variant).name
+    return f"### {command}\n\n`python -m experiments.{command}`\n\n![{question}](images/{image})\n"
 
 
-def main(folders: list[Path]) -> None:
+def main(folders: list[Path], so_far: bool = False) -> None:
     """Keeps the results of the folders, then writes the page, the README's sentence and the table."""
     for folder in folders:
-        keep(folder)
+        keep(folder, so_far)
     found = table()
     kept.write(found, STORED)
     PAGE.write_text(page(found))
@@ -173,4 +204,5 @@ def main(folders: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main([Path(each) for each in sys.argv[1:]])
+    given = sys.argv[1:]
+    main([Path(each) for each in given if each != SO_FAR], SO_FAR in given)

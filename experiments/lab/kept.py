@@ -3,6 +3,8 @@
 results/<experiment>/results.parquet   one row for each run
 results/<experiment>/<table>.parquet   the runs' own tables that its summary reads
 results/<experiment>/about.json        options, versions, machine, processor, commit, date
+
+A second study of the same experiment, as with another network, is a variant: results/<experiment>-<variant>.
 """
 
 import dataclasses
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tfbn.utils.files import written_whole
 from tfbn.utils.validation import fail
 
-from . import stored_files
+from . import runner, stored_files
 from .experiment import Experiment, Summary
 from .origin import CODE
 
@@ -25,13 +27,17 @@ ABOUT = ("config", "versions", "machine", "processor")  # of the work folder's m
 PATHS = ("data_dir", "source_data_dir", "photographs")  # options that name places on one machine
 
 
-def keep(experiment: Experiment, work_dir: Path, folder: Path = FOLDER) -> Path:
+def keep(
+    experiment: Experiment, work_dir: Path, folder: Path = FOLDER, variant: str = "", so_far: bool = False
+) -> Path:
     """Stores the results of a finished work folder.
 
     Args:
         experiment: The experiment.
         work_dir: Its work folder.
         folder: The folder of stored results, by experiment.
+        variant: Which of the studies of the experiment; "" for the usual one.
+        so_far: Whether the study may be one that was stopped; then the runs that it has finished are stored.
 
     Returns:
         The folder of this experiment.
@@ -41,18 +47,25 @@ def keep(experiment: Experiment, work_dir: Path, folder: Path = FOLDER) -> Path:
     """
     manifest, results = work_dir / "manifest.json", work_dir / "results.parquet"
     stored = stored_files.read_json(manifest, "name a work folder") if manifest.is_file() else {}
+    if so_far and stored.get("experiment") == experiment.name:
+        runner.gather(experiment, _config(experiment, stored["config"]), work_dir)
     if stored.get("experiment") != experiment.name or not results.is_file():
         raise fail("work_dir", f"to be the folder of a finished {experiment.name}", str(work_dir))
     table = stored_files.read_table(results)
     about = {key: stored.get(key, "") for key in ABOUT}
     about["config"] = {key: value for key, value in about["config"].items() if key not in PATHS}
     about |= {"commits": [stored.get("commit", "")], "runs": len(table), "date": _date(results)}
-    kept = folder / experiment.name
+    kept = place(experiment, folder, variant)
     kept.mkdir(parents=True, exist_ok=True)
     write(table, kept / "results.parquet")
     about["tables"] = [name for name in experiment.tables if (work_dir / f"{name}.parquet").is_file()]
+    devices: dict[str, None] = {}
     for name in about["tables"]:
-        write(stored_files.read_table(work_dir / f"{name}.parquet"), kept / f"{name}.parquet")
+        table = stored_files.read_table(work_dir / f"{name}.parquet")
+        devices |= dict.fromkeys(table.machine.astype(str) if "machine" in table else ())
+        write(table, kept / f"{name}.parquet")
+    if devices:
+        about["devices"] = list(devices)
     with written_whole(kept / "about.json") as temporary:
         temporary.write_text(json.dumps(about, indent=2) + "\n")
     return kept
@@ -64,31 +77,37 @@ def write(table: "pd.DataFrame", path: Path) -> None:
         table.to_parquet(temporary, index=False, compression="zstd")
 
 
-def is_kept(experiment: Experiment, folder: Path = FOLDER) -> bool:
+def place(experiment: Experiment, folder: Path = FOLDER, variant: str = "") -> Path:
+    """The folder of an experiment's stored results."""
+    return folder / (f"{experiment.name}-{variant}" if variant else experiment.name)
+
+
+def is_kept(experiment: Experiment, folder: Path = FOLDER, variant: str = "") -> bool:
     """Whether everything that the summary of an experiment needs is stored."""
-    if not (folder / experiment.name / "about.json").is_file():
+    kept = place(experiment, folder, variant)
+    if not (kept / "about.json").is_file():
         return False
-    names = ["results", *about(experiment, folder).get("tables", experiment.tables)]
-    return all((folder / experiment.name / f"{name}.parquet").is_file() for name in names)
+    names = ["results", *about(experiment, folder, variant).get("tables", experiment.tables)]
+    return all((kept / f"{name}.parquet").is_file() for name in names)
 
 
-def about(experiment: Experiment, folder: Path = FOLDER) -> dict[str, Any]:
+def about(experiment: Experiment, folder: Path = FOLDER, variant: str = "") -> dict[str, Any]:
     """Metadata of the stored runs."""
-    return stored_files.read_json(folder / experiment.name / "about.json", "store it again")
+    return stored_files.read_json(place(experiment, folder, variant) / "about.json", "store it again")
 
 
-def again(experiment: Experiment, folder: Path = FOLDER) -> Summary:
+def again(experiment: Experiment, folder: Path = FOLDER, variant: str = "") -> Summary:
     """The summary from the stored results; nothing runs."""
-    options = about(experiment, folder)["config"]
+    config = _config(experiment, about(experiment, folder, variant)["config"])
+    kept = place(experiment, folder, variant)
+    return experiment.summarize(config, stored_files.read_table(kept / "results.parquet"), kept)
+
+
+def _config(experiment: Experiment, options: dict[str, Any]) -> Any:
+    """The options of stored runs; those that there are no more are left out."""
     known = {field.name for field in dataclasses.fields(experiment.config_class)}
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in options.items()
-        if key in known
-    }
-    kept = folder / experiment.name
-    results = stored_files.read_table(kept / "results.parquet")
-    return experiment.summarize(experiment.config_class(**values), results, kept)
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in options.items() if key in known}
+    return experiment.config_class(**values)
 
 
 def _date(path: Path) -> str:

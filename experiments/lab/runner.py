@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from tfbn.utils.validation import fail
+
 from . import dispatch, stored_files
 from .experiment import Cell, Experiment, RunConfig
 from .store import Store
@@ -41,6 +43,25 @@ def run(experiment: Experiment, config: RunConfig, folder: Path) -> pd.DataFrame
             cells = [cell for cell in experiment.more(config, results, folder) if cell not in rows]
             if not cells:
                 return results
+
+
+def gather(experiment: Experiment, config: RunConfig, folder: Path) -> pd.DataFrame:
+    """The results of the runs that a study has finished so far, written as `run` writes all of them.
+
+    Args:
+        experiment: What was run.
+        config: Its options.
+        folder: The work folder; what it says of the machine stays.
+
+    Raises:
+        InputError: A result cannot be read, or there is none.
+    """
+    store = Store(folder)
+    store.check(experiment.name, config)
+    rows = {cell: row for cell in experiment.cells(config) if (row := store.result(cell)) is not None}
+    if not rows:
+        raise fail("work_dir", "to be the folder of a study with at least one finished run", str(folder))
+    return _write_tables(experiment, store, rows)
 
 
 def _write_tables(experiment: Experiment, store: Store, rows: dict[Cell, Any]) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfbn.models.blocks import ORDERS
 from tfbn.utils.words import counted
 
 from ..lab import plots, sentences
@@ -12,7 +11,7 @@ from ..lab.experiment import Summary
 from ..lab.intervals import Interval, interval
 from ..lab.verdicts import Claim, judged, judged_facts
 from ..training.sources import BEFORE_RELU, NO_BIAS
-from .arms import BIASED, COST, is_usual
+from .arms import BIASED, COST, ORDERS, is_usual
 from .tables import (
     MODES,
     accuracy_table,

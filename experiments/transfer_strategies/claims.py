@@ -34,10 +34,12 @@ class Changes:
         """The difference at each number of images; empty if one of the arms did not run."""
         if not {arm, reference} <= self.ran:
             return {}
+        of_arm = self.results.groupby("arm", observed=True).images.agg(set)
         images = self.images if images is None else images
         return {
             f"{n} images" if n else MEAN: paired(self.results, metric, f"images={n}", arm, reference)
             for n in images
+            if n in of_arm[arm] & of_arm[reference]
         }
 
     def by_mode(self, strategy: str, reference: str, images: list[int], **kwargs: Any) -> dict[str, Interval]:
@@ -54,9 +56,14 @@ class Changes:
         """The same of each arm and seed's mean accuracies over the numbers of images.
 
         Its intervals are over seeds alone, so that the numbers of images need not be distinguished.
+        Of a study that was stopped, the numbers at which every arm ran count, and the seeds that ran at all
+        of them.
         """
         columns = [name for name in _AVERAGED if name in self.results]
-        table = self.results.groupby(["arm", "seed"], sort=False)[columns].mean().reset_index()
+        arms = self.results.groupby("images").arm.agg(lambda column: set(column) == self.ran)
+        whole = self.results[self.results.images.map(arms)]
+        by_seed = whole.groupby(["arm", "seed"], sort=False, observed=True)
+        table = by_seed[columns].mean()[by_seed.size() == arms.sum()].reset_index()
         return Changes(table.assign(condition="images=0", images=0))
 
     def of_mode(self, strategy: str, metric: str = "test_accuracy") -> dict[str, Interval]:
@@ -66,9 +73,9 @@ class Changes:
     def time_saved(self, strategy: str, mode: str) -> Interval | None:
         """Of a step that trains everything, at the largest number of images, in percent."""
         arm, whole = arm_name(strategy, mode), arm_name("everything", mode)
-        if not {arm, whole} <= self.ran:
-            return None
         largest = self.results[self.results.images == self.images[-1]]
+        if not {arm, whole} <= set(largest.arm):
+            return None
         step_ms = largest.set_index(["arm", "seed"]).step_ms
         return interval(100 * (1 - step_ms[arm] / step_ms[whole]).dropna())
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -76,3 +77,48 @@ def test_a_table_that_no_run_left_is_not_missed_and_one_that_got_lost_is(finishe
     assert kept.is_kept(other, tmp_path)
     (folder / "drift.parquet").unlink()
     assert not kept.is_kept(other, tmp_path)
+
+
+def test_a_variant_is_stored_beside_the_usual_study(finished, tmp_path):
+    summary, work = finished
+    assert kept.keep(EXPERIMENT, work, tmp_path, variant="large").name == f"{EXPERIMENT.name}-large"
+    assert kept.is_kept(EXPERIMENT, tmp_path, variant="large")
+    assert not kept.is_kept(EXPERIMENT, tmp_path)
+    assert kept.again(EXPERIMENT, tmp_path, variant="large").findings == summary.findings
+
+
+@pytest.fixture
+def stopped(finished, tmp_path):
+    """The work folder of a study that was stopped before its last run."""
+    work = tmp_path / "stopped"
+    shutil.copytree(finished[1], work)
+    for name in ("results.parquet", "drift.parquet"):
+        (work / name).unlink()
+    shutil.rmtree(sorted(work.glob("runs/*/*/seed1"))[0])
+    return work
+
+
+def test_the_finished_runs_of_a_stopped_study_can_be_stored(stopped, finished, tmp_path):
+    before = (stopped / "manifest.json").read_text()
+    folder = kept.keep(EXPERIMENT, stopped, tmp_path, so_far=True)
+    rows, whole = (pd.read_parquet(each / "results.parquet") for each in (folder, finished[1]))
+    assert kept.about(EXPERIMENT, tmp_path)["runs"] == len(rows) == len(whole) - 1
+    assert rows.merge(whole).shape == rows.shape  # each is one of the whole study
+    assert set(pd.read_parquet(folder / "drift.parquet").seed) == {0, 1}
+    assert (stopped / "manifest.json").read_text() == before
+
+
+def test_a_study_without_a_finished_run_is_refused(stopped, tmp_path):
+    shutil.rmtree(stopped / "runs")
+    with pytest.raises(InputError, match="to be the folder of a study with at least one finished run"):
+        kept.keep(EXPERIMENT, stopped, tmp_path / "results", so_far=True)
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_devices_of_the_runs_are_noted(finished, tmp_path):
+    work = tmp_path / "work"
+    shutil.copytree(finished[1], work)
+    drift = pd.read_parquet(work / "drift.parquet").assign(machine="a card; a library")
+    drift.to_parquet(work / "drift.parquet")
+    kept.keep(EXPERIMENT, work, tmp_path)
+    assert kept.about(EXPERIMENT, tmp_path)["devices"] == ["a card; a library"]

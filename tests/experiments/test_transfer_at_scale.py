@@ -213,3 +213,22 @@ def test_three_seeds_decide_nothing():
     made = claims_at_scale.claims(Changes(results(seeds=3, **SCRATCH, **OUTPUTS)), 0.9)
     assert len(made) == 10
     assert {claim.verdict for claim in made} == {UNDECIDED}
+
+
+def test_a_study_that_was_stopped_has_the_claims_of_what_ran():
+    whole = results(dict.fromkeys(BATCH, -6))
+    stopped = whole[(whole.images < 500) | ~whole.arm.str.startswith("scratch")]
+    stopped = stopped.drop(stopped[(stopped.images == 100) & (stopped.seed == 4)].index)
+    changes = Changes(stopped)
+    averaged = changes.averaged()
+    assert set(averaged.results.seed) == {0, 1, 2, 3}
+    alone = whole[(whole.images < 500) & (whole.seed < 4) & (whole.arm == "head_batch")]
+    found = averaged.results[averaged.results.arm == "head_batch"].set_index("seed").slow_accuracy
+    np.testing.assert_allclose(found, alone.groupby("seed").slow_accuracy.mean())
+    assert verdict(stopped, f"{KEEP} while fine-tuning (momentum 0.99)") == HOLDS
+    (beats,) = [c for c in claims_at_scale.claims(changes, 0.9) if "beats one from scratch" in c.claim]
+    assert [n.condition for n in beats.numbers][:2] == [
+        "training=False, 25 images",
+        "training=False, 100 images",
+    ]
+    assert len(beats.numbers) == 4
