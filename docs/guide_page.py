@@ -50,17 +50,17 @@ ROWS = (
         "inference", "batch_0.99", (("base", SHORT), ("base", CONVERGED), ("digits", SHORT))),
     Row("The same with about a hundred photographs", "`tfbn.freeze(base, training=False)`",
         "`training=True` at momentum 0.9", "inference", "batch_0.9", (("photographs", CONVERGED),)),
-    Row("The same, and your pixels differ as well, as by contrast", "`tfbn.freeze(base, training=False)`",
+    Row("The same, and your pixels differ too, such as in contrast", "`tfbn.freeze(base, training=False)`",
         "`tfbn.recalibrate` first", "inference", "recalibrated",
         (("contrast", REFITTED), ("faint", REFITTED), ("digits_contrast", REFITTED))),
     Row("The same in small batches", "`tfbn.freeze(base, training=False)`", "`training=True` at momentum 0.9",
         "inference", "batch_0.9", (("small_batches", SHORT), ("small_batches", CONVERGED))),
-    Row("Nearly the task of the pretraining, another camera: only the pixels differ",
+    Row("Nearly the same task as in pretraining, another camera: only the pixels differ",
         "`tfbn.recalibrate(base, x_train)`, then `training=False`", "`training=False` alone",
         "recalibrated", "inference", (("toy_contrast", SHORT), ("toy_contrast", REFITTED))),
     Row("You cannot tell which of the two you have", "`tfbn.recalibrate(base, x_train, share=0.5)`",
         "`training=False` alone", "blend_0.5", "inference", (("base", REFITTED), ("toy_contrast", REFITTED))),
-    Row("You want `training=True`, and have 300 steps", "`momentum=0.9`, so that the statistics arrive",
+    Row("You want `training=True`, and have 300 steps", "`momentum=0.9`, so that the statistics converge",
         "`momentum=0.99`", "batch_0.9", "batch_0.99",
         (("base", SHORT), ("digits", SHORT), ("toy_contrast", SHORT))),
     Row("You thought of `training=True, update_statistics=False`", "`training=False`: hold what normalizes",
@@ -131,16 +131,16 @@ def replays_of(arms: "pd.DataFrame") -> str:
         for name, part in found.groupby("condition", sort=False)
     ]
     lines = [
-        f"- In {_share(found[~developed])} of seeds that had no say in the rule, the recommended arm is "
-        "within one standard error of the best. The aim was 95 %. `training=False` everywhere would be so in "
+        f"- In {_share(found[~developed])} of held-out seeds, the recommended arm is within one standard "
+        "error of the best. The aim was 95 %. Always choosing `training=False` achieves this in "
         f"{_share(always[~developed])}.",
-        f"- On the seeds by which the rule was chosen it is so in {_share(found[developed])}.",
+        f"- On the seeds on which the rule was developed, it is {_share(found[developed])}.",
     ]
     for network, each in found.groupby(found.condition.map(lambda name: CONDITIONS[name].network)):
         own, one = each.cpu_seconds.mean(), seconds[str(network)]
         kept = _seconds_of_a_run(arms, each)
         lines.append(
-            f"- {network}: {own:.0f} CPU seconds a replay. One training of one arm by `fit` takes {one:.0f}, "
+            f"- {network}: {own:.0f} CPU seconds per replay. Training one arm once by `fit` takes {one:.0f}, "
             f"so that is {own / one / len(FROZEN):.0%} of training the {len(FROZEN)} arms once, and "
             f"{own / one / len(FROZEN) / len(RATES):.1%} of it with the study's {len(RATES)} learning "
             f"rates. The study keeps features, so that all its arms and rates took {kept:.0f}."

@@ -1,9 +1,9 @@
-"""Puts the numbers of the study at real scale where people look, all of them from the stored results.
+"""Writes the numbers of the study at real scale into the docs and the README, from the stored results.
 
-`python -m docs.real_scale_page` writes what stands between the marks of `docs/real_scale.md`, of
-`docs/guide.md` and of the README, and the figure, from `experiments/results/real_scale`, in seconds.
-With folders, as `python -m docs.real_scale_page runs/real_scale`, it first adds what the studies in
-these have finished, also while they are going on.
+`python -m docs.real_scale_page` replaces the text between the marks of `docs/real_scale.md`,
+`docs/guide.md` and the README, and the figure, from `experiments/results/real_scale`, in seconds.
+Given folders, as in `python -m docs.real_scale_page runs/real_scale`, it first adds the finished runs
+of the studies in these folders, even if they are still running.
 """
 
 import io
@@ -40,10 +40,10 @@ SENTENCES = (
      "About half of that is the update: even where moving statistics normalize in `fit`, holding them is {} "
      "than updating them at momentum 0.99."),
     ("base", "inference", "batch_0.9", "test_accuracy",
-     "At momentum 0.9, where the moving statistics have time to arrive, `training=False` is still {} than "
+     "At momentum 0.9, where the moving statistics have time to converge, `training=False` is still {} than "
      "`training=True`."),
     ("base", "recalibrated", "inference", "refitted_accuracy",
-     "The features are the reason: with a head fitted on the very features that inference gives, the "
+     "The reason is the features: with a head fitted on exactly the features of inference mode, the "
      "target's statistics are {} than ImageNet's."),
     ("base", "tuned_held", "tuned_batch_0.99", "test_accuracy",
      "Where everything is fine-tuned, each way at its own learning rate, holding the statistics is {} than "
@@ -52,11 +52,11 @@ SENTENCES = (
      "Corrupted pixels do not change that: on noisy pictures of clothes, the target's statistics are {} than "
      "ImageNet's, with frozen layers and refitted heads."),
     ("toy_contrast", "batch_0.9", "inference", "test_accuracy",
-     "Another network turns it round: in a ResNet-8 pretrained on MNIST, on other digits with contrast 0.3, "
-     "`training=True` at momentum 0.9 is {} than `training=False` after a short training."),
+     "A small network shows the opposite: in a ResNet-8 pretrained on MNIST, on other digits with contrast "
+     "0.3, `training=True` at momentum 0.9 is {} than `training=False` after a short training."),
     ("toy_contrast", "recalibrated", "inference", "refitted_accuracy",
-     "Most of that is the training of the head: with a refitted head, the target's statistics are {} there "
-     "than MNIST's."),
+     "Most of that comes from how fast the head learns: with a refitted head, the target's statistics are {} "
+     "there than MNIST's."),
 )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def measured(arms: "pd.DataFrame", about: dict[str, Any]) -> str:
             f"- All frozen arms of one seed in the base condition take {seconds['frozen']:.0f} CPU seconds.",
             "- The rules are `experiments/real_scale/rules.py` as of the commits that the runs name: "
             f"{_rules(arms)}.",
-            f"- Without a verdict, since fewer than {LEAST_SEEDS} seeds have run: {_missing(arms)}.",
+            f"- Without a verdict, because fewer than {LEAST_SEEDS} seeds have run: {_missing(arms)}.",
         ]
     )
 

@@ -14,16 +14,17 @@ SIZES = ("small_batches", "base", "large_images")  # by N*H*W
 TEXT = """\
 - **The task is nearly the same and the pixels are scaled** (ResNet-8 of MNIST, other digits, contrast 0.3):
   the target's statistics undo the scaling, and a head learns faster on them, {toy_short} points after a
-  short training. With a refitted head {toy} points are left, which may be nothing.
-- **The task is another one** (the ImageNet network on clothes, digits and photographs): with the target's
-  statistics the mean accuracy is lower in {below} of {ran} conditions, even with refitted heads, so it is
-  the features that lose.
-- **Pixels do not make up for the task.** On clothes with contrast 0.3 the target's statistics change
-  accuracy by {contrast} points, about as without; with noise by {noise}, so the noise adds {more}.
+  short training. With a refitted head {toy} points remain, which may be nothing.
+- **The task is different** (the ImageNet network on clothes, digits and photographs): with the target's
+  statistics the mean accuracy is lower in {below} of {ran} conditions, even with refitted heads, so the
+  features themselves are worse.
+- **Shifted pixels do not make up for a different task.** On clothes with contrast 0.3 the target's statistics
+  change accuracy by {contrast} points, about as much as without the shift; with noise by {noise}, so
+  the noise adds {more}.
   What helps a small network on scaled pixels does not carry over to an ImageNet network on another task.
-- **N·H·W.** At {values} values a channel, normalizing by the batch at momentum 0.9 changes accuracy by
-  {batch} points after a short training: less with larger batches and images, but by no more than the
-  intervals. Population statistics, which have none of a batch's noise, change it by {population} with
+- **N·H·W.** At {values} values per channel, normalizing by the batch at momentum 0.9 changes accuracy by
+  {batch} points after a short training: less with larger batches and images, but the differences are within
+  the intervals. Population statistics, which are free of a batch's noise, change it by {population} with
   refitted heads. So the noise of batches is not the reason.
 """
 

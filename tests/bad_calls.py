@@ -123,7 +123,7 @@ FEATURES = {
     "of another shape": ({"x": X[..., :1]}, "`x` to be batches that the model takes"),
     "unequal": ({"x": X, "y": np.zeros(3)}, "`data` to be arrays of the same length. Received: data=[3, 8]"),
     "weights without y": ({"x": X, "sample_weight": np.ones(8)}, "`sample_weight` to be None, since y is"),
-    "up_to": ({"x": X, "up_to": "nowhere"}, "`up_to` to fit a layer"),
+    "up_to": ({"x": X, "up_to": "nowhere"}, "`up_to` to match a layer"),
     "memory": ({"x": X, "memory_limit": -1}, "`memory_limit` to be a whole number of at least 0"),
     "folder": ({"x": X, "folder": "file"}, "`folder` to be an empty folder, or not to exist yet"),
 }
@@ -138,7 +138,7 @@ IMAGES = {
 SHIFTS = {
     "": "`shift` to be one of ['none', 'contrast', 'noise', 'inversion', 'blur']. Received: shift=''",
     "nois=0.3": "'blur'] (did you mean noise, none?). Received: shift='nois'",
-    "noise": "`shift` to have a strength, as noise=0.3. Received: shift='noise'",
+    "noise": "`shift` to have a strength, such as noise=0.3. Received: shift='noise'",
     "noise=inf": "`noise strength` to be a number in [0.0, 10.0]. Received: noise strength=inf",
     "contrast=0.3+blur=-1": "`blur strength` to be a number in [0.0, 10.0]. Received: blur strength=-1.0",
 }
@@ -146,17 +146,17 @@ SHIFTS = {
 CALLS: dict = {
     "freeze: no pattern": (
         lambda m: tfbn.freeze(m, "stage9"),
-        "`layers` to fit a layer (there are: bn, conv",
+        "`layers` to match a layer (there are: bn, conv",
     ),
-    "freeze: near": (lambda m: tfbn.freeze(m, "heat"), "`layers` to fit a layer (did you mean head"),
+    "freeze: near": (lambda m: tfbn.freeze(m, "heat"), "`layers` to match a layer (did you mean head"),
     "freeze: nothing": (
         lambda m: tfbn.freeze(m, []),
         "`layers` to name at least one layer. Received: layers=[]",
     ),
-    "freeze: a number": (lambda m: tfbn.freeze(m, 3), "`layers` to be a pattern or several: text"),
-    "freeze: a layer": (lambda m: tfbn.freeze(m, m.layers[0]), "`layers` to be a pattern or several: text"),
+    "freeze: a number": (lambda m: tfbn.freeze(m, 3), "`layers` to be one or several patterns"),
+    "freeze: a layer": (lambda m: tfbn.freeze(m, m.layers[0]), "`layers` to be one or several patterns"),
     "freeze: numbers": (lambda m: tfbn.freeze(m, [1]), "`layers` to be text. Received: layers=1"),
-    "freeze: up_to": (lambda m: tfbn.freeze(m, up_to="block"), "`up_to` to fit a layer"),
+    "freeze: up_to": (lambda m: tfbn.freeze(m, up_to="block"), "`up_to` to match a layer"),
     "freeze: training": (lambda m: tfbn.freeze(m, training="no"), f"`training` {FLAG}training='no'"),
     "freeze: trainable": (lambda m: tfbn.freeze(m, trainable=None), "`trainable` to be True or False"),
     "freeze: a single layer": (

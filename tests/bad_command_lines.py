@@ -23,7 +23,7 @@ MAIN_JOB = {
     "--arms=batch,batch": "`arms` to name each once. Received: arms=('batch', 'batch')",
     "--shifts=": "`shifts` to name at least one. Received: shifts=()",
     "--shifts=contrst=0.3": "'blur'] (did you mean contrast?). Received: shift='contrst'",
-    "--shifts=noise": "`shift` to have a strength, as noise=0.3. Received: shift='noise'",
+    "--shifts=noise": "`shift` to have a strength, such as noise=0.3. Received: shift='noise'",
     "--shifts=blur=99": "`blur strength` to be a number in [0.0, 10.0]. Received: blur strength=99.0",
     "--shifts=contrast=nan": "`contrast strength` to be a number in [0.0, 10.0]. Received: contrast strength",
     "--dataset=uci_digit": "`dataset` to be a TFDS name (did you mean uci_digits",
@@ -31,11 +31,13 @@ MAIN_JOB = {
     "--dataset=../../elsewhere": "Received: dataset='../../elsewhere'",
     "--model=resnet9": "`depth` to be 6n+2 (nearest: 8 and 14). Received: depth=9",
     "--model=resnett8": "`name` to be a network (did you mean resnet8",
-    "--model=VGG16": "a network with BatchNormalization, which this one has not. Received: name='VGG16'",
+    "--model=VGG16": "a network with BatchNormalization, which this one lacks. Received: name='VGG16'",
     "--model=nowhere.keras": "`model` to be a file that exists. Received: model='nowhere.keras'",
     "--model=broken.keras": "`model` to be a Keras model file",
     "--model=vector.keras": "`model` to take images, (batch, height, width, channels). Received: model=(None",
-    "--model=any_size.keras": "`image_size` to be given, since the network takes any. Received: image_size=0",
+    "--model=any_size.keras": (
+        "`image_size` to be given, since the network takes any size. Received: image_size=0"
+    ),
     "--model=any_size.keras --image_size=12": "`model` to have at least one BatchNormalization layer",
     "--model=oblong.keras": "`model` to take square images. Received: model='oblong.keras, which takes 12 x",
     "--model=good.keras --image_size=20": "to be that of the network, 12 x 12. Received: image_size=20",
@@ -49,7 +51,9 @@ MAIN_JOB = {
     "--weights=none --channels=2": "`channels` to be 1, 3 or None. Received: channels=2",
     "--image_size=-3": f"`image_size` {WHOLE} 0. Received: image_size=-3",
     "--border=14": "`border` to leave room for the image. Received: border=14, image_size=28",
-    "--frozen=stage9": "`frozen` to fit a layer (did you mean stage3, stage2, stage1, stem?). Received: froz",
+    "--frozen=stage9": (
+        "`frozen` to match a layer (did you mean stage3, stage2, stage1, stem?). Received: frozen"
+    ),
     "--momentum=1.1": "`momentum` to be a number in [0.0, 1.0]. Received: momentum=1.1",
     "--momentum=nan": "`momentum` to be a number in [0.0, 1.0]. Received: momentum=nan",
     "--seeds=0": f"`seeds` {WHOLE} 1. Received: seeds=0",
@@ -91,7 +95,7 @@ OTHERS = {
     "affine_only --tuning_rate=-1": f"`tuning_rate` {AT_LEAST} 0. Received: tuning_rate=-1.0",
     "batch_size --sizes=": "`sizes` to name at least one. Received: sizes=()",
     "batch_size --sizes=8,0": f"`sizes` {WHOLE} 1. Received: sizes=0",
-    "batch_size --arms=renorm": "`arms` to name batchnorm or dense too, for comparison",
+    "batch_size --arms=renorm": "`arms` to include batchnorm or dense, for comparison",
     "batch_size --learning_rates=-1": f"`learning_rates` {AT_LEAST} 0.0. Received: learning_rates=-1.0",
     "choose --arms=inference": "`arms` to name at least two, to compare. Received: arms=('inference',)",
     "choose --shifts=none,noise=0.3": "`shifts` to name one. Received: shifts=('none', 'noise=0.3')",
@@ -100,12 +104,16 @@ OTHERS = {
     "convergence --rates=": "`rates` to name at least one. Received: rates=()",
     "convergence --rates=inf": f"`rates` {AT_LEAST} 0.0. Received: rates=inf",
     "convergence --dropout=1": "`dropout` to be a number in [0.01, 0.99]. Received: dropout=1.0",
-    "depth --depths=8,9": "`depths` and `start_depths` to be 6n+2, as 8, 20, 56 or 110. Received: depths=9",
+    "depth --depths=8,9": (
+        "`depths` and `start_depths` to be 6n+2, such as 8, 20, 56 or 110. Received: depths=9"
+    ),
     "depth --depths=8,8": "`depths` to name each once. Received: depths=(8, 8)",
     "frozen_batchnorm --strategy=multi": "`strategy` to be one of ['none', 'mirrored']",
     "frozen_batchnorm --strategy=mirrored --batch_size=15": "`batch_size` to be a multiple of replicas=2, so",
     "keras_recipe --frozen=stage1": "`frozen` to be empty, since the recipe freezes the whole base",
-    "layer_order --networks=resnet9": "`networks` to be plain or resnet with a depth of 6n+2, as plain20. Re",
+    "layer_order --networks=resnet9": (
+        "`networks` to be plain or resnet with a depth of 6n+2, such as plain20. Received: networks"
+    ),
     "pretrain --test_images=5000": "`test_images` to be less than 5000, the images of mnist5k. Received: tes",
     "pretrain --output=file": "`output` to be a folder that can be written. Received: output='file'",
     "several_devices --sizes=": "`sizes` to name at least one. Received: sizes=()",
@@ -113,7 +121,9 @@ OTHERS = {
     "several_devices --sizes=400": "`sizes` to be at most train_images=300. Received: sizes=400",
     "several_devices --workers=0": "`workers` to be at least 1 for several devices. Received: workers=0",
     "sweep": "`grid` to name at least one option and its values. Received: grid=()",
-    "sweep --grid=momentum": "`grid` to be an option and its values, as momentum=0.9,0.99. Received: grid='m",
+    "sweep --grid=momentum": (
+        "`grid` to be an option and its values, such as momentum=0.9,0.99. Received: grid='momentum'"
+    ),
     "sweep --grid=mometum=0.9": "`grid` to name an option of the experiment (did you mean momentum",
     "sweep --grid=momentum=fast": "`momentum` to be of type float. Received: momentum='fast'",
     "sweep --grid=momentum=0.9,2": "`momentum` to be a number in [0.0, 1.0]. Received: momentum=2.0",

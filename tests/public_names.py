@@ -9,7 +9,7 @@ import tfbn
 
 
 def public_names() -> dict[str, Any]:
-    """Functions, classes and modules by their full name, as `"tfbn.models.build"`."""
+    """Functions, classes and modules by their full name, such as `"tfbn.models.build"`."""
     return dict(_of("tfbn", tfbn))
 
 

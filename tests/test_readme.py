@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from docs import claims_page, main_job, real_scale_page
+from tfbn import models
+from tfbn.cli import main as cli
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -21,6 +23,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 # How the tests run each command of the README; a command that is new must be entered here.
 FIRST_SCREEN = ("make run", "make test")  # literally, on a clean machine
 BOARD = ".venv/bin/tensorboard --logdir runs/frozen_batchnorm/runs"  # on what `make run` left
+CHOOSE = ".venv/bin/tfbn choose MobileNetV2 --data_dir=photos"  # with the reader's photographs
 HELP = (".venv/bin/python -m experiments.frozen_batchnorm", ".venv/bin/python -m experiments.choose")
 TEMPLATE = ".venv/bin/python -m experiments.<name>"  # for each name in the table of experiments
 NUMBERS = ".venv/bin/python -m docs"  # what it writes is in tests/docs
@@ -44,7 +47,7 @@ def commands() -> list[str]:
 
 def test_no_command_is_unknown_to_the_tests():
     targets = {f"make {target}" for target in TARGETS}
-    assert set(commands()) == {*FIRST_SCREEN, SMALL, BOARD, *HELP, TEMPLATE, NUMBERS} | targets
+    assert set(commands()) == {*FIRST_SCREEN, SMALL, BOARD, CHOOSE, *HELP, TEMPLATE, NUMBERS} | targets
     assert set(shell_lines()) == set(FIRST_SCREEN)
 
 
@@ -86,6 +89,15 @@ def test_binaries_answer_for_help():
         named = set(re.findall(r"`--(\w+)`", paragraph))
         assert {"model", "frozen", "shifts", "audit"} <= named
         assert named <= set(re.findall(r"--(?:\[no\])?(\w+)", text))
+
+
+def test_choose_takes_the_command_of_the_readme(tmp_path, monkeypatch, capsys):
+    """Here, where there are no weights and no photographs, it complains about the photographs alone."""
+    monkeypatch.chdir(tmp_path)
+    small = models.build("resnet8", width=4, include_top=False, pooling="avg", input_shape=(32, 32, 3))
+    monkeypatch.setattr(models, "pretrained", lambda name, **_: {"MobileNetV2": small}[name])
+    assert cli.main(CHOOSE.split()[1:]) == 2
+    assert "Expected --data_dir to be a folder. Received: data_dir='photos'" in capsys.readouterr().err
 
 
 def test_the_table_names_every_experiment():

@@ -1,4 +1,4 @@
-"""Stored results: a JSON list with a row a line, so that changes can be read."""
+"""Stored results: a JSON list with one row per line, so that changes can be read."""
 
 import json
 from pathlib import Path

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def check(config: "Config") -> None:
     if config.arms == ("renorm",):
-        raise fail("arms", "to name batchnorm or dense too, for comparison", config.arms)
+        raise fail("arms", "to include batchnorm or dense, for comparison", config.arms)
     build(config, "batchnorm", 0, config.split(seed=0).classes)
 
 

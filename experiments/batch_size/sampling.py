@@ -23,7 +23,7 @@ def errors(model: Any, x: np.ndarray, sizes: tuple[int, ...], seed: int) -> pd.D
         seed: Of the draw.
 
     Returns:
-        One row a layer and size: `layer`; `positions` (H*W); `batch_size`; `values` (N*H*W);
+        One row per layer and size: `layer`; `positions` (H*W); `batch_size`; `values` (N*H*W);
         `mean_error`, the root mean square over batches and channels of the error of the
         mean, in standard deviations of the whole set; `variance_error`, that of the variance,
         relative to it. With independent values these are `1 / sqrt(N*H*W)`, and for normal ones

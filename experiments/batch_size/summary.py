@@ -44,7 +44,7 @@ def with_budgets(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_size(part: pd.DataFrame) -> pd.DataFrame:
-    """One row a batch size: accuracy in each mode, error of the moving average, drift of the last quarter."""
+    """One row per batch size: accuracy in each mode, error of the moving average, late drift."""
     return pd.DataFrame(
         {
             "batch size": size,

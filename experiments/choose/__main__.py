@@ -30,7 +30,7 @@ class Config(ArmConfig):
     )
     shifts: tuple = option(
         ("none",),
-        "One change of the images, to try the modes under: as contrast=0.3, noise=0.3, blur=1.5, "
+        "The change of the images under which modes are compared, such as contrast=0.3, noise=0.3, blur=1.5, "
         "inversion; or none: the images as they are.",
     )
     audit: bool = option(False, "Print what every BatchNorm will do, mode by mode, and stop.")

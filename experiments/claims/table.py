@@ -33,7 +33,7 @@ HEADER_OF_FACTS = ("| what is said | verdict | what was seen |", "|---|---|---|"
 
 
 def claims_table(summaries: "Mapping[str, Summary]") -> "pd.DataFrame":
-    """One row a claim, in the order of the experiments."""
+    """One row per claim, in the order of the experiments."""
     rows = [
         {**dataclasses.asdict(claim), "experiment": name}
         for name, summary in summaries.items()

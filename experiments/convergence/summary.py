@@ -53,7 +53,7 @@ def at_best_rate(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def steps_table(results: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
-    """One row a rate; how many steps each arm takes to the target, of the seeds that get there."""
+    """One row per rate; how many steps each arm takes to the target, of the seeds that get there."""
 
     def cell(runs: pd.DataFrame) -> str:
         there = runs[runs.reached > 0]
@@ -66,7 +66,7 @@ def steps_table(results: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
 
 
 def wide_table(results: pd.DataFrame, metric: str, arms: list[str]) -> pd.DataFrame:
-    """One row a rate, one column an arm: mean and standard deviation over seeds."""
+    """One row per rate, one column per arm: mean and standard deviation over seeds."""
     return pd.DataFrame(
         {"rate": f"{rate:g}", **{arm: mean_and_sd(part[part.arm == arm][metric]) for arm in arms}}
         for rate, part in results.groupby("rate")

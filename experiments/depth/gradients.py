@@ -23,7 +23,7 @@ def by_layer(model: Any, x: np.ndarray, y: np.ndarray) -> tuple[pd.DataFrame, fl
         y: Their labels.
 
     Returns:
-        One row a convolution, from input to output: `layer` (its number), `gradient` (the
+        One row per convolution, from input to output: `layer` (its number), `gradient` (the
         Euclidean norm of the loss's gradient by its kernel), `weights` (the norm of the
         kernel) and `scale` (the standard deviation of its outputs); and the loss.
     """

@@ -25,7 +25,7 @@ def check(config: "Config") -> None:
         raise fail("depths", "to name at least one, or `start_depths`", config.depths)
     for depth in {*config.start_depths, *config.depths}:
         if (depth - 2) % 6:
-            raise fail("depths", "and `start_depths` to be 6n+2, as 8, 20, 56 or 110", depth)
+            raise fail("depths", "and `start_depths` to be 6n+2, such as 8, 20, 56 or 110", depth)
     config.split(seed=0)
 
 

@@ -67,7 +67,7 @@ def shares_out_of_range(gradients: pd.DataFrame) -> pd.DataFrame:
 
 
 def start_table(start: pd.DataFrame) -> pd.DataFrame:
-    """One row a depth and network: loss, smallest gradient, spread over layers."""
+    """One row per depth and network: loss, smallest gradient, spread over layers."""
     return pd.DataFrame(
         {
             "layers": int(depth),
@@ -87,7 +87,7 @@ def _or_dash(values: pd.Series) -> str:
 
 
 def error_table(trained: pd.DataFrame) -> pd.DataFrame:
-    """One row a network and depth: errors, and whether the training error was still falling."""
+    """One row per network and depth: errors, and whether the training error was still falling."""
     return pd.DataFrame(
         {
             "network": arm,

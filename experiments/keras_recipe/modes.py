@@ -17,7 +17,7 @@ class Modes:
     """Modes in `fit` by arm and step: a layer whose statistics moved by one bit was in training mode.
 
     Args:
-        results: One row a run, with `dropout_on_<step>`.
+        results: One row per run, with `dropout_on_<step>`.
         layers: One row for each run, step and BatchNorm, with `part` and `moved`.
 
     Attributes:

@@ -132,7 +132,7 @@ class Later:
 
     Attributes:
         package: Where a relative name starts, as the experiment's `__package__`.
-        module: As `".runs"`.
+        module: Such as `".runs"`.
         name: The function's.
 
     Example:

@@ -13,7 +13,7 @@ def points(config: Any, grid: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
     Args:
         config: A config, whose other options all points share.
-        grid: Texts as `"momentum=0.9,0.99"`: an option and the values that it takes.
+        grid: Texts such as `"momentum=0.9,0.99"`: an option and the values that it takes.
 
     Raises:
         InputError: There is no such option, a value is not of its type, or one comes twice.
@@ -35,7 +35,7 @@ def points(config: Any, grid: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
 
 def with_options(config: Any, texts: Sequence[str]) -> Any:
-    """A config with options set from texts as `"epochs=3"`; a list's values are split at commas."""
+    """A config with options set from texts such as `"epochs=3"`; a list's values are split at commas."""
     values = dict(_split(config, text, "set") for text in texts)
     return dataclasses.replace(config, **{name: _parse(config, name, text) for name, text in values.items()})
 
@@ -52,7 +52,7 @@ def _split(config: Any, text: str, flag: str) -> tuple[str, str]:
     name, equals, values = text.partition("=")
     known = [field.name for field in dataclasses.fields(config)]
     if not equals or not values:
-        raise fail(flag, "to be an option and its values, as momentum=0.9,0.99", text)
+        raise fail(flag, "to be an option and its values, such as momentum=0.9,0.99", text)
     if name not in known:
         raise fail(flag, f"to name an option of the experiment ({near_names(name, known)})", text)
     return name, values

@@ -260,6 +260,6 @@ def _locked(path: Path) -> Iterator[None]:
         except OSError:
             raise InputError(
                 "Expected `work_dir` to be used by one process at a time. "
-                f"Received: work_dir={str(path.parent)!r}, where another one is at work"
+                f"Received: work_dir={str(path.parent)!r}, which another process is using"
             ) from None
         yield

@@ -47,7 +47,7 @@ def _effect(network: str, cell: Cell, batch: Any, form: dict[str, Any]) -> dict[
 
 
 def _cost(config: "Config", cell: Cell, batch: Any, form: dict[str, Any]) -> dict[str, float]:
-    """Parameters and seconds a train step, without and with the bias."""
+    """Parameters and seconds per train step, without and with the bias."""
     pair = identical_networks.identical_networks(
         config.compared, cell.seed, "float32", order=cell.arm, **form
     )

@@ -51,7 +51,7 @@ def effect_table(results: pd.DataFrame, dtype: str) -> pd.DataFrame:
 
 
 def cost_table(results: pd.DataFrame) -> pd.DataFrame:
-    """One row an order: parameters and time, without and with the bias."""
+    """One row per order: parameters and time, without and with the bias."""
     rows = []
     for order in ORDERS:
         part = results[(results.condition == COST) & (results.arm == order)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Config(RunConfig):
     """Options of the pretraining."""
 
-    model: str = option("resnet8", "Network of tfbn.models, as resnet8 or resnet20.")
+    model: str = option("resnet8", "Network of tfbn.models, such as resnet8 or resnet20.")
     dataset: str = option("mnist5k", "Source: any TFDS name.")
     image_size: int = option(28, "Height and width of the images in pixels.", low=8)
     channels: int = option(1, "1 for gray images, 3 for colored ones.", low=1, high=3)

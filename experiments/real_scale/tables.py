@@ -16,7 +16,7 @@ def judgments(arms: "pd.DataFrame") -> list[Judgment]:
 
 
 def accuracies(arms: "pd.DataFrame", measure: str) -> "pd.DataFrame":
-    """Percent right on test images by one measure: a row for each condition, a column for each frozen arm."""
+    """Accuracy on test images in percent, by one measure: a row per condition, a column per frozen arm."""
     shown, rows = [name for name in (*FROZEN, *UPDATING_MOMENTA) if (arms.setting == name).any()], []
     for name in CONDITIONS:
         part = arms[(arms.condition == name) & arms.family.isin((FAMILY, UPDATING))]
@@ -31,7 +31,7 @@ def accuracies(arms: "pd.DataFrame", measure: str) -> "pd.DataFrame":
 
 
 def tuned(arms: "pd.DataFrame") -> "pd.DataFrame":
-    """Percent right on test images where the network trains: a row for each condition and arm."""
+    """Accuracy on test images in percent where the network trains: a row for each condition and arm."""
     rows = []
     for name, condition in CONDITIONS.items():
         part = arms[(arms.condition == name) & arms.family.isin({*TUNED})]

@@ -22,7 +22,7 @@ DIGITS_BORDER = 4  # for UCI's digits, about as in MNIST
 
 
 def network(condition: Condition, seed: int) -> Any:
-    """The pretrained network from images to pooled features; ResNet-8 has weights of each seed's own.
+    """The pretrained network from images to pooled features; ResNet-8 has different weights for each seed.
 
     Raises:
         InputError: The weights are not available.
@@ -45,7 +45,7 @@ def pool(target: str, size: int, photographs: str) -> Images:
         photographs: The folder of stamps, see `tfbn.datasets.stamps`, or one of class folders.
 
     Raises:
-        InputError: They are not on this machine.
+        InputError: The images are not on this machine.
     """
     if target == "photographs":
         return photographs_in(photographs, size)
@@ -55,7 +55,7 @@ def pool(target: str, size: int, photographs: str) -> Images:
 
 
 def photographs_in(photographs: str, size: int) -> Images:
-    """The stamps of a folder that is their package's; of another one, its class folders."""
+    """The images of a folder: the stamps, if it is that of their package, otherwise its class folders."""
     if not stamps.is_package(photographs):
         return load_folder(photographs, image_size=size)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
-"""One seed of an arm whose network trains too: `fit` itself, once for each learning rate.
+"""One seed of the arms whose network trains: `fit` itself, once for each learning rate.
 
-What normalizes by the batch does so at any momentum: the moving statistics are followed
-in rows of their own, one for each momentum, so that one training serves the arms of them all.
+The momentum does not affect training while the batch normalizes, so the moving statistics of every
+momentum are computed from one training run, which serves the arms of all momenta.
 """
 
 from collections.abc import Callable
@@ -21,16 +21,16 @@ from . import draws, frozen, heads, targets
 from .arms import MOMENTA, PROBE_RATE, TUNED, TUNING_RATES, Tuning
 from .conditions import Condition
 
-LATE = 2 / 3  # of the steps have passed when "late" holds the statistics
+LATE = 2 / 3  # the share of the steps after which "late" holds the statistics
 
 
 def run(condition: Condition, seed: int, images: Images, family: str) -> list[dict[str, Any]]:
     """Trains and measures one family of arms; returns one row for each.
 
     Args:
-        condition: What is trained on.
-        seed: Decides the images, the batches and the head's first weights.
-        images: Of the target.
+        condition: The condition.
+        seed: Determines the images, the batches and the head's initial weights.
+        images: The target's images.
         family: A name of `arms.TUNED`.
     """
     tuning = TUNED[family]
@@ -49,7 +49,7 @@ def run(condition: Condition, seed: int, images: Images, family: str) -> list[di
 
 
 class _Training:
-    """One training at one learning rate, and what its moving statistics come to."""
+    """One training run at one learning rate, and the moving statistics at its end."""
 
     def __init__(
         self, condition: Condition, seed: int, tuning: Tuning, rate: float, x: Any, y: Any, classes: int
@@ -71,7 +71,7 @@ class _Training:
         self.model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"], jit_compile=compiles())
 
     def fit(self) -> dict[str, np.ndarray]:
-        """Trains; returns the statistics of inference by arm."""
+        """Trains; returns the statistics that each arm uses in inference."""
         steps, tuning = self.condition.steps, self.tuning
         if tuning.late:
             for layer in self.norms:
@@ -100,13 +100,13 @@ class _Training:
         return found | {f"{tuning.name}_held": self.source, f"{tuning.name}_recalibrated": recalibrated}
 
     def accuracy(self, row: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
-        """In inference mode, by these statistics."""
+        """Accuracy in inference mode with the given statistics."""
         extractor.set_row(self.norms, row)
         logits = self.model.predict(x, batch_size=extractor.CHUNK, verbose=0)
         return float((logits.argmax(-1) == y).mean())
 
     def _set_flags(self, training: bool) -> None:
-        """Normalization by the batch, which updates, or by the moving statistics, which are held."""
+        """Sets whether the batch normalizes and statistics update, or the moving ones do and are held."""
         affine_only = self.tuning.trains == "affine"
         tfbn.freeze(self.base, None, training=training, trainable=not affine_only)
         if affine_only:
@@ -123,7 +123,7 @@ class _Training:
         self.fit_accuracy = history.history["accuracy"][-1]
 
     def _probed(self, head: heads.Head) -> heads.Head:
-        """The head trained on the pretrained features first."""
+        """The head after training on the pretrained features."""
         features = self.base.predict(self.x, batch_size=extractor.CHUNK, verbose=0)
         batches, labels = ([part[i] for i in self.batches] for part in (features, self.y))
         return heads.short(head, batches, labels, PROBE_RATE, self.condition.steps)

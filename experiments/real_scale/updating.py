@@ -18,11 +18,11 @@ from .conditions import Condition
 
 
 def run(condition: Condition, seed: int, images: Images, follower: Follower) -> list[dict[str, Any]]:
-    """Measures the arms; returns one row for each, with the accuracies of `frozen.run`.
+    """Measures the arms; returns one row for each, with the same accuracies as `frozen.run`.
 
-    The images, the batches and the first head are those of the other frozen arms, so that
-    differences are paired. In inference each arm is judged by its final statistics. The
-    features as `fit` saw them, for the converged head, are those of the last round of batches.
+    The images, the batches and the initial head are those of the other frozen arms, so that
+    differences are paired. In inference each arm uses its final statistics. The converged head on
+    features as `fit` saw them uses the last round of batches.
     """
     x, y = targets.of_seed(condition, images, seed)
     taken = draws.batches(condition.train, condition.batch, frozen.ORDERS, seed)

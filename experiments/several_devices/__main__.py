@@ -25,8 +25,8 @@ class Config(TransferConfig):
     """Options of the comparison."""
 
     arms: tuple = option(tuple(WAYS), "Arms to compare with one device.", choices=tuple(WAYS))
-    sizes: tuple = option((8, 32), "Joint batch sizes, as 8,32.", low=1)
-    shift: str = option("contrast=0.3", "Shift of the target, as none or blur=1.0.")
+    sizes: tuple = option((8, 32), "Joint batch sizes, such as 8,32.", low=1)
+    shift: str = option("contrast=0.3", "Shift of the target, such as none or blur=1.0.")
     epochs: int = option(3, "Epochs.", low=1)
     replicas: int = option(2, "Devices.", low=2)
 

@@ -25,9 +25,9 @@ class Config(RunConfig):
 
     experiment: str = option("frozen_batchnorm", "The experiment to run at each point of the grid.")
     grid: tuple = option(
-        (), "An option and its values, as momentum=0.9,0.99; repeat for more.", repeated=True
+        (), "An option and its values, such as momentum=0.9,0.99; repeat for more.", repeated=True
     )
-    set: tuple = option((), "An option for all points, as epochs=5; repeat for more.", repeated=True)
+    set: tuple = option((), "An option for all points, such as epochs=5; repeat for more.", repeated=True)
 
     def points(self) -> dict[str, RunConfig]:
         """The experiment's config at every point, by the point's label."""

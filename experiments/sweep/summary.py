@@ -35,7 +35,7 @@ def _measurements(results: pd.DataFrame) -> list[str]:
 
 
 def _table(results: pd.DataFrame, metric: str, arms: list[str]) -> pd.DataFrame:
-    """One row a point of the grid, one column an arm."""
+    """One row per point of the grid, one column per arm."""
     rows = []
     for condition, part in results.groupby("condition", sort=False):
         by_arm = {arm: values[metric] for arm, values in part.groupby("arm")}

@@ -62,7 +62,7 @@ class Source:
         set_row(self._layers, row)
 
     def infer(self, images: np.ndarray, statistics: np.ndarray) -> np.ndarray:
-        """Features normalized by these statistics, one row an image."""
+        """Features normalized by these statistics, one row per image."""
         self.statistics = statistics
         chunks = range(0, len(images), CHUNK)
         return np.concatenate([self._infer(images[i : i + CHUNK]).numpy() for i in chunks])

@@ -35,7 +35,7 @@ def input_shape(config: Any) -> tuple[int, int, int]:
     if is_file(config.model):
         height, width, channels = _file_shape(config.model)
         if not config.image_size and not height and not width:
-            raise fail("image_size", "to be given, since the network takes any", config.image_size)
+            raise fail("image_size", "to be given, since the network takes any size", config.image_size)
         if height and width and height != width:
             raise fail("model", "to take square images", f"{config.model}, which takes {height} x {width}")
         size = config.image_size or height or width or 0
@@ -103,7 +103,7 @@ def build(config: Any, weights: str | Path | None, classifier: bool = False) -> 
 
 
 def check_cifar(name: str, networks: tuple[str, ...]) -> None:
-    """Raises `InputError` unless each is a builder of tfbn in CIFAR form, as plain20; builds nothing.
+    """Raises `InputError` unless each is a builder of tfbn in CIFAR form, such as plain20; builds nothing.
 
     Example:
 
@@ -112,7 +112,7 @@ def check_cifar(name: str, networks: tuple[str, ...]) -> None:
     for network in networks:
         match = re.fullmatch(r"(?:plain|resnet)(\d+)", network)
         if not match or int(match[1]) < 8 or int(match[1]) % 6 != 2:
-            raise fail(name, "to be plain or resnet with a depth of 6n+2, as plain20", network)
+            raise fail(name, "to be plain or resnet with a depth of 6n+2, such as plain20", network)
 
 
 def preprocessing(config: Any) -> Callable[[Any], Any]:

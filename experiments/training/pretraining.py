@@ -20,7 +20,7 @@ def train(base: Any, split: Split, *, epochs: int, batch_size: int, learning_rat
         base: From images to features; trained in place.
         split: The source's images.
         epochs: How many.
-        batch_size: Images a batch.
+        batch_size: Images per batch.
         learning_rate: Adam's, at its peak; it falls to zero along a cosine.
         seed: Decides the head and the order of the batches.
     """

@@ -59,7 +59,7 @@ def with_dropout(network: str, rate: float, seed: int, classes: int, **arguments
     """A network with dropout between the pooled features and the last layer.
 
     Args:
-        network: Its name, as `"resnet8"`.
+        network: Its name, such as `"resnet8"`.
         rate: The share of the features that is dropped; 0: no dropout.
         seed: Of the dropout.
         classes: How many logits.

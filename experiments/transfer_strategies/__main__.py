@@ -32,7 +32,7 @@ class Config(TransferConfig):
     arms: tuple = option(
         (AUTO,), "Arms to compare; auto: those of the network's design.", choices=(AUTO, *ARMS)
     )
-    shift: str = option("none", "Shift of the target, as none, contrast=0.3 or noise=0.3.")
+    shift: str = option("none", "Shift of the target, such as none, contrast=0.3 or noise=0.3.")
     frozen: tuple = option((), "Patterns or stages that last_* freezes; every stage but the last if empty.")
     dataset: str = option(
         AUTO, "Target: any TFDS name; auto: mnist5k with ImageNet's weights, else uci_digits."

@@ -45,7 +45,7 @@ def fit_and_measure(
         momenta: The momentum of each column of accuracies then.
 
     Returns:
-        One row an epoch: `step`; `seconds` (since the start, without tracing, tests and the following of
+        One row per epoch: `step`; `seconds` (since the start, without tracing, tests and the following of
         statistics); `fit_accuracy` (of the epoch, as `fit` reports it) and `test_accuracy`, shares, or a
         column for each of `momenta`.
     """

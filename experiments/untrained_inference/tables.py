@@ -13,7 +13,7 @@ MODES = {"inference": "inference mode", "batch": "normalized by the batch"}
 
 
 def scale_table(deep: pd.DataFrame, scales: pd.DataFrame) -> pd.DataFrame:
-    """One row a network: scale at the first and last layer in both modes, and the closed form's check."""
+    """One row per network: scale at the first and last layer in both modes, and the closed form's check."""
     rows = []
     for network in dict.fromkeys(deep.arm):
         of_network, row = scales[scales.arm == network], {"network": network}
@@ -64,7 +64,7 @@ def gap(part: pd.DataFrame) -> Interval:
 
 
 def gap_table(steps: pd.DataFrame) -> pd.DataFrame:
-    """One row a phase and look: the gap between the modes for each momentum, with its interval."""
+    """One row per phase and look: the gap between the modes for each momentum, with its interval."""
     rows = []
     for phase, step in dict.fromkeys(zip(steps.phase, steps.step, strict=True)):
         part = steps[(steps.phase == phase) & (steps.step == step)]

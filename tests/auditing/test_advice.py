@@ -31,7 +31,7 @@ def said(model, **options):
 def test_how_far_the_statistics_move(momentum, steps, way, enough):
     text = said(network(momentum=momentum), steps=steps)
     assert f"After {steps} {'step' if steps == 1 else 'steps'} at momentum {momentum:g}" in text
-    assert f"{way} of the way" in text
+    assert f"{way} of the distance" in text
     assert ("Try momentum=" in text) != enough
 
 
@@ -45,7 +45,7 @@ def test_held_statistics_do_not_move():
     model = network()
     tfbn.freeze(model, training=False)
     assert "do not move" in said(model, steps=50)
-    assert "of the way" not in said(model, steps=50)
+    assert "of the distance" not in said(model, steps=50)
 
 
 @pytest.mark.parametrize(("batch_size", "few"), [(1, True), (7, True), (8, False), (64, False)])

@@ -46,7 +46,7 @@ LOG, EVENTS = (drift_log, "written_whole"), (EventFile, "_write")
 def recorded(data, folder, callbacks, **arguments):
     """The weights after a fit, with what the recorder warned of."""
     recorder = DriftRecorder(folder, probe=data[0][:8], heat_maps=True, **arguments)
-    with pytest.warns(UserWarning, match="cannot write its log any more, and training goes on") as told:
+    with pytest.warns(UserWarning, match="can no longer write its log; training continues") as told:
         model = fit(data, [*callbacks, recorder], epochs=EPOCHS)
     assert len([each for each in told if "cannot write" in str(each.message)]) == 1
     assert recorder.write_error is FULL

@@ -464,7 +464,9 @@ def test_layers_whose_variables_are_replaced_are_named_and_fit_goes_on(names, da
                 vars(layer).update({name: keras.Variable(np.ones(6, "float32")) for name in names})
 
     recorder = DriftRecorder(tmp_path)
-    with pytest.warns(UserWarning, match=r"goes on without the layers 'norm_stock': .* is NaN there") as told:
+    with pytest.warns(
+        UserWarning, match=r"continues without the layers 'norm_stock': .* is NaN there"
+    ) as told:
         train(model, data, [recorder, Replace()], epochs=3)
     assert len([each for each in told if "norm_stock" in str(each.message)]) == 1
     log = read_drift(tmp_path)

@@ -246,7 +246,7 @@ class Trains(keras.Model):
 def test_a_model_without_call(data, tmp_path):
     model, recorder = Trains(network()), DriftRecorder(tmp_path / "log", probe=data[0][:4])
     model.compile("sgd")
-    with pytest.warns(UserWarning, match="goes on without the mismatch"):
+    with pytest.warns(UserWarning, match="continues without the mismatch"):
         model.fit(data[0], batch_size=8, verbose=0, callbacks=[recorder])
     model.fit(data[0], batch_size=8, verbose=0, callbacks=[recorder])
     log = read_drift(tmp_path / "log")

@@ -103,7 +103,7 @@ def test_audit(world, capsys):
     text = said(capsys, "audit", "mine.keras", "--batch_size=16", "--steps=50", "--frozen=conv,bn")
     assert "1 BatchNormalization layers. In fit 0 normalize by the batch" in text
     assert "do not move" in text
-    assert "of the way" in said(capsys, "audit", "mine.keras", "--steps=50")
+    assert "of the distance" in said(capsys, "audit", "mine.keras", "--steps=50")
 
 
 def test_choose(world, capsys):
@@ -156,12 +156,12 @@ MISTAKES = {
     "audit ResNett50": "did you mean ResNet50",
     "audit mine.keras other.keras": "Expected one FILE after `tfbn audit`",
     "audit mine.keras --batch_size=0": "Expected --batch_size to be a whole number of at least 1",
-    "audit mine.keras --frozen=stem9": "Expected --frozen to fit a layer",
+    "audit mine.keras --frozen=stem9": "Expected --frozen to match a layer",
     "choose mine.keras": "Expected --data_dir to be given",
     "choose mine.keras --data_dir=nowhere": "Expected --data_dir to be a folder",
     "choose mine.keras --data_dir=pets --repeats=2": "Expected --repeats to be a whole number of at least 3",
     "choose mine.keras --data_dir=pets --image_size=9": "Expected --image_size to be that of the network, 8",
-    "choose mine.keras --data_dir=pets --up_to=bm": "Expected --up_to to fit a layer",
+    "choose mine.keras --data_dir=pets --up_to=bm": "Expected --up_to to match a layer",
     "choose mine.keras --data_dir=pets --pixels=bits": "value should be one of <auto|unit|byte|symmetric>",
     "choose mine.keras --data_dir=pets --most_images=0": "Expected --most_images to be a whole number of at",
     "recalibrate mine.keras --data_dir=pets": "Expected --output to be given",

@@ -129,7 +129,7 @@ def test_no_labeled_images(name, has, prepared):
 
 
 def test_what_cannot_be_fetched_is_told_in_one_line(prepared):
-    expected = r"to be one that can be fetched \(no route to host\)\. Received: "
+    expected = r"to be one that can be downloaded \(no route to host\)\. Received: "
     with pytest.raises(InputError, match=expected) as error:
         load("tests_far_away", data_dir=prepared, download=True)
     assert "\n" not in str(error.value)
@@ -201,7 +201,7 @@ def test_images_at_positions_are_those_of_the_whole(prepared):
     np.testing.assert_array_equal(some.images, whole.images[rows])
     np.testing.assert_array_equal(some.labels, whole.labels[rows])
     for wrong in ([1, 1], [-1], [], [[0]]):
-        with pytest.raises(InputError, match="`positions` to be different whole numbers"):
+        with pytest.raises(InputError, match="`positions` to be distinct whole numbers"):
             load("uci_digits", positions=wrong, data_dir=prepared)
     with pytest.raises(InputError, match="`positions` to be positions of uci_digits's train"):
         load("uci_digits", positions=[5, 1797], data_dir=prepared)

@@ -103,7 +103,9 @@ def test_nothing_else_is_random(text, images):
         "contrst=0.3": r"Expected `shift` to be one of .*did you mean contrast\?.* Received: shift='contrst'",
         "": "Expected `shift` to be one of .* Received: shift=''",
         "contrast=0.3+": "Received: shift=''",
-        "contrast": r"Expected `shift` to have a strength, as contrast=0\.3\. Received: shift='contrast'",
+        "contrast": (
+            r"Expected `shift` to have a strength, such as contrast=0\.3\. Received: shift='contrast'"
+        ),
         "noise=": "Expected `shift` to have a strength",
         "blur=much": "Expected `shift` to have a strength.* Received: shift='blur=much'",
         "inversion=2": r"Expected `inversion strength` to be a number in \[0\.0, 1\.0\]. Received: .*=2\.0",

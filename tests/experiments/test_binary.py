@@ -54,7 +54,7 @@ BAD = {
     "learning_rate": (-0.1, "learning_rate=-0.1"),
     "train_images": (1790, "to be at most 1797"),
     "border": (20, "leave room"),
-    "frozen": (("stage9",), "Expected `frozen` to fit a layer .*stage"),
+    "frozen": (("stage9",), "Expected `frozen` to match a layer .*stage"),
     "data_dir": ("/nowhere", "Expected `data_dir` to be a folder"),
     "model file": ("nowhere.keras", "Expected `model` to be a file that exists"),
     "pixels": ("bits", "to be one of"),

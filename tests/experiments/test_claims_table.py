@@ -1,4 +1,4 @@
-"""One row a claim: the number that decides, its plot, and the reader's words."""
+"""One row per claim: the number that decides, its plot, and the reader's words."""
 
 import pandas as pd
 import pytest

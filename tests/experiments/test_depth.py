@@ -232,7 +232,7 @@ def test_degradation_is_told_from_overfitting_and_from_a_short_budget(change, sa
 
 
 BAD = {
-    "depths": ((8, 21), "to be 6n+2, as 8, 20, 56 or 110. Received: depths=21"),
+    "depths": ((8, 21), "to be 6n+2, such as 8, 20, 56 or 110. Received: depths=21"),
     "start_depths": ((7,), "Expected `start_depths` to be a whole number of at least 8"),
     "trained": (("plane",), "did you mean plain"),
     "steps": (1, "Expected `steps` to be a whole number of at least 3. Received: steps=1"),

@@ -74,7 +74,7 @@ def test_dry_run_counts_and_estimates(tmp_path):
         ({"experiment": "sweep"}, "to be another one"),
         ({"experiment": "claims"}, "to be one with runs of its own. Received: experiment='claims'"),
         ({"grid": ()}, "at least one option"),
-        ({"grid": ("size",)}, "an option and its values, as momentum=0.9,0.99. Received: grid='size'"),
+        ({"grid": ("size",)}, "an option and its values, such as momentum=0.9,0.99. Received: grid='size'"),
         ({"grid": ("size=",)}, "an option and its values"),
         ({"grid": ("siez=3,4",)}, "did you mean size"),
         ({"grid": ("size=3,x",)}, "Expected `size` to be of type int. Received: size='x'"),

@@ -234,7 +234,7 @@ def test_claims_need_the_arms_they_compare():
         ({"epochs": 1}, "Expected `epochs` to be a whole number of at least 2"),
         ({"arms": ("heads",)}, "Expected `arms` to be one of"),
         ({"shift": "contrst=0.3"}, "did you mean contrast"),
-        ({"frozen": ("stage9",)}, "Expected `frozen` to fit a layer"),
+        ({"frozen": ("stage9",)}, "Expected `frozen` to match a layer"),
         ({"arms": ("auto", "head_batch")}, "Expected `arms` to be auto alone, or names"),
         (
             {"model": "MobileNetV2", "weights": "none", "image_size": 32, "arms": ("last_batch",)},

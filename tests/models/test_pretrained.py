@@ -76,11 +76,11 @@ def test_preprocessing_travels_and_the_model_saves(name, tmp_path, rng):
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("VGG16", {}, "a network with BatchNormalization, which this one has not. Received: name='VGG16'"),
+        ("VGG16", {}, "a network with BatchNormalization, which this one lacks. Received: name='VGG16'"),
         ("MobileNetV5", {}, "did you mean MobileNetV2"),
         ("MobileNetV2", {"weights": "nowhere.weights.h5"}, "to be a file that exists"),
         ("MobileNetV2", {"weights": "resnet"}, "'imagenet', None or a file ending in"),
-        ("MobileNetV2", {**SMALL, "frozen": "blok_1"}, "Expected `layers` to fit a layer .*did you mean"),
+        ("MobileNetV2", {**SMALL, "frozen": "blok_1"}, "Expected `layers` to match a layer .*did you mean"),
         ("MobileNetV2", {**SMALL, "training": 1}, "Expected `training`"),
         ("MobileNetV2", {"weights": None, "input_shape": (8, 8, 3)}, "Input size must be at least"),
     ],

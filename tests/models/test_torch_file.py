@@ -132,5 +132,5 @@ def test_damaged_files_are_refused(tmp_path):
         path = write(tmp_path / f"more{i}.pth", state, [floats], **arguments)
         with pytest.raises(InputError, match=r"another magic number|another length"):
             torch_file.read(path)
-    with pytest.raises(InputError, match="something else than tensors by name"):
+    with pytest.raises(InputError, match="something other than tensors by name"):
         torch_file.read(write(tmp_path / "list.pth", [1, 2], []))

@@ -275,7 +275,7 @@ def test_a_stock_layer_that_trains_by_the_batch_ends_the_prefix(rng, data):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda x, y: {"up_to": "conv3"}, "Expected `up_to` to fit a layer"),
+        (lambda x, y: {"up_to": "conv3"}, "Expected `up_to` to match a layer"),
         (lambda x, y: {"up_to": "conv2"}, "carries everything on. Received: up_to='conv2'"),
         (lambda x, y: {"memory_limit": -1}, "Expected `memory_limit`"),
         (lambda x, y: {"sample_weight": y}, "Expected `sample_weight` to be None, since y is"),

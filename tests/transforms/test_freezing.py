@@ -292,7 +292,7 @@ def test_training_none_needs_no_conversion():
     [
         (
             lambda m: tfbn.freeze(m, "dens"),
-            "Expected `layers` to fit a layer .*dense.*Received: layers='dens'",
+            "Expected `layers` to match a layer .*dense.*Received: layers='dens'",
         ),
         (lambda m: tfbn.freeze(m, ["dense", "nothing*"]), "layers='nothing\\*'"),
         (lambda m: tfbn.freeze(m, up_to="blok_bn"), "Expected `up_to` .*block_bn"),

@@ -1,4 +1,4 @@
-"""Advice of an audit for a batch size and a number of steps: how far statistics will move, what to try."""
+"""An audit's advice for a batch size and a number of steps: how far statistics will move, what to try."""
 
 import importlib.metadata
 import math
@@ -22,13 +22,13 @@ MANY = 8 * FEW  # values per channel; the batch's mean is then off by a tenth of
 def advice(facts: Sequence[Facts], rows: Sequence["Row"], steps: int | None) -> Iterator[str]:
     """One sentence each for a model's BatchNormalization.
 
-    After `k` updates with momentum `m`, a moving statistic has gone `1 - m**k` of the way from
-    its start to the batches' value.
+    After `k` updates with momentum `m`, a moving statistic has covered `1 - m**k` of the distance
+    from its start to the batches' value.
 
     Args:
         facts: Of each BatchNormalization.
         rows: The same layers' rows.
-        steps: Training steps; None: not known.
+        steps: Training steps; None if unknown.
     """
     yield from _momentum(facts, rows, steps)
     yield from _smallest(facts, rows)
@@ -37,7 +37,7 @@ def advice(facts: Sequence[Facts], rows: Sequence["Row"], steps: int | None) -> 
 
 
 def _guide() -> str:
-    """The page's address as the package names its project's; in a bare checkout, its path there."""
+    """The page's address from the package's metadata; in a bare checkout, its path."""
     try:
         about = importlib.metadata.metadata("tfbn")
     except importlib.metadata.PackageNotFoundError:
@@ -51,7 +51,7 @@ def _momentum(facts: Sequence[Facts], rows: Sequence["Row"], steps: int | None) 
     pairs = [(each.layer, row) for each, row in zip(facts, rows, strict=True) if row.fit.updates]
     if not pairs:
         held = "all of them" if rows else "none"
-        held_words = f"do not move ({held} held): predict uses today's."
+        held_words = f"do not move ({held} held): predict uses the current ones."
         yield f"In {counted(steps, 'step')} the moving statistics {held_words}"
         return
     for momentum in sorted({layer.momentum for layer, _ in pairs}):
@@ -60,15 +60,15 @@ def _momentum(facts: Sequence[Facts], rows: Sequence["Row"], steps: int | None) 
         said = (
             f"After {counted(steps, 'step')} at momentum {momentum:g}, the moving statistics of "
             f"{counted(len(layers), 'layer')} "
-            f"have gone {way:.1%} of the way to what the batches have (1 - momentum^steps)"
+            f"have covered {way:.1%} of the distance to the batches' (1 - momentum^steps)"
         )
         if way >= ARRIVED:
             yield f"{said}."
             continue
         better = math.floor(1000 * (1 - ARRIVED) ** (1 / steps)) / 1000
         yield (
-            f"{said}: predict would normalize by something between. Try momentum={better:g} or less "
-            f"({ARRIVED:.0%} of the way), or tfbn.recalibrate(model, x_train) at the end."
+            f"{said}: predict would normalize by values in between. Try momentum={better:g} or less "
+            f"({ARRIVED:.0%} of the distance), or tfbn.recalibrate(model, x_train) at the end."
         )
 
 
@@ -101,7 +101,7 @@ def _dead(facts: Sequence[Facts]) -> Iterator[str]:
         then = ": harmless while the batch normalizes" if by_batch else ""
         yield (
             f"{dead} of {total} channels are dead (moving variance below {DEAD:g}){then}; if the new data "
-            "wake them, training=False multiplies them by up to 1/sqrt(epsilon). Try tfbn.choose, which "
+            "activates them, training=False multiplies them by up to 1/sqrt(epsilon). Try tfbn.choose, which "
             "compares the target's statistics with these."
         )
 

@@ -25,18 +25,18 @@ def audit(model: Any, batch_size: int | None = None, steps: int | None = None) -
     """Shows what every BatchNormalization of a model will do, with warnings.
 
     The model runs on symbolic inputs as `fit` and `evaluate` would run it, and the calls of each
-    layer are recorded. So the answer is what the installed Keras really does, with flags at call
-    sites and in the code of subclassed models, for stock, converted and tfbn layers. Nothing
-    changes.
+    layer are recorded. So the answer is what the installed Keras actually does, including flags at
+    call sites and in the code of subclassed models, for stock, converted and tfbn layers. The
+    model does not change.
 
-    Warned about: a `training=` at a call site that this Keras overrides, or that leaks;
+    It warns about: a `training=` at a call site that this Keras overrides, or that leaks;
     batch statistics in `evaluate`; flags changed since the train step was traced;
     statistics still at (0, 1); a bias just before (it has no effect while the batch
     normalizes); too few values per channel for batch statistics to mean anything; dead
     channels; statistics, gamma or beta that are NaN, infinite, negative (the variance) or
-    too large for float16; what a saved model will have lost; averaged weights (`use_ema`),
-    which need statistics of their own. Averages that a callback puts in (`SwapEMAWeights`)
-    are not seen from the model: recalibrate after those, too.
+    too large for float16; what a saved model will lose; averaged weights (`use_ema`),
+    which need statistics of their own. Averages that a callback swaps in (`SwapEMAWeights`)
+    cannot be seen in the model: recalibrate after those, too.
 
     Args:
         model: Any built Keras model or layer.

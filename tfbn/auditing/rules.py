@@ -115,13 +115,13 @@ def _call_site(facts: Facts) -> Iterator[CodedText]:
             and isinstance(facts.layer, BatchNormalization)
             and facts.layer.training
         ):
-            text = "the call site says training=False, so the layer's training=True does not act"
+            text = "the call site says training=False, so the layer's training=True has no effect"
             yield CodedText("call-site-beats-layer", text)
 
 
 def _evaluate(facts: Facts) -> Iterator[CodedText]:
     if any(call.training for call in facts.evaluate):
-        text = "evaluate and predict call it with training=True, as a call site says: not inference mode"
+        text = "a call site says training=True, so evaluate and predict do not run it in inference mode"
         yield CodedText("training-in-evaluate", text)
     elif modes.of_layer(facts.layer, training_call=False).normalizes_by == "batch":
         text = "evaluate and predict normalize by the batch (batch_statistics_in_inference)"
@@ -143,7 +143,7 @@ def _dead_channels(facts: Facts) -> Iterator[CodedText]:
 
 
 def _beyond_use(facts: Facts) -> Iterator[CodedText]:
-    """Values with which the layer's outputs are not finite: which, and in which channels."""
+    """Values that make the layer's outputs NaN or infinite, and in which channels."""
     layer = facts.layer
     for name in ("moving_mean", "moving_variance", "gamma", "beta"):
         variable = getattr(layer, name, None)
@@ -199,7 +199,7 @@ def _few_values(facts: Facts) -> Iterator[CodedText]:
 
 
 def _own_steps(model: Any) -> Iterator[CodedText]:
-    """A `train_step` or `predict_step` of the model's own, which only `fit` and `predict` run."""
+    """A custom `train_step` or `predict_step`, which only `fit` and `predict` run."""
     steps = [name for name in _STEPS_OF_FIT if isinstance(model, keras.Model) and has_own(model, name)]
     if steps:
         yield CodedText(
@@ -216,7 +216,7 @@ def _own_steps(model: Any) -> Iterator[CodedText]:
 
 
 def _leak(model: Any, watched: list[Facts]) -> Iterator[CodedText]:
-    """Layers that are in inference mode during `fit` though no call site of theirs says so."""
+    """Layers that are in inference mode during `fit` although none of their call sites says so."""
     leaked = [
         facts.named.path
         for facts in watched
@@ -254,7 +254,7 @@ def _averaged_weights(model: Any) -> Iterator[CodedText]:
 
 
 def _frozen_elsewhere(model: Any) -> Iterator[CodedText]:
-    """Parts that are frozen in two compiled models at once, as a discriminator and the GAN around it."""
+    """Parts that are frozen in two compiled models at once, such as a discriminator and its GAN."""
     text = frozen_in_both(model)
     if text:
         yield CodedText("frozen-elsewhere", text)

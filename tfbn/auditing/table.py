@@ -25,7 +25,7 @@ class Row:
     Attributes:
         path: Its path, see `tfbn.traversal.NamedLayer`.
         kind: `"tfbn"`, `"stock"`, or the name of another subclass.
-        channels: How many.
+        channels: Number of channels.
         fit: What it does in `fit`.
         evaluate: What it does in `evaluate` and `predict`.
         warnings: What to look at: texts, each with a `code`, see `tfbn.auditing.coded_text`.

@@ -30,7 +30,7 @@ class Disk:
 
         Args:
             target: What writes.
-            tried_again: Methods after whose errors it goes on, as what they were to write is kept.
+            tried_again: Methods whose errors are tolerated, since what they were to write is kept.
         """
         return _Tolerant(target, self._failed, tried_again)
 
@@ -38,8 +38,8 @@ class Disk:
         if self.error is None:
             self.error = error
             warnings.warn(
-                f"DriftRecorder cannot write its log any more, and training goes on: {error}. What was "
-                "written before can be read.",
+                f"DriftRecorder can no longer write its log; training continues: {error}. Rows "
+                "written so far can be read.",
                 stacklevel=2,
             )
 

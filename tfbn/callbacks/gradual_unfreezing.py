@@ -61,7 +61,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
     ):
         super().__init__()
         if not isinstance(schedule, Mapping) or not schedule:
-            raise fail("schedule", "to map epochs to layers, as {2: 'stage3'}", schedule)
+            raise fail("schedule", "to map epochs to layers, such as {2: 'stage3'}", schedule)
         for epoch in schedule:
             check_at_least("schedule's epochs", epoch, 0)
         self.schedule = {

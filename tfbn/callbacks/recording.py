@@ -197,7 +197,7 @@ class Recording:
             self._probe, self._performance, self._position.without_probe = None, None, True
             first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             warnings.warn(
-                f"DriftRecorder goes on without {what}, which could not be measured: {first}", stacklevel=2
+                f"DriftRecorder continues without {what}, which could not be measured: {first}", stacklevel=2
             )
             return None
 
@@ -231,9 +231,9 @@ class Recording:
             self._warned = True
             names = ", ".join(repr(self._sites[i].path) for i in found[:5])
             warnings.warn(
-                f"DriftRecorder goes on without the layers {names}: their moving statistics were replaced by "
-                "other variables while it recorded, and what it measures is NaN there from now on. Assign "
-                "to the variables instead, or begin with a new recorder.",
+                f"DriftRecorder continues without the layers {names}: their moving statistics were replaced "
+                "by other variables during recording, so from now on their values are NaN. Assign to the "
+                "variables instead, or start with a new recorder.",
                 stacklevel=2,
             )
         return found

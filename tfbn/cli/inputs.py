@@ -72,7 +72,7 @@ def _shape(model: Any, flags: Any) -> tuple[int, int, int]:
     if height != width:
         raise fail("model", "to take square images", f"{height} x {width}")
     if not height and not flags.image_size:
-        raise fail("image_size", "to be given, since the network takes any", flags.image_size)
+        raise fail("image_size", "to be given, since the network takes any size", flags.image_size)
     if height and flags.image_size not in (0, height):
         raise fail("image_size", f"to be that of the network, {height}", flags.image_size)
     return height or flags.image_size, width or flags.image_size, channels or 3

@@ -83,9 +83,9 @@ OPTIONS = {
         Option(
             "share", "training", 1.0, "Share of the images' statistics; the rest stays the network's own."
         ),
-        Option("train", "training", False, "Also run short paired trainings, raced, and recommend by them."),
-        Option("repeats", "running", 10, "In how many parts the images are divided; at least 3."),
-        Option("seed", "running", 0, "Decides what is drawn."),
+        Option("train", "training", False, "Also race short paired training runs, and recommend by them."),
+        Option("repeats", "running", 10, "Number of parts into which the images are divided; at least 3."),
+        Option("seed", "running", 0, "Seed of the random draws."),
         Option("output", "running", "", "File to write, ending in .keras.", short="o"),
         Option("work_dir", "running", "", "Folder for what --train leaves; runs/choose if empty."),
     )
@@ -117,7 +117,7 @@ COMMANDS = {
         Command(
             "recalibrate",
             "FILE",
-            "the images' statistics in place of the network's own, in a new file",
+            "replaces the network's statistics by those of the images, in a new file",
             (*_IMAGES, "share", "output"),
             ("data_dir", "output"),
         ),
@@ -154,7 +154,7 @@ def overview() -> str:
             "",
             "    tfbn choose mine.keras --data_dir=photos",
             "",
-            "FILE is a .keras or .h5 file, or a name of keras.applications, as MobileNetV2.",
+            "FILE is a .keras or .h5 file, or a name of keras.applications, such as MobileNetV2.",
             "`tfbn COMMAND --help` lists its flags. `--flagfile=FILE` reads flags from a file, one a line.",
         ]
     )

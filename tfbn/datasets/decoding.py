@@ -31,7 +31,7 @@ def decoded(file: str | os.PathLike, least: int = 0) -> np.ndarray:
     Args:
         file: A file of any kind that Pillow reads. Of an animation, the first frame is used. The
             camera's orientation is applied.
-        least: The height and width that are needed at least; a JPEG much larger than
+        least: The smallest height and width that are needed; a JPEG much larger than
             that is decoded at a fraction of its size, which is much faster.
 
     Returns:

@@ -51,8 +51,8 @@ def load_folder(
         The images, in an order that is random, but the same for the same files.
 
     Raises:
-        InputError: Not a folder, no class folders with images, no such split, or files that
-            cannot be read: all of them are named.
+        InputError: It is not a folder, has no class folders with images or no such split, or
+            some files cannot be read: all of them are named.
 
     Example:
 
@@ -139,7 +139,7 @@ class Stream:
 
     Args:
         files: The files.
-        form: What is made of each; its `image_size` is needed.
+        form: The form of each image; its `image_size` is required.
         change: A function of a batch of images in [0, 1] and their positions, such as a shift or
             preprocessing.
 
@@ -166,7 +166,7 @@ class Stream:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """As of an array: the number of images, height, width and channels."""
+        """The number of images, height, width and channels, as of an array."""
         size = self.form.image_size or 0
         return len(self), size, size, self.form.channels or 3
 
@@ -191,7 +191,7 @@ class Stream:
         """A `tf.data.Dataset` of batches of images, or of `(images, labels)`.
 
         Args:
-            batch_size: Images a batch.
+            batch_size: Images per batch.
             positions: A `tf.data.Dataset` of the positions to read, in order; None: all.
             labels: One for each image of the stream.
         """
@@ -214,11 +214,11 @@ class Stream:
 class StreamFromDisk(Stream):
     """Images that are kept in one temporary file, for sources that can only be read from the start.
 
-    The file goes when the last of the streams that were made of it goes.
+    The file is deleted with the last stream that reads from it.
 
     Args:
-        images: How many.
-        form: What was made of each; its `image_size` is needed.
+        images: Number of images.
+        form: The form of each image; its `image_size` is required.
 
     Example:
 
@@ -242,7 +242,7 @@ class StreamFromDisk(Stream):
         return np.array(self._images[positions])
 
     def fill(self, start: int, images: np.ndarray) -> None:
-        """Puts images in, from a position on."""
+        """Stores images, starting at a position."""
         self._images[start : start + len(images)] = images
 
 

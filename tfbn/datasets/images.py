@@ -31,7 +31,7 @@ class Images:
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """The form that every image gets.
+    """The form into which every image is brought.
 
     Attributes:
         image_size: Height and width in pixels, the border included; None: as stored.
@@ -126,7 +126,9 @@ def collected(pairs: Any, form: Form, class_names: tuple[str, ...]) -> Images:
     sizes = sorted({image.shape for image, _ in examples})
     if len(sizes) > 1:
         raise fail(
-            "image_size", f"to be given for images of {len(sizes)} sizes, as {sizes[:2]}", form.image_size
+            "image_size",
+            f"to be given for images of {len(sizes)} sizes, such as {sizes[:2]}",
+            form.image_size,
         )
     images, labels = (np.stack(part) for part in zip(*examples, strict=True))
     return Images(images, labels, class_names)
@@ -142,7 +144,7 @@ def check_positions(positions: Any) -> np.ndarray:
     """
     rows = np.asarray(positions, np.int64)
     if rows.ndim != 1 or not len(rows) or rows.min() < 0 or len(np.unique(rows)) < len(rows):
-        raise fail("positions", "to be different whole numbers of at least 0", positions)
+        raise fail("positions", "to be distinct whole numbers of at least 0", positions)
     return rows
 
 

@@ -27,13 +27,13 @@ def builder(name: str, data_dir: str | os.PathLike | None = None, download: bool
     `download` allows it, since a request without a network can take minutes.
 
     Args:
-        name: Any TFDS name, as `"mnist5k"`, `"cifar10"` or `"imagenet_v2/topimages"`.
+        name: Any TFDS name, such as `"mnist5k"`, `"cifar10"` or `"imagenet_v2/topimages"`.
         data_dir: TFDS's folder; None: TFDS's own default.
-        download: Whether data may be fetched.
+        download: Whether data may be downloaded.
 
     Raises:
         InputError: There is no such data set, it is not on this machine and cannot be
-            fetched, or it cannot be written to `data_dir`.
+            downloaded, or it cannot be written to `data_dir`.
 
     Example:
 
@@ -83,7 +83,7 @@ def load(
 
     Args:
         name: Any TFDS name with `image` and `label`.
-        split: As TFDS has it: `"train"`, `"train[:300]"`, `"test[80%:]"`.
+        split: A split or a slice of one, as in TFDS: `"train"`, `"train[:300]"`, `"test[80%:]"`.
         image_size: Height and width in pixels, the border included; None: as stored.
         border: Empty (zero) pixels on each side.
         channels: 1 (gray) or 3; None: as stored.
@@ -144,7 +144,7 @@ def _prepare(found: Any) -> None:
             if embedded:
                 raise _not_writable(folder, error) from error
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise fail("dataset", f"to be one that can be fetched ({reason})", found.name) from error
+            raise fail("dataset", f"to be one that can be downloaded ({reason})", found.name) from error
 
 
 @contextlib.contextmanager

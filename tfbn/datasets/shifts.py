@@ -36,7 +36,7 @@ def noise(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.n
 
 
 def inversion(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """`(1 - strength) * x + strength * (1 - x)`; in full at strength 1.
+    """`(1 - strength) * x + strength * (1 - x)`; fully inverted at strength 1.
 
     >>> inversion(np.zeros((1, 1, 1, 1)), 1.0, np.random.default_rng(0)).item()
     1.0
@@ -64,8 +64,8 @@ class Kind:
 
     Attributes:
         transform: `(images, strength, rng) -> images`, on `(n, height, width, channels)`.
-        low: The least strength.
-        high: The greatest strength.
+        low: The smallest strength.
+        high: The largest strength.
         default: The strength if none is given; None if it must be given.
 
     Example:
@@ -126,7 +126,7 @@ def parse(text: str) -> Shift:
         text: See the module.
 
     Raises:
-        InputError: A name that is not known, or a strength that is missing or out of range.
+        InputError: A name is unknown, or a strength is missing or out of range.
 
     Example:
 
@@ -144,5 +144,5 @@ def _parse_step(step: str) -> tuple[str, float]:
     try:
         value = float(strength)
     except ValueError:
-        raise fail("shift", f"to have a strength, as {name}=0.3", step) from None
+        raise fail("shift", f"to have a strength, such as {name}=0.3", step) from None
     return name, check_between(f"{name} strength", value, kind.low, kind.high)

@@ -29,7 +29,7 @@ NOT_PHOTOGRAPHS = {"cartoon", "toys", "plastic"}  # folders of drawings and of t
 def is_package(stamps: str | os.PathLike) -> bool:
     """Whether a folder is the one that the package installs, or that it was unpacked into.
 
-    Its top folders are no classes: they hold drawings, too, and "animals" is three classes here.
+    Its top folders are not classes: they also contain drawings, and "animals" is three classes here.
 
     Example:
 
@@ -77,7 +77,7 @@ def unpack(folder: str | os.PathLike, stamps: str | os.PathLike = FOLDER) -> Pat
     Their background is transparent, which `load_folder` makes white.
 
     Args:
-        folder: The folder to be made; what it holds already stays.
+        folder: The folder to create; existing files are kept.
         stamps: See `photographs`.
 
     Returns:

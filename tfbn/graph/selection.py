@@ -16,9 +16,9 @@ def select(
 
     Args:
         model: Any Keras model or layer.
-        layers: One or several patterns, as `"block_1*"` or `["A", "B", "C"]`. A layer
+        layers: One or several patterns, such as `"block_1*"` or `["A", "B", "C"]`. A layer
             is chosen if a pattern, with the wildcards `*`, `?` and `[...]`, fits its
-            path (as `"resnet50/conv1_bn"`), its own name, or the path or name of a
+            path (such as `"resnet50/conv1_bn"`), its own name, or the path or name of a
             container it is in. A pattern that fits none of these chooses the stage of
             that name: `"stage1"` chooses every `"stage1_..."`, but `"dense"` only the layer
             `"dense"` where there is one, not `"dense_1"`.
@@ -41,7 +41,7 @@ def select(
     ['input', 'stem_conv', 'stem_bn']
     >>> select(model, "stage4")
     Traceback (most recent call last):
-    tfbn.utils.validation.InputError: Expected `layers` to fit a layer ... Received: layers='stage4'
+    tfbn.utils.validation.InputError: Expected `layers` to match a layer ... Received: layers='stage4'
     """
     everything = named_layers(model)
     if not everything:
@@ -51,7 +51,7 @@ def select(
     chosen: set[int] = set()
     if layers is not None:
         if not isinstance(layers, Iterable):
-            raise fail("layers", "to be a pattern or several: text, as the name of a layer", layers)
+            raise fail("layers", "to be one or several patterns, such as the name of a layer", layers)
         patterns = [layers] if isinstance(layers, str) else list(layers)
         if not patterns:
             raise fail("layers", "to name at least one layer", layers)
@@ -77,7 +77,7 @@ def _fitting(everything: list[NamedLayer], pattern: str, argument: str) -> set[i
     named = [s for s in everything if _fits(s, pattern)] or [s for s in everything if _in_stage(s, pattern)]
     if not named:
         known = {name for s in everything for name in (s.path, s.layer.name, s.layer.name.split("_")[0])}
-        raise fail(argument, f"to fit a layer ({near_names(pattern, known)})", pattern)
+        raise fail(argument, f"to match a layer ({near_names(pattern, known)})", pattern)
     # By identity: a layer shared by two containers has its path in the first.
     chosen = {
         id(layer) for s in named for layer in (s.layer, *(inner.layer for inner in named_layers(s.layer)))

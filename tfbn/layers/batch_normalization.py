@@ -16,10 +16,10 @@ from tfbn.utils.validation import check_between, check_flag
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's BatchNormalization whose modes can be set one by one.
 
-    Stock Keras decides three things by one condition, `training and trainable`: what
-    normalizes, whether the moving statistics update, and whether gamma and beta
-    train. Here each is a switch of its own. The switches are kept on the layer, so
-    `fit` obeys them and no other layer sees them.
+    Stock Keras derives three things from one condition, `training and trainable`: which
+    statistics normalize, whether the moving statistics update, and whether gamma and
+    beta train. Here each has its own switch. The switches are stored on the layer, so
+    `fit` obeys them and no other layer is affected.
 
     In a training call (`fit`, `model(x, training=True)`):
 
@@ -29,50 +29,51 @@ class BatchNormalization(keras.layers.BatchNormalization):
     - if the statistics update,
       `moving_mean = momentum * moving_mean + (1 - momentum) * mean(batch)` and
       `moving_variance = momentum * moving_variance + (1 - momentum) * var(batch)`
-      with the **biased** variance (divided by N), as stock Keras has it.
+      with the **biased** variance (divided by N), as in stock Keras.
 
     In an inference call (`evaluate`, `predict`, `model(x)`) the moving statistics
-    normalize and do not update. With `batch_statistics_in_inference=True` the same
-    formula takes mean and (biased) variance from the batch at hand there, too, and
-    nothing updates; a layer's output then depends on the other examples in the batch.
+    normalize and do not update. With `batch_statistics_in_inference=True`, inference
+    calls use the mean and (biased) variance of the current batch instead, and nothing
+    updates; a layer's output then depends on the other examples in the batch.
 
     Args:
         *args: As in `keras.layers.BatchNormalization` (axis, momentum, epsilon, ...).
-        training: What normalizes in a training call. `True`: the batch, whatever
-            `trainable` says. `False`: the moving statistics, whatever `trainable`
-            or the caller says. `None`: stock Keras, the batch if the layer is
-            trainable.
+        training: Which statistics normalize in a training call. `True`: those of the
+            batch, regardless of `trainable`. `False`: the moving ones, regardless of
+            `trainable` and of the caller. `None`: as in stock Keras, those of the batch
+            if the layer is trainable.
         update_statistics: Whether the moving statistics update in a training call.
-            `None`: exactly when the batch normalizes. `True` or `False`: always or
-            never. `training=False, update_statistics=True` adapts them while the
-            forward pass is already the one that inference will use.
+            `None`: only if the batch normalizes. `True`: always. `False`: never.
+            `training=False, update_statistics=True` adapts them while the forward pass
+            is already the one that inference will use.
         batch_statistics_in_inference: Whether an inference call normalizes by the
             batch; `None` and `False`: by the moving statistics. Saved with the layer,
             unlike the block `tfbn.batch_statistics(model)`. (PyTorch:
             `track_running_stats=False`.)
         fused: `None`: TensorFlow's fused operation where it applies (inputs of two or
             more axes, the last one normalized, float32 or lower, no mask, no renorm,
-            not synchronized). `True`: insist on it, an error where it does not apply.
-            `False`: never. The moving statistics are the same either way to rounding.
-            Largest error of an output against float64, the outputs' standard deviation
-            being 1: fused 4e-7 at 64 values per channel and 2e-5 at 65,536; Keras's own
-            arithmetic 5e-7 and 5e-6 (`python -m benchmarks --only=accuracy`).
+            not synchronized). `True`: require it, and raise an error where it does not
+            apply. `False`: never. Either way the moving statistics are equal up to
+            rounding. Largest error of an output compared with float64, for outputs with
+            a standard deviation of 1: fused 4e-7 at 64 values per channel and 2e-5 at
+            65,536; Keras's own arithmetic 5e-7 and 5e-6
+            (`python -m benchmarks --only=accuracy`).
         **kwargs: As in `keras.layers.BatchNormalization`.
 
     Attributes:
-        training: The flag as given; may be set later. A train step that was traced
-            before keeps the old value until the next `compile`; `tfbn.freeze` sees
-            to that by itself.
+        training: The flag as given; it can be set later. A train step that is already
+            traced keeps the old value until the next `compile`; `tfbn.freeze` takes
+            care of that.
         update_statistics: Likewise.
         batch_statistics_in_inference: Likewise, for the functions that `predict` and
-            `evaluate` have traced; `tfbn.set_modes` sees to that by itself.
+            `evaluate` have traced; `tfbn.set_modes` takes care of that.
         mode: The `tfbn.layers.modes.Mode` of the layer in a training call.
 
     Raises:
         ValueError: `training`, `update_statistics`, `batch_statistics_in_inference` or
             `fused` is not True, False or None; `momentum` is outside [0, 1]; `epsilon` is
-            negative; `fused=True` where it cannot serve; a mask whose rank is not that of the
-            inputs less one.
+            negative; `fused=True` where the operation does not apply; the rank of a mask is
+            not that of the inputs minus one.
 
     Example:
 
@@ -141,7 +142,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     @property
     def _trace_key(self) -> tuple[modes.Mode, float]:
-        """What a traced train step depends on; `tfbn.audit` compares it with the flags as they are."""
+        """What a traced train step depends on; `tfbn.audit` compares it with the current flags."""
         return self.mode, self.momentum
 
     def train(self, mode: bool = True) -> "BatchNormalization":

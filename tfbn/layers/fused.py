@@ -10,13 +10,13 @@ import keras
 
 from tfbn.layers import step_folding
 
-# cuDNN refuses a smaller epsilon; below it Keras's own arithmetic serves.
+# cuDNN refuses a smaller epsilon; below it, Keras's own arithmetic is used.
 MIN_EPSILON = 1.001e-5
 DTYPES = ("float16", "bfloat16", "float32")
 
 
 def obstacle(layer: Any, inputs: Any, mask: Any = None) -> str | None:
-    """Why the fused operation cannot serve this call, or None if it can.
+    """The reason why this call cannot use the fused operation, or None if it can.
 
     Args:
         layer: A `BatchNormalization` layer that is built.
@@ -62,11 +62,11 @@ def normalize_by_batch(x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
 def normalize_by_batch_and_update(
     x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float, momentum: float
 ) -> tuple[Any, Any, Any]:
-    """As `normalize_by_batch`, and the moving averages after this batch.
+    """Like `normalize_by_batch`, and also returns the moving averages after this batch.
 
-    The operation makes the averages itself, but of the variance times `N / (N - 1)`
-    (Bessel), N values per channel. Its average of `moving * N / (N - 1)` and of that,
-    divided by the factor, is the average of the biased variances that stock Keras keeps.
+    The operation computes the averages itself, but from the variance times `N / (N - 1)`
+    (Bessel), for N values per channel. Given `moving * N / (N - 1)`, its average divided by that
+    factor is the average of the biased variances that stock Keras keeps.
 
     Args:
         x: As in `normalize_by_batch`, as gamma, beta and epsilon.
@@ -89,7 +89,7 @@ def normalize_by_batch_and_update(
 def _by_batch(
     x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float, weight: float
 ) -> tuple[Any, Any, Any]:
-    """`weight` is that of the batch in the averages."""
+    """`weight` is the weight of the batch in the averages."""
     import tensorflow as tf
 
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -124,15 +124,15 @@ def normalize_by_moving(x: Any, gamma: Any, beta: Any, mean: Any, variance: Any,
 def normalize_by_held(
     x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float, fold: bool = False
 ) -> Any:
-    """As `normalize_by_moving`, for gamma and beta that do not train.
+    """Like `normalize_by_moving`, for gamma and beta that do not train.
 
     The operation's own gradient also computes the gradients of gamma and beta, which doubles the
     cost. Here they are separate, so a traced step leaves out what it does not need.
 
     Args:
         x: As in `normalize_by_moving`, as the others.
-        fold: Whether the convolution that made `x` may compute the outputs. The gradients are the
-            same: `x` has its own.
+        fold: Whether the convolution that produced `x` may compute the outputs. The gradients are
+            the same: `x` keeps its own.
     """
     import tensorflow as tf
 

@@ -54,13 +54,13 @@ def resolve(
     training_call: bool = True,
     batch_statistics_in_inference: bool | None = None,
 ) -> Mode:
-    """The mode that a layer's flags give.
+    """The mode that follows from a layer's flags.
 
     | in a training call | normalizes by the batch | updates |
     |---|---|---|
     | `training=True` | always | unless `update_statistics=False` |
     | `training=False` | never | only if `update_statistics=True` |
-    | `training=None` | if `trainable` | as it normalizes, unless set |
+    | `training=None` | if `trainable` | if it normalizes by the batch, unless set |
 
     In an inference call: the moving statistics, or those of the batch where
     `batch_statistics_in_inference=True`; no update, always.

@@ -5,8 +5,8 @@ Where the moving statistics normalize, do not update, and gamma and beta do not 
     gamma * (conv(x, W) - mean) / sqrt(variance + epsilon) + beta = conv(x, a * W) + (beta - a * mean),
     a = gamma / sqrt(variance + epsilon),
 
-so a pass over the kernel takes the place of one over the outputs, and TensorFlow fuses what is added
-with the convolution. The variables are read in each step; nothing is constant.
+so a pass over the kernel replaces one over the outputs, and TensorFlow fuses the addition with the
+convolution. The variables are read in each step; nothing is treated as a constant.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ KERNEL_TO_OUTPUTS = 16
 
 
 def folded(convolution: Any, gamma: Any, beta: Any, mean: Any, variance: Any, epsilon: float) -> Any:
-    """The normalized outputs of a convolution, computed by it alone.
+    """The normalized outputs of a convolution, computed by the convolution itself.
 
     Args:
         convolution: The operation, see `convolution_of`.
@@ -45,7 +45,7 @@ def folded(convolution: Any, gamma: Any, beta: Any, mean: Any, variance: Any, ep
 
 
 def convolution_of(x: Any) -> Any | None:
-    """The convolution of the graph that is being traced that made `x`, if folding into it pays; or None."""
+    """The convolution that produced `x` in the graph being traced, if folding into it pays; else None."""
     import tensorflow as tf
 
     # An eager tensor, also one that a graph takes in, has no graph.

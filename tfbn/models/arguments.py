@@ -14,7 +14,7 @@ Builder = TypeVar("Builder", bound=Callable)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What every builder takes besides the depth, in the manner of `keras.applications`.
+    """The arguments that every builder takes besides the depth, as in `keras.applications`.
 
     Attributes:
         include_top: Whether the network ends in global pooling and a dense layer.
@@ -30,13 +30,14 @@ class Arguments:
             with it, None means `"avg"`.
         classes: Number of classes. Default: 10 in CIFAR form, 1000 in ImageNet form.
         classifier_activation: Activation of the dense layer, None for logits.
-        name: The model's name. Default: the network's, as `"resnet20"`.
-        training: What normalizes in a training call: the batch (True), the moving
-            statistics (False) or as in stock Keras (None). Set on the BatchNormalization
-            layers of the frozen stages. See `tfbn.layers.BatchNormalization`.
+        name: The model's name. Default: the network's, such as `"resnet20"`.
+        training: Whether the batch normalizes in a training call (True), or the moving
+            statistics (False), or either as in stock Keras (None). Set on the
+            BatchNormalization layers of the frozen stages. See
+            `tfbn.layers.BatchNormalization`.
         update_statistics: Whether their moving statistics update. Set on the same layers.
-        trainable: Whether weights train. Set on all layers of the frozen stages, and
-            apart from `training`: neither flag implies the other.
+        trainable: Whether weights train. Set on all layers of the frozen stages,
+            independently of `training`: neither flag implies the other.
         frozen: The stages that the three flags above apply to, as
             `("stem", "stage1", "stage2")`. None: the whole network, the head included.
         order: Order of convolution, BatchNormalization and ReLU: `"conv-bn-relu"`,
@@ -44,8 +45,8 @@ class Arguments:
         normalization: `"batch"`, or None for a network without BatchNormalization.
         use_bias: Whether convolutions have a bias. None: only where it has an effect,
             that is without BatchNormalization and in the order `"conv-relu-bn"`.
-        momentum: Of every BatchNormalization layer, weight of the old moving value.
-        epsilon: Likewise, added to the variance.
+        momentum: Weight of the old moving value, in every BatchNormalization layer.
+        epsilon: Added to the variance, in every BatchNormalization layer.
         width: Filters of the first stage; each later one has twice as many. Default: 16
             in CIFAR form, 64 in ImageNet form.
         fused: As in `tfbn.layers.BatchNormalization`.

@@ -170,7 +170,7 @@ def block(x: Any, convs: Sequence[Conv], wiring: Wiring, name: str, shortcut: Sh
         x: Symbolic tensor of shape `(batch, height, width, channels)`.
         convs: The convolutions of the main branch.
         wiring: Their order, BatchNormalization and bias.
-        name: Prefix of all layer names, as `"stage2_block1"`.
+        name: Prefix of all layer names, such as `"stage2_block1"`.
         shortcut: `padded_identity`, `projection` or, in a plain network, None.
 
     Returns:

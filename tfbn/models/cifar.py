@@ -21,12 +21,11 @@ def resnet_cifar(depth: int = 20, **arguments: Any) -> keras.Model:
     new channels filled with zeros (option A of the paper). Padding is "same", even where the
     stride is 2.
 
-    ResNet-20 has 0.27M parameters, -56 0.85M, -110 1.7M, -1202 19.4M, and -8 75k.
+    Parameters: ResNet-8 75k, ResNet-20 0.27M, ResNet-56 0.85M, ResNet-110 1.7M, ResNet-1202 19.4M.
 
     Args:
-        depth: 6n+2, as 8, 20, 32, 44, 56, 110, 1202. Beyond 900 layers (a plain
-            network: 300), use
-            `tfbn.models.deep_graphs` to load or clone the model again.
+        depth: 6n+2, such as 8, 20, 32, 44, 56, 110, 1202. To load or clone a network of more
+            than 900 layers (plain: 300), use `tfbn.models.deep_graphs`.
         **arguments: See `tfbn.models.Arguments`; the defaults are `input_shape=(32, 32, 3)`,
             `classes=10`, `width=16`.
 

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite: EfficientNet without squeeze-and-excitation, ReLU6 instead of swish."""
+"""EfficientNet-Lite: EfficientNet without squeeze-and-excitation, and with ReLU6 instead of swish."""
 
 import dataclasses
 import math
@@ -49,7 +49,7 @@ class Block:
     """One inverted residual block: expand (1x1), depthwise, project (1x1).
 
     Attributes:
-        name: As `"stage2_block1"`.
+        name: Such as `"stage2_block1"`.
         kernel: Side of the depthwise kernel.
         stride: Of the depthwise convolution.
         expansion: Filters in the block for each channel of its input; 1: no first convolution.

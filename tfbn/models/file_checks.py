@@ -83,7 +83,7 @@ def _unpacked(file: h5py.File) -> int:
 
 def _check_size(size: int, limit: int, path: Path) -> None:
     if size > limit:
-        what = f"to unpack to at most {limit:,} bytes, {RATIO} times its size; it would to {size:,}"
+        what = f"to unpack to at most {limit:,} bytes, {RATIO} times its size; it would unpack to {size:,}"
         raise fail("model", what, str(path))
 
 

@@ -16,8 +16,8 @@ _DEVIATIONS = 5.0  # the mean
 def mismatch_in_first_layer(model: Any, images: Any) -> str | None:
     """A sentence if the inputs of the first BatchNormalization are very far from its statistics.
 
-    A wrong range of pixels does that: fed 0..1 where it was trained on 0..255, the layer
-    sees 1/65,025 of the variance.
+    A wrong range of pixels has this effect: trained on 0..255 and fed 0..1, the layer sees
+    1/65,025 of the variance.
 
     Args:
         model: A Functional or Sequential model.

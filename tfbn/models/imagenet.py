@@ -29,8 +29,8 @@ def resnet_imagenet(depth: int = 50, **arguments: Any) -> keras.Model:
     152 layers: blocks of 1x1, 3x3 and 1x1, the stride in the first. Where shapes change
     the shortcut is a 1x1 convolution (option B of the paper). Padding is "same".
 
-    With 1000 classes: 11.7M, 21.8M, 25.6M, 44.5M and 60.2M parameters. Convolutions that
-    a BatchNormalization follows have no bias; those of `keras.applications` have one.
+    With 1000 classes: 11.7M, 21.8M, 25.6M, 44.5M and 60.2M parameters. Convolutions that are
+    followed by a BatchNormalization have no bias; those of `keras.applications` have one.
 
     Args:
         depth: 18, 34, 50, 101 or 152.
@@ -60,7 +60,7 @@ def resnet_imagenet(depth: int = 50, **arguments: Any) -> keras.Model:
 def plain_imagenet(depth: int = 34, **arguments: Any) -> keras.Model:
     """`resnet_imagenet` without its shortcuts.
 
-    The paper has these with 18 and 34 layers.
+    The paper describes those with 18 and 34 layers.
 
     Args:
         depth: 18, 34, 50, 101 or 152.

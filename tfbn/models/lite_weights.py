@@ -31,7 +31,7 @@ def find(name: str) -> Path:
     """The checkpoint of a network in its package; none of the package's code runs.
 
     Args:
-        name: As `"EfficientNetLite0"`.
+        name: Such as `"EfficientNetLite0"`.
 
     Raises:
         InputError: The package is not installed, or its checkpoint is missing or damaged:
@@ -61,7 +61,7 @@ def load(model: Any, name: str) -> None:
 
     Args:
         model: As `efficientnet_lite` builds it, with 1000 classes if it has a head.
-        name: As `"EfficientNetLite0"`.
+        name: Such as `"EfficientNetLite0"`.
 
     Raises:
         InputError: The weights are not available, or do not fit; the network is unchanged then.

@@ -19,7 +19,7 @@ class Architecture:
     """What distinguishes one network from another.
 
     Attributes:
-        name: The network's name, as `"resnet20"`.
+        name: The network's name, such as `"resnet20"`.
         blocks: The number of blocks of each stage.
         convolutions: From filters and stride to the convolutions of one block.
         shortcut: The shortcut around each block, None in a plain network.

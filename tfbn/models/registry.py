@@ -23,7 +23,7 @@ _NAME = re.compile(rf"({'|'.join(_FORMS)})(\d+)(_cifar)?")
 def names() -> list[str]:
     """The networks of the papers by name.
 
-    `build` also knows every other depth of 6n+2, as `"resnet26"`.
+    `build` also knows every other depth of 6n+2, such as `"resnet26"`.
 
     Example:
 

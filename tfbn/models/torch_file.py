@@ -142,5 +142,5 @@ def _tensors(file: BinaryIO) -> dict[str, _Tensor]:
             raise ValueError("it ends too early")
         storage.values = np.frombuffer(data, storage.dtype)
     if not isinstance(tensors, dict) or not all(isinstance(each, _Tensor) for each in tensors.values()):
-        raise ValueError("something else than tensors by name")
+        raise ValueError("something other than tensors by name")
     return tensors

@@ -18,13 +18,13 @@ def packaged(network: str) -> dict[str, Path]:
     """The weights of a network that come with tfbn.
 
     The file `<network>_<data set>_<seed>.weights.h5` has the name `<data set>-<seed>`;
-    seed 0 is also there as `<data set>` alone.
+    seed 0 is also available as `<data set>`.
 
     Args:
         network: A name of `tfbn.models.names()`.
 
     Returns:
-        A dict from the name, as `"mnist5k"` or `"mnist5k-3"`, to the file.
+        A dict from the name, such as `"mnist5k"` or `"mnist5k-3"`, to the file.
 
     Example:
 

@@ -11,8 +11,8 @@ reference N(m0, v0) and the layer's epsilon e, for each layer:
 | `mean_l2` | `sqrt(avg((m - m0)^2)) / sqrt(avg(m0^2) + e)` | none |
 | `variance_l2` | `sqrt(avg((v - v0)^2)) / (sqrt(avg(v0^2)) + e)` | none |
 
-Each is 0 if and only if nothing moved. The log ratio is taken absolute, so that
-channels that grow and channels that shrink do not cancel. `kl` is the divergence of
+Each is 0 if and only if nothing moved. The absolute value of the log ratio is averaged, so
+that growing and shrinking channels do not cancel. `kl` is the divergence of
 the current distribution from the reference, `KL(N(m, v + e) || N(m0, v0 + e))`. Epsilon,
 which the layer itself divides by, keeps all of them finite on dead channels, and `mean_l2`
 on a fresh layer, whose moving mean is 0.
@@ -40,7 +40,7 @@ METRICS = tuple(UNITS)
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """What the distances are measured from, for all channels of all layers in one row.
+    """What the distances are measured from, with the channels of all layers in one row.
 
     Attributes:
         mean: Reference mean, shape `(all channels,)`.
@@ -50,7 +50,7 @@ class Reference:
         root_spread: Its square root.
         mean_weight: What `mean_l2` multiplies by, repeated for each channel.
         variance_weight: Likewise for `variance_l2`.
-        sizes: How many channels each layer has, shape `(layers,)`.
+        sizes: Number of channels of each layer, shape `(layers,)`.
 
     Example:
 
@@ -86,12 +86,12 @@ class Reference:
         return cls(mean, variance, epsilon, spread, np.sqrt(spread), *weights, sizes)
 
     def packed(self) -> np.ndarray:
-        """All but `sizes`, one a row, in float32: shape `(7, all channels)`."""
+        """All attributes but `sizes`, one per row, in float32: shape `(7, all channels)`."""
         return np.stack([getattr(self, name) for name in _by_channel()]).astype(np.float32)
 
     @classmethod
     def unpacked(cls, rows: Iterable[Any], sizes: np.ndarray) -> "Reference":
-        """What was `packed`, of arrays or tensors."""
+        """The inverse of `packed`, from arrays or tensors."""
         return cls(**dict(zip(_by_channel(), rows, strict=True)), sizes=sizes)
 
     def segment_mean(self, terms: np.ndarray) -> np.ndarray:
@@ -122,7 +122,7 @@ def by_layer(
         xp: The array functions: `numpy`, or `keras.ops` inside a train step.
 
     Returns:
-        Shape `(layers, len(METRICS))`, in the order of `METRICS`; of several steps one axis more.
+        Shape `(layers, len(METRICS))`, in the order of `METRICS`; with several steps, one more axis.
 
     Example:
 
@@ -155,13 +155,13 @@ def distances(current: Statistics, reference: Statistics) -> dict[str, float]:
 
     Args:
         current: Statistics of the layer now.
-        reference: Where they are measured from; its epsilon counts.
+        reference: What they are measured from; its epsilon is used.
 
     Returns:
         A value for each of `METRICS`; units in `UNITS`.
 
     Raises:
-        ValueError: The two have unlike numbers of channels.
+        ValueError: The two have different numbers of channels.
 
     Example:
 
@@ -184,7 +184,7 @@ def between(current: Iterable[Statistics], reference: Iterable[Statistics]) -> n
     """All metrics of several layers in float64: shape `(layers, len(METRICS))`.
 
     Raises:
-        ValueError: There are no layers, or the two have unlike numbers of layers or channels.
+        ValueError: There are no layers, or the two have different numbers of layers or channels.
 
     Example:
 
@@ -207,7 +207,7 @@ def of_snapshots(current: Mapping[str, Statistics], reference: Snapshot) -> dict
     """The metrics of every layer of one snapshot against another.
 
     Args:
-        current: As `tfbn.statistics.take` gives it.
+        current: A snapshot, as returned by `tfbn.statistics.take`.
         reference: A snapshot of the same layers.
 
     Returns:

@@ -3,8 +3,8 @@
 A layer that normalizes by the moving statistics in `fit` has mismatch 0: `predict` uses
 the same. One that normalizes by the batch has the distance of the batch's statistics
 from the moving ones. (With `batch_statistics_in_inference` it is the other way round.) Drift
-alone cannot see this: statistics that are held do not drift,
-and still may have nothing to do with the batches.
+alone cannot show this: statistics that are held do not drift, and may still have nothing to do
+with the batches.
 """
 
 from collections.abc import Callable
@@ -36,8 +36,8 @@ class Probe:
     The model runs forward in training mode, as in `fit`. Nothing in it changes, not the
     moving statistics and not the states of random seeds: variables are not assigned.
 
-    On TensorFlow the run is traced once, when it is first measured, as `fit` traces its step
-    once: make a new probe after flags were changed.
+    On TensorFlow the forward pass is traced once, at the first measurement, as `fit` traces its
+    step once: create a new probe after changing flags.
 
     Args:
         model: A built model.
@@ -46,7 +46,7 @@ class Probe:
 
     Attributes:
         paths: The layers' paths.
-        outputs: What the model gave in training mode when it was last measured.
+        outputs: The model's outputs in training mode at the last measurement.
 
     Raises:
         ValueError: The model has no BatchNormalization layer, or is not built; the batch is empty.
@@ -73,7 +73,7 @@ class Probe:
         self.look_at(inputs)
 
     def look_at(self, inputs: Any) -> None:
-        """From now on, measures on this batch; one of the same shape needs no new trace."""
+        """Replaces the batch; one of the same shape needs no new trace."""
         arrays = one_batch(inputs)
         shapes = [tuple(leaf.shape) for leaf in keras.tree.flatten(arrays)]
         if not all(shape and shape[0] for shape in shapes):
@@ -83,7 +83,7 @@ class Probe:
         self.outputs = None
 
     def measure(self) -> np.ndarray:
-        """The mismatch now.
+        """Measures the mismatch.
 
         Returns:
             Shape `(layers, 2)`: KL divergence of the batch's distribution from the

@@ -1,6 +1,6 @@
-"""Means and variances of channels: taken, averaged over time, pooled over batches. Pure numpy.
+"""Means and variances of channels: computed, averaged over time, pooled over batches. Pure NumPy.
 
-All variances are biased (divided by N), as BatchNormalization has them.
+All variances are biased (divided by N), as in BatchNormalization.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ class Moments:
     Attributes:
         mean: Shape `(channels,)`, float64.
         variance: Shape `(channels,)`, float64.
-        count: How many values per channel had: batch size times positions.
+        count: Number of values per channel: batch size times positions.
     """
 
     mean: np.ndarray
@@ -86,10 +86,10 @@ def pool(parts: Iterable[Moments]) -> Moments:
             a large data set needs memory for one.
 
     Returns:
-        What `moments` would give over all the values at once.
+        What `moments` would return for all the values at once.
 
     Raises:
-        ValueError: There are no parts, or they have unlike numbers of channels.
+        ValueError: There are no parts, or they have different numbers of channels.
 
     Example:
 
@@ -124,7 +124,7 @@ def moving_average(old: Any, new: Any, momentum: float) -> np.ndarray:
 def moving_average_after(steps: int, old: Any, new: Any, momentum: float) -> np.ndarray:
     """The moving statistic after `steps` updates by the same value, in closed form.
 
-    `new + momentum^steps * (old - new)`: it has gone `1 - momentum^steps` of the way.
+    `new + momentum^steps * (old - new)`: it has covered `1 - momentum^steps` of the distance.
 
     Example:
 

@@ -20,7 +20,7 @@ class _WithOutputs(Observer):
 
 
 def measure_parts(model: Any, parts: Iterable[Any]) -> list[tuple[np.ndarray, dict[str, Moments]]]:
-    """What `tfbn.population_statistics` gives for each of several sets, and the model's outputs.
+    """What `tfbn.population_statistics` returns for each of several sets, and the model's outputs.
 
     Every BatchNormalization normalizes by the batch; everything else runs in inference mode. The
     model is traced once for all sets, and nothing in it changes.

@@ -127,7 +127,7 @@ def _one_pass(
 
 
 def _readable(batches: Batches) -> Iterator[Any]:
-    """The batches, checked; an error while reading the data set says at which batch it occurred."""
+    """Yields checked batches; an error while reading the data set names the batch at which it occurred."""
     count = 0
     iterator = iter(batches)
     while True:
@@ -171,8 +171,8 @@ def _observe(observer: "Observer", x: Any, count: int) -> Any:
 class Observer(keras.Model):
     """Calls a model and returns (count, mean, variance) of each layer's inputs, call by call.
 
-    A model of its own so that Keras traces and runs it, on any backend. It inherits
-    `training=False` to the model that it calls, and casts nothing.
+    It is a model so that Keras traces and runs it, on any backend. It passes `training=False` on
+    to the model that it calls, and casts nothing.
     """
 
     def __init__(self, model: Any):
@@ -194,7 +194,7 @@ class Observer(keras.Model):
         return [named.layer for named in replaceable(self.inner)[0]]
 
     def hold(self, index: int, population: Moments) -> None:
-        """From now on, the layer normalizes by the given statistics."""
+        """Makes the layer normalize by the given statistics from now on."""
         self.means[index].assign(population.mean)
         self.variances[index].assign(population.variance)
         self.is_held[index].assign(1.0)

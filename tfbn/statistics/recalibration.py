@@ -42,8 +42,8 @@ def recalibrate(
       before it already recalibrated. The result equals the moments of the inputs in `predict`
       over the same data. Takes as many passes as there are layers.
 
-    Everything else is in inference mode (no dropout). All layers take part, whatever
-    their flags and `trainable` say. A shared layer's uses are pooled (with "exact", it
+    Everything else is in inference mode (no dropout). All layers take part, regardless of
+    their flags and of `trainable`. A shared layer's uses are pooled (with "exact", it
     normalizes by the batch while it is observed). Masked positions do not count. The
     moving stddev and the renorm statistics of a renorm layer are set to match. Weights, optimizer
     state and all other layers stay untouched, and nothing is assigned before the last batch was
@@ -56,21 +56,21 @@ def recalibrate(
             `(x, y, sample_weight)`, as `fit` takes them: a `tf.data.Dataset`, a
             `keras.utils.PyDataset`, a generator; see `tfbn.utils.batches.Batches`. Targets
             and sample weights are not used.
-        batch_size: Samples a batch, if `data` are arrays; default 32.
+        batch_size: Samples per batch, if `data` consists of arrays; default 32.
         steps: Read at most this many batches.
         method: `"batch"` or `"exact"`, see above.
-        share: Of the population's statistics: `(1 - share) * old + share * population`, for
-            mean and variance; 1 replaces the old ones.
-        verbose: Show a progress bar, and say at the end how many samples were used.
+        share: Share of the population's statistics: `(1 - share) * old + share * population`,
+            for mean and variance; 1 replaces the old ones.
+        verbose: Whether to show a progress bar and, at the end, how many samples were used.
 
     Returns:
         The `PopulationStatistics`: the number of samples and batches, the statistics by
-        layer path, and the layers that stay as they were.
+        layer path, and the layers that were left unchanged.
 
     Raises:
-        ValueError: No BatchNormalization layer, or not built; data that are empty, of
-            the wrong shape, hold NaN, fail while being read, or give a statistic that
-            is not finite; `method="exact"` with data that can be read only once.
+        ValueError: The model has no BatchNormalization layer or is not built; the data is
+            empty, has the wrong shape, contains NaN, cannot be read to its end, or gives a
+            statistic that is not finite; `method="exact"` with data that can be read only once.
 
     Example:
 
@@ -97,10 +97,10 @@ def recalibrate(
 
 
 def set_population(model: Any, found: PopulationStatistics, share: float = 1.0) -> None:
-    """Sets the moving statistics of a model's layers; nothing, if a value does not fit its variable.
+    """Sets the moving statistics of a model's layers; none of them if a value does not fit its variable.
 
     Args:
-        model: The model that they were measured of.
+        model: The model that they were measured on.
         found: The statistics.
         share: As in `recalibrate`.
     """
@@ -125,7 +125,7 @@ def population_statistics(
 ) -> dict[str, Moments]:
     """The statistics that `recalibrate` would set, by layer path; the model stays as it is.
 
-    Args, errors: as in `recalibrate`.
+    Arguments and errors are those of `recalibrate`.
 
     Example:
 

@@ -59,7 +59,7 @@ def moments(layer: Any, inputs: Any, mask: Any = None) -> tuple[Any, Any, Any]:
     """Count, mean and biased variance of a layer's inputs over all positions, by channel.
 
     Args:
-        layer: A built BatchNormalization layer: its `axis` and `synchronized` count.
+        layer: A built BatchNormalization layer: its `axis` and `synchronized` are used.
         inputs: Shape `(batch, ..., channels)`, or with the channels at the layer's axis.
         mask: Shape `(batch, ...)` without the channels; where it is False, the
             position does not count. Of ragged inputs, the positions that exist count.
@@ -125,10 +125,10 @@ def normalize(layer: Any, inputs: Any, mean: Any, variance: Any) -> Any:
 def batch_statistics(model: Any) -> Iterator[None]:
     """While the block runs, inference calls normalize by the batch, and nothing updates.
 
-    Inference calls are `predict`, `evaluate` and `model(x)`; dropout and all else stay
+    Inference calls are `predict`, `evaluate` and `model(x)`; dropout and everything else stay
     in inference mode, and training calls are unchanged. The difference between a metric
-    inside and outside the block is the mismatch between what a layer trained by batch
-    statistics has learned on and what it will be used with.
+    inside and outside the block shows how far what the layers were trained with is from what
+    they will be used with.
 
     Every BatchNormalization layer takes part, regardless of its flags and `trainable`; a renorm
     layer uses the plain batch statistics. Subclasses with a `call` of their own run as they are.
@@ -216,7 +216,7 @@ def _drop_inference_functions(models: list[keras.Model]) -> None:
 
 
 def _positions(layer: Any, inputs: Any) -> Any:
-    """Of a ragged tensor, the positions that are there: shape `(positions, ..., channels)`."""
+    """The positions that a ragged tensor has: shape `(positions, ..., channels)`."""
     if not is_ragged(inputs):
         return inputs
     rank = len(inputs.shape)

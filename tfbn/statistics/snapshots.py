@@ -16,7 +16,7 @@ class Statistics:
     Attributes:
         mean: Moving mean, shape `(channels,)`, float64.
         variance: Moving variance, shape `(channels,)`, float64.
-        epsilon: What the layer adds to the variance.
+        epsilon: The layer's epsilon, which it adds to the variance.
 
     Example:
 
@@ -57,7 +57,7 @@ def take_one(layer: Any) -> Statistics:
     """The `Statistics` of one built BatchNormalization layer, copied.
 
     Raises:
-        ValueError: It is not built, or no such layer.
+        ValueError: It is not a BatchNormalization layer, or is not built.
 
     Example:
 

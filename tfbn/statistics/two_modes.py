@@ -1,4 +1,4 @@
-"""How good a model is in training mode and in inference mode, on the same batch."""
+"""A model's loss and metrics in training mode and in inference mode, on the same batch."""
 
 import numbers
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class Performance:
 
     Nothing in the model changes: not the moving statistics, not the metrics' states.
 
-    On TensorFlow the run in inference mode is traced once, when it is first measured.
+    On TensorFlow the forward pass in inference mode is traced once, at the first measurement.
 
     Args:
         model: A built, compiled model.
@@ -42,17 +42,17 @@ class Performance:
         self.look_at(inputs, labels)
 
     def look_at(self, inputs: Any, labels: Any) -> None:
-        """From now on, measures on this batch; one of the same shape needs no new trace."""
+        """Replaces the batch; one of the same shape needs no new trace."""
         inputs, labels, _ = preprocessed(self._model, as_arrays(inputs), as_arrays(labels))
         self._inputs, self._labels = (
             keras.tree.map_structure(keras.ops.convert_to_tensor, part) for part in (inputs, labels)
         )
 
     def measure(self, training_outputs: Any) -> dict[str, dict[str, float]]:
-        """Loss and metrics now.
+        """Measures loss and metrics.
 
         Args:
-            training_outputs: What the model gives for the batch in training mode.
+            training_outputs: The model's outputs for the batch in training mode.
 
         Returns:
             `{"training": {name: value}, "inference": {name: value}}`; empty if the model
@@ -82,7 +82,7 @@ class Performance:
 
 
 def _is_scalar(value: Any) -> bool:
-    """Whether it is one number; a `train_step` of one's own may return text, vectors or None too."""
+    """Whether it is one number; a custom `train_step` may also return text, vectors or None."""
     dtype = getattr(value, "dtype", None)
     if dtype is None:
         return isinstance(value, numbers.Real)
@@ -90,7 +90,7 @@ def _is_scalar(value: Any) -> bool:
 
 
 def in_both_modes(logs: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """What `fit` reports at an epoch's end: of the training data, and of the validation data.
+    """What `fit` reports at the end of an epoch, split into training and validation data.
 
     Example:
 

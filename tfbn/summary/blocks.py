@@ -9,7 +9,7 @@ from tfbn.summary import tags
 from tfbn.summary.plugin_values import summary, tensor_value
 from tfbn.summary.thinning import Thinning
 
-# Values in a block, about; 128 KB.
+# The approximate number of values in a block; 128 KB.
 BLOCK_VALUES = 2**15
 # Rows of a training whose length is known.
 ROWS = 2000

@@ -12,7 +12,7 @@ from tfbn.summary.plugin_values import summary, tensor_value
 from tfbn.summary.thinning import Thinning
 
 SNAPSHOTS = 48
-# Numbers in all snapshots together, about; 32 MB. Wide networks get fewer snapshots, not fewer than 12.
+# Values in all snapshots together, approximately; 32 MB. Wide networks get fewer snapshots, at least 12.
 NUMBERS = 8_000_000
 
 ChannelValues = dict[str, np.ndarray]  # by path: (4, channels), see `channel_values`

@@ -27,14 +27,14 @@ def hparams(
 
     Args:
         log_dir: The run's folder.
-        values: What was varied, as `{"arm": "inference", "seed": 0}`.
-        results: What came out, as `{"test_accuracy": 0.9}`. Numbers only.
-        choices: For a hyperparameter, the values that runs of this study have, so that
-            the tab offers them as a filter.
+        values: What was varied, such as `{"arm": "inference", "seed": 0}`.
+        results: What came out, such as `{"test_accuracy": 0.9}`. Numbers only.
+        choices: The values that a hyperparameter takes in this study; the tab offers them as
+            a filter.
 
     Raises:
-        ValueError: `values` is empty, or one is neither text, number nor bool; a result is not a
-            number; there are choices for something else.
+        ValueError: `values` is empty, or a value is neither text, number nor bool; a result is not
+            a number; `choices` names something else.
 
     Example:
 

@@ -124,7 +124,7 @@ def text(tag: str, markdown: str) -> Any:
 
 
 def layout() -> Any:
-    """A `Summary` that tells the tab Custom Scalars which curves belong in one chart."""
+    """A `Summary` that defines the charts of the tab Custom Scalars."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.custom_scalar import layout_pb2, metadata
     from tensorboard.util.tensor_util import make_tensor_proto

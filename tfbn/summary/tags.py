@@ -65,5 +65,5 @@ def channels(layer: int, group: int) -> str:
 
 
 def performance(measure: str, source: str) -> str:
-    """The tag of a scalar that tells how good the model is."""
+    """The tag of a scalar that measures how good the model is."""
     return f"bn_performance/{measure}/{source}"

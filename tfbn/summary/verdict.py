@@ -1,4 +1,4 @@
-"""What happened in a recorded training, in a few sentences made from its numbers."""
+"""What happened in a recorded training run, in a few sentences derived from its numbers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,7 +27,7 @@ def verdict(
         mismatches: The last mismatch, shape `(layers, 2)`, or None.
 
     Returns:
-        Markdown, a sentence a line.
+        Markdown, one sentence per line.
 
     Example:
 

@@ -83,7 +83,7 @@ class Writer:
         steps: int | None = None,
         epochs: int | None = None,
     ) -> None:
-        """A fit begins: opens a file and tells the layers' modes.
+        """Begins a fit: opens a file and records the layers' modes.
 
         Args:
             modes: By path; empty if not known.
@@ -149,7 +149,7 @@ class Writer:
 
         Args:
             step: The step.
-            **measures: `{name: value}`, as `{"accuracy": 0.9, "loss": 0.3}`, for each of
+            **measures: `{name: value}`, such as `{"accuracy": 0.9, "loss": 0.3}`, for each of
                 `training` (in training mode), `inference` (on the same data in inference
                 mode), `fit` (as `fit` reports it) and `validation`.
         """
@@ -192,7 +192,7 @@ class Writer:
         """Continues after the events in the folder; to be called before `begin`.
 
         Args:
-            rows: The rows in those events, as `rows` takes them one by one.
+            rows: The rows in those events, one by one as `rows` takes them.
             epochs: Epochs that are done.
         """
         self._fit = len(files(self._folder))
@@ -217,7 +217,7 @@ class Writer:
         """Makes what was recorded visible to a TensorBoard that is running.
 
         Args:
-            seconds: Does nothing if the last flush was less than so long ago.
+            seconds: Does nothing if the last flush was less than this many seconds ago.
         """
         if time.monotonic() - self._flushed < seconds:
             return
@@ -227,7 +227,7 @@ class Writer:
         self._events.flush()
 
     def end(self, heat_maps: bool = False) -> None:
-        """Writes the last row, heat maps as images if wanted, and the verdict; closes the file, if open."""
+        """Writes the last row, heat maps as images if requested, and the verdict; closes an open file."""
         if self._events is None:
             return
         self._write_curves()

@@ -16,7 +16,7 @@ class Pooled:
         steps: Shape `(n,)`.
         values: Shape `(runs, n, ...)`.
         present: Shape `(runs, n)`: whether a run reaches over a step; where not, its values are 0.
-        recorded: How many steps there are before some were chosen.
+        recorded: Number of steps before some were selected.
     """
 
     steps: np.ndarray
@@ -67,7 +67,7 @@ def pooled(
     Args:
         steps: Of each run, ascending.
         values: Of each run, shape `(n, ...)`.
-        count: The most steps, at least 2.
+        count: The largest number of steps, at least 2.
         first: The first step; None: no limit.
         last: The last step, included; None: no limit.
 

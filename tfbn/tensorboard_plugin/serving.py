@@ -21,10 +21,10 @@ def serving(log_dir: str | os.PathLike, *flags: str) -> Iterator[str]:
 
     Args:
         log_dir: The log folder.
-        *flags: More flags of TensorBoard, as `"--load_fast=false"`.
+        *flags: More flags of TensorBoard, such as `"--load_fast=false"`.
 
     Yields:
-        Its URL, as `"http://127.0.0.1:6006/"`.
+        Its URL, such as `"http://127.0.0.1:6006/"`.
 
     Raises:
         RuntimeError: TensorBoard did not start; the message has what it printed.

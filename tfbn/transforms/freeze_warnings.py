@@ -125,8 +125,8 @@ def warn_if_nothing_trains(model: Any, stacklevel: int = 3) -> None:
         return
     hint = f"up_to={weighted[-2].path!r} leaves {weighted[-1].path!r} to train" if len(weighted) > 1 else ""
     warnings.warn(
-        f"Every layer of {model.name!r} is frozen, its head too, and nothing is left to train. "
-        f"Name what to freeze{f', as {hint}' if hint else ''}.",
+        f"Every layer of {model.name!r} is frozen, including its head, so nothing is left to train. "
+        f"Name what to freeze{f': {hint}' if hint else ''}.",
         stacklevel=stacklevel,
     )
 

@@ -121,7 +121,7 @@ def find(model: keras.Model, up_to: str | None = None) -> Boundary:
         what = f"{model.name} of class {type(model).__name__}"
         raise fail("model", "to be a Functional or Sequential model that is built", what)
     if not model.trainable_variables:
-        raise fail("model", "to have weights that train: the rest of it has nothing to do", model.name)
+        raise fail("model", "to have trainable weights: there is nothing left to train", model.name)
     obstacles = _Obstacles(model)
     return _longest(model, obstacles) if up_to is None else _named(model, obstacles, up_to)
 

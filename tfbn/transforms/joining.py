@@ -87,7 +87,7 @@ class Twins:
             warnings.warn(
                 "Layers that joined later count their own steps in this optimizer, but Keras saves one "
                 f"count for all of it ({steps} are the steps at which they joined). After loading, they "
-                "go on with the count of the whole.",
+                "continue with that one count.",
                 stacklevel=2,
             )
         type(self.optimizer).save_own_variables(self.optimizer, store)

@@ -61,7 +61,7 @@ class Batches:
         for step, batch in enumerate(self._source):
             x, y, sample_weight = map(as_arrays, keras.utils.unpack_x_y_sample_weight(batch))
             yield x, y, sample_weight
-            # Asked before the next batch is made: a generator is not read further than needed.
+            # Checked before the next batch is created: a generator is not read further than needed.
             if self.steps is not None and step + 1 >= self.steps:
                 return
 

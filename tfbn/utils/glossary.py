@@ -1,4 +1,4 @@
-"""The words of reports, tables and the BatchNorm tab: said once, here."""
+"""The words of reports, tables and the BatchNorm tab, defined once."""
 
 import html
 
@@ -8,7 +8,7 @@ WORDS = {
     " images in the same order.",
     "batch statistics": "Mean and variance of each channel over the images of one batch and their positions, "
     "N·H·W values.",
-    "condition": "What the arms are compared under, as a change of the images.",
+    "condition": "The setting in which arms are compared, such as a change of the images.",
     "converged head": "A linear classifier trained to convergence on the features that fit saw, and tested "
     "on those of inference mode. It measures what the features are worth, not how fast a head "
     "learns on them.",

@@ -46,7 +46,7 @@ class Difference:
 
 
 def standard_error(values: np.ndarray, least: float = 0.0) -> float:
-    """Of the mean of values that were drawn independently, `max(sd / sqrt(n), least)`; NaN with one.
+    """The standard error of a mean of independent values, `max(sd / sqrt(n), least)`; NaN with one value.
 
     Example:
 
@@ -58,7 +58,7 @@ def standard_error(values: np.ndarray, least: float = 0.0) -> float:
 
 
 def half_width(error: float, repeats: int, confidence: float = CONFIDENCE) -> float:
-    """Half an interval of Student's t, `t((1 + confidence) / 2, repeats - 1) * error`; NaN with one.
+    """Half an interval of Student's t, `t((1 + confidence) / 2, repeats - 1) * error`; NaN with one repeat.
 
     Example:
 
@@ -71,7 +71,7 @@ def half_width(error: float, repeats: int, confidence: float = CONFIDENCE) -> fl
 
 
 def tail(distance: float, error: float, repeats: int) -> float:
-    """The probability of a mean that lies at least so far above its expectation; NaN with one repeat.
+    """The probability of a mean at least this far above its expectation; NaN with one repeat.
 
     Example:
 
@@ -90,9 +90,9 @@ def tail(distance: float, error: float, repeats: int) -> float:
 def error_of_images(differences: np.ndarray) -> float:
     """The standard error that the number of examples alone gives a paired difference.
 
-    Agresti and Min's (2005): half an example is added to each cell of the 2 x 2 table,
-    so that it is above zero also where both classifiers agree on every example. With
-    `b` examples better, `c` worse and `n` in all, after the addition:
+    After Agresti and Min (2005): half an example is added to each cell of the 2 x 2 table,
+    so that the error is above zero even if both classifiers agree on every example. With
+    `b` examples better, `c` worse and `n` in total, after the addition:
     `sqrt(b + c - (b - c)**2 / n) / n`.
 
     Args:
@@ -109,7 +109,7 @@ def error_of_images(differences: np.ndarray) -> float:
 
 
 def half_width_of_images(differences: np.ndarray, confidence: float = CONFIDENCE) -> float:
-    """Half the interval that the number of examples alone gives, see `error_of_images`.
+    """Half the interval that follows from the number of examples alone, see `error_of_images`.
 
     Example:
 
@@ -143,7 +143,9 @@ def difference(repeats: Sequence[np.ndarray], confidence: float = CONFIDENCE) ->
 
     check_between("confidence", confidence, 0.5, 1.0)
     if len(repeats) < 2 or not all(len(each) for each in repeats):
-        raise fail("repeats", "to be two at least, each with examples", [len(each) for each in repeats])
+        raise fail(
+            "repeats", "to have at least two elements, each with examples", [len(each) for each in repeats]
+        )
     every, means = np.concatenate(repeats), np.array([np.mean(each) for each in repeats])
     mean, n = float(every.mean()), len(means)
     error, of_images = standard_error(means), error_of_images(every)
@@ -154,7 +156,7 @@ def difference(repeats: Sequence[np.ndarray], confidence: float = CONFIDENCE) ->
 
 
 def corrected(p_values: Mapping[Key, float]) -> dict[Key, float]:
-    """P values corrected for being several: Holm, 1979, "A simple sequentially rejective test".
+    """P values corrected for multiple comparisons: Holm, 1979, "A simple sequentially rejective test".
 
     The i-th smallest of m is multiplied by `m - i + 1`, is at most 1, and at least as large as
     the one before.
@@ -174,7 +176,7 @@ def corrected(p_values: Mapping[Key, float]) -> dict[Key, float]:
 def holm(
     repeats_of: Mapping[str, Sequence[np.ndarray]], confidence: float = CONFIDENCE
 ) -> dict[str, Difference]:
-    """Several differences to one reference, with intervals that are widened as Holm's procedure has it.
+    """Several differences to one reference, with intervals widened by Holm's procedure.
 
     In the order of their p-values, the first of `m` gets confidence
     `1 - (1 - confidence) / m`, the second `1 - (1 - confidence) / (m - 1)` and so on, as
@@ -182,7 +184,7 @@ def holm(
 
     Args:
         repeats_of: By name, see `difference`.
-        confidence: That all of them hold together.
+        confidence: Of all intervals together.
 
     Example:
 

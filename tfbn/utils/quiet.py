@@ -37,7 +37,7 @@ def onednn_is_on() -> bool:
     >>> isinstance(onednn_is_on(), bool)
     True
     """
-    # No public function says so: the environment may have changed since.
+    # There is no public function, and the environment may have changed since.
     return bool(importlib.import_module("tensorflow.python.util._pywrap_util_port").IsMklEnabled())
 
 

@@ -45,9 +45,9 @@ def named_as(**typed: str) -> Iterator[None]:
     Example:
 
     >>> with named_as(layers="frozen"):
-    ...     raise fail("layers", "to fit a layer", "stem9")
+    ...     raise fail("layers", "to match a layer", "stem9")
     Traceback (most recent call last):
-    tfbn.utils.validation.InputError: Expected `frozen` to fit a layer. Received: frozen='stem9'
+    tfbn.utils.validation.InputError: Expected `frozen` to match a layer. Received: frozen='stem9'
     """
     try:
         yield

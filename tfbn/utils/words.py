@@ -1,4 +1,4 @@
-"""Words of messages."""
+"""Wording of messages."""
 
 from collections.abc import Sequence
 

@@ -53,7 +53,7 @@ class _OfRun:
 
 
 def _says(row: dict[str, Any]) -> str | None:
-    """A sentence if what a layer did is not what it was set to do."""
+    """A sentence if a layer did not do what it was set to do."""
     if row["updates"] is False and row["moved"]:
         return "moved, though its statistics are held"
     if row["updates"] and not row["moved"]:
