@@ -11,7 +11,7 @@ from benchmarks.networks import BARE
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- speed begin -->\n", "<!-- speed end -->\n"
-OURS, FOLDED, RECORDED = "tfbn's, fused operation", "tfbn.fold", "what the recorder does"
+TFBN, FOLDED, RECORDED = "tfbn's, fused operation", "tfbn.fold", "what the recorder does"
 CIFAR = ("ResNet-20,", "ResNet-56,")
 ALL = (*CIFAR, "ResNet-50,", "MobileNetV2,")
 FROZEN = tuple(f"ResNet-20, 32x32, batch 64, {what}" for what in ("all but the head", "only BatchNorm"))
@@ -38,16 +38,16 @@ class Line:
 
 
 LINES = (
-    Line("train step: ResNet-20 / ResNet-56 / ResNet-50 at 64x64 / MobileNetV2 at 64x64", "layer", ALL, OURS),
-    Line("BatchNormalization's own cost in it: ResNet-20 / ResNet-56", "layer", CIFAR, OURS, own=True),
+    Line("train step: ResNet-20 / ResNet-56 / ResNet-50 at 64x64 / MobileNetV2 at 64x64", "layer", ALL, TFBN),
+    Line("BatchNormalization's own cost in it: ResNet-20 / ResNet-56", "layer", CIFAR, TFBN, own=True),
     Line("the step without any BatchNormalization, which no layer can beat: the same", "layer", CIFAR, BARE),
-    Line("`jit_compile=True`, ResNet-20", "jit", ("ResNet-20,",), OURS),
+    Line("`jit_compile=True`, ResNet-20", "jit", ("ResNet-20,",), TFBN),
     Line("held by `training=False`, over no BatchNormalization, ResNet-20: all but the head frozen / only"
          " BatchNorm frozen", "modes", FROZEN, "tfbn, training=False"),
-    Line("prediction: ResNet-20 / ResNet-56 / ResNet-50 / MobileNetV2", "inference", ALL, OURS),
+    Line("prediction: ResNet-20 / ResNet-56 / ResNet-50 / MobileNetV2", "inference", ALL, TFBN),
     Line("with `tfbn.fold`: the same", "inference", ALL, FOLDED),
     Line("with `tfbn.fold`, KerasHub's EfficientNet-B0 / HGNetV2 / MobileNetV5", "keras_hub", HUB, FOLDED),
-    Line("first call of a train step, tracing included, ResNet-56", "first_call", ("ResNet-56,",), OURS),
+    Line("first call of a train step, tracing included, ResNet-56", "first_call", ("ResNet-56,",), TFBN),
     Line("what `DriftRecorder` does in a step, over the step: ResNet-20 / ResNet-56 / an MLP of 2 ms",
          "recorder", (*CIFAR, "MLP of width 256, batch 128, a train step, every step recorded"), RECORDED),
     Line("the same on JAX / PyTorch, ResNet-20", "recorder_backends",

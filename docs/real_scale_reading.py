@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from experiments.lab.intervals import Interval
 from experiments.real_scale.conditions import CONDITIONS
-from experiments.real_scale.judging import differences
 from experiments.real_scale.rules import Rule
+from experiments.real_scale.verdicts import differences
 
 if TYPE_CHECKING:
     import pandas as pd

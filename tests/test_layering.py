@@ -147,6 +147,27 @@ def test_modules_import_in_no_circle():
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
+def listed_in_all(tree: ast.Module) -> list[str]:
+    """The functions, classes and modules that a package exports, without its constants."""
+    values = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AugAssign)
+        and "__all__" in ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+    ]
+    return [name for value in values for name in ast.literal_eval(value) if not name.isupper()]
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_says_what_is_public(wing):
+    """It exports names that are in the reference, or says that it is internal."""
+    tree = ast.parse((ROOT / wing.replace(".", "/") / "__init__.py").read_text())
+    reference = (ROOT / "docs/reference/index.md").read_text()
+    public = listed_in_all(tree)
+    assert public or "Internal" in ast.get_docstring(tree)
+    assert {*public} <= {*re.findall(r"^   (?:\w+\.)*(\w+)$", reference, re.MULTILINE)}
+
+
 HEAVY = ("keras", "matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "tensorflow", "tensorflow_datasets")
 
 

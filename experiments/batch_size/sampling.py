@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfbn import statistics
 from tfbn.graph.call_hooks import observed
 from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.statistics import drift
+from tfbn.statistics.snapshots import Snapshot
 
 DRAWS = 200  # batches of each size
 
@@ -90,7 +90,7 @@ def distance_from_beta(model: Any, x: np.ndarray) -> dict[str, float]:
     return found
 
 
-def apart(current: statistics.Snapshot, reference: statistics.Snapshot) -> dict[str, float]:
+def apart(current: Snapshot, reference: Snapshot) -> dict[str, float]:
     """The distances of `tfbn.drift` between two snapshots, the mean over layers."""
     layers = drift.of_snapshots(current, reference).values()
     return {metric: float(np.mean([layer[metric] for layer in layers])) for metric in drift.METRICS}

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 from ..lab.intervals import Interval
 from ..lab.plots import COLORS, MARKERS, new_figure
 from .conditions import CONDITIONS, Condition
-from .judging import differences
 from .rules import LEAST_SEEDS, Rule
+from .verdicts import differences
 
 if TYPE_CHECKING:
     import pandas as pd

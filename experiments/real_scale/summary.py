@@ -10,9 +10,9 @@ from tfbn.utils.words import counted
 from ..lab.experiment import Summary
 from ..lab.verdicts import CLAIM, QUESTION, WORDS, Claim, Number
 from . import figure, tables
-from .judging import Judgment, decided_word
 from .rules import LEAST_SEEDS, MEASURES
 from .tables import in_words
+from .verdicts import Judgment, decided_word
 
 LIMITS = [
     "One ImageNet network, and enlarged images: the targets are small pictures, or cut out.",

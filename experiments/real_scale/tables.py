@@ -4,8 +4,8 @@ import pandas as pd
 
 from .arms import FAMILY, FROZEN, SETTINGS, TUNED, UPDATING, UPDATING_MOMENTA
 from .conditions import CONDITIONS
-from .judging import Judgment, judge
 from .rules import RULES
+from .verdicts import Judgment, judge
 
 SHORT = {"test_accuracy": "short", "converged_accuracy": "converged", "refitted_accuracy": "refitted"}
 

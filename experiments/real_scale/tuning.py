@@ -56,7 +56,7 @@ class _Training:
     ):
         self.condition, self.tuning, self.x, self.y = condition, tuning, x, y
         self.base = tfbn.convert(targets.network(condition, seed), fused=None)
-        self.norms = [site.layer for site in batch_normalizations(self.base)]
+        self.norms = [named.layer for named in batch_normalizations(self.base)]
         self.source = extractor.row_of(self.norms)
         self.batches = draws.batches(condition.train, condition.batch, frozen.ORDERS, seed)
         self.fit_accuracy = np.nan
@@ -110,7 +110,7 @@ class _Training:
         affine_only = self.tuning.trains == "affine"
         tfbn.freeze(self.base, None, training=training, trainable=not affine_only)
         if affine_only:
-            paths = [site.path for site in batch_normalizations(self.base)]
+            paths = [named.path for named in batch_normalizations(self.base)]
             tfbn.freeze(self.base, paths, training=training, trainable=True)
 
     def _fit(self, start: int, stop: int, after_step: Callable[[], None] | None = None) -> None:

@@ -46,7 +46,7 @@ class Source:
         tfbn.convert(base, fused=None)
         tfbn.freeze(base, None, training=training, update_statistics=True, trainable=False)
         self.base = base
-        self._layers = [site.layer for site in batch_normalizations(base)]
+        self._layers = [named.layer for named in batch_normalizations(base)]
         self.source = self.statistics
         self._shape = tf.TensorSpec((None, *base.input_shape[1:]), tf.float32)
         self._infer = tf.function(lambda x: base(x, training=False), input_signature=[self._shape])

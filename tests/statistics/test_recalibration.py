@@ -7,7 +7,7 @@ import pytest
 import tfbn
 from tfbn.statistics.recalibration import batch_statistics, population_statistics, recalibrate
 
-STOCK, OURS = keras.layers.BatchNormalization, tfbn.layers.BatchNormalization
+STOCK, TFBN = keras.layers.BatchNormalization, tfbn.layers.BatchNormalization
 layers = keras.layers
 
 
@@ -87,7 +87,7 @@ def pooled(parts):
     return rows.mean(0), rows.var(0)
 
 
-@pytest.mark.parametrize("bn", [STOCK, OURS])
+@pytest.mark.parametrize("bn", [STOCK, TFBN])
 def test_every_layer_gets_the_moments_of_all_its_inputs(rng, bn):
     model, x = small_net(rng, bn), data(rng)
     before = state(model)
@@ -194,7 +194,7 @@ def test_steps_limit_what_is_read_of_a_generator(rng):
 
 def test_several_inputs_and_the_keys_of_a_dict(rng):
     a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
-    outputs = layers.Concatenate()([OURS(name="left")(a), STOCK(name="right")(b)])
+    outputs = layers.Concatenate()([TFBN(name="left")(a), STOCK(name="right")(b)])
     model = keras.Model({"a": a, "b": b}, outputs)
     x = {"a": rng.normal(3, 2, (7, 3)).astype("float32"), "b": rng.normal(-1, 5, (7, 2)).astype("float32")}
     recalibrate(model, x, batch_size=3, verbose=False)
@@ -202,7 +202,7 @@ def test_several_inputs_and_the_keys_of_a_dict(rng):
     np.testing.assert_allclose(np.array(model.get_layer("right").moving_variance), x["b"].var(0), rtol=1e-5)
 
 
-@pytest.mark.parametrize("bn", [STOCK, OURS])
+@pytest.mark.parametrize("bn", [STOCK, TFBN])
 def test_a_layer_used_three_times_pools_its_uses_with_their_true_sizes(rng, bn):
     shared = bn(name="shared")
     inputs = keras.Input((None, 2))
@@ -224,7 +224,7 @@ def test_nested_and_subclassed_models(rng):
             super().__init__()
             inner = keras.Sequential([keras.Input((3,)), STOCK(name="deep")], name="inner")
             self.block = keras.Sequential([keras.Input((3,)), inner], name="outer")
-            self.unused = OURS(name="unused")
+            self.unused = TFBN(name="unused")
 
         def call(self, inputs, training=True):  # a default that must not win
             return self.block(inputs, training=training)
@@ -245,7 +245,7 @@ def test_nested_and_subclassed_models(rng):
 
 
 def test_another_axis_and_a_single_channel(rng):
-    first, single = STOCK(axis=1, name="first"), OURS(name="single")
+    first, single = STOCK(axis=1, name="first"), TFBN(name="single")
     inputs = keras.Input((3, 4, 1))
     model = keras.Model(inputs, single(first(inputs)))
     scramble(model, rng)
@@ -297,7 +297,7 @@ def test_renorm_statistics_are_made_consistent(rng):
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16", "float64"])
 def test_dtype_policies(rng, policy):
-    bn = OURS(name="bn", dtype=policy)
+    bn = TFBN(name="bn", dtype=policy)
     model = keras.Sequential([keras.Input((3,), dtype="float32"), bn])
     scramble(model, rng)
     x = rng.normal(2, 3, (40, 3)).astype("float16").astype("float32")
@@ -318,7 +318,7 @@ def test_a_large_offset_loses_nothing_between_batches(rng):
 
 
 def test_a_compiled_model_trains_on_and_keeps_its_optimizer(rng):
-    model, x = small_net(rng, OURS), data(rng)
+    model, x = small_net(rng, TFBN), data(rng)
     y = rng.normal(size=(11, 3)).astype("float32")
     model.compile("adam", "mse")
     model.fit(x, y, epochs=1, batch_size=4, verbose=0)
@@ -417,7 +417,7 @@ def test_a_subclass_with_its_own_call_is_left_out(rng):
         def call(self, inputs, training=None, mask=None):
             return super().call(inputs, training=training, mask=mask) * 2
 
-    model = keras.Sequential([keras.Input((2,)), Special(name="special"), OURS(name="plain")])
+    model = keras.Sequential([keras.Input((2,)), Special(name="special"), TFBN(name="plain")])
     scramble(model, rng)
     before = np.array(model.layers[0].moving_mean, copy=True)
     x = rng.normal(1, 2, (6, 2)).astype("float32")
@@ -428,7 +428,7 @@ def test_a_subclass_with_its_own_call_is_left_out(rng):
     np.testing.assert_allclose(np.array(model.layers[1].moving_mean), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("bn", [STOCK, OURS])
+@pytest.mark.parametrize("bn", [STOCK, TFBN])
 def test_batch_statistics_in_every_inference_call(rng, bn):
     model, x = small_net(rng, bn), data(rng, 8)
     y = rng.normal(size=(8, 3)).astype("float32")
@@ -467,7 +467,7 @@ def test_a_train_step_made_inside_is_as_ever(rng):
     x, y = data(rng), rng.normal(size=(11, 3)).astype("float32")
     results = []
     for inside in (False, True):
-        model = small_net(np.random.default_rng(3), OURS)
+        model = small_net(np.random.default_rng(3), TFBN)
         model.get_layer("first").training = False
         for layer in model.layers:
             if isinstance(layer, layers.Dropout):

@@ -65,8 +65,8 @@ class Recording:
     ):
         self._model, self._reference, self._options = model, reference, options
         self._position, self._summaries, self._hook, self._traced = position, summaries, hook, traced
-        self._sites = built_batch_normalizations(model)
-        self._watched = [(named.layer.moving_mean, named.layer.moving_variance) for named in self._sites]
+        self._named = built_batch_normalizations(model)
+        self._watched = [(named.layer.moving_mean, named.layer.moving_variance) for named in self._named]
         self._first_batch, self._warned = True, False
         traced_parts.note_flags(model, traced)
         self.source: Any = self._reader() if hook is None else self._ring(hook)
@@ -106,7 +106,7 @@ class Recording:
         return ring
 
     def _make(self, kind: Any, per_execution: int) -> Any:
-        layers = [named.layer for named in self._sites]
+        layers = [named.layer for named in self._named]
         reference = drift.Reference.of(self._reference.values())
         return kind(layers, reference, self._options.every, self._position.step, per_execution)
 
@@ -185,7 +185,7 @@ class Recording:
         kept = [i for i in range(len(reference)) if i not in replaced]
         values = np.full((len(reference), len(drift.METRICS)), np.nan, np.float32)
         if kept:
-            now = [take_one(self._sites[i].layer) for i in kept]
+            now = [take_one(self._named[i].layer) for i in kept]
             values[kept] = drift.between(now, [reference[i] for i in kept])
         return values
 
@@ -224,12 +224,12 @@ class Recording:
         """The layers whose variables are others than at the beginning; they are named once."""
         found = [
             i
-            for i, (named, (mean, variance)) in enumerate(zip(self._sites, self._watched, strict=True))
+            for i, (named, (mean, variance)) in enumerate(zip(self._named, self._watched, strict=True))
             if named.layer.moving_mean is not mean or named.layer.moving_variance is not variance
         ]
         if found and not self._warned:
             self._warned = True
-            names = ", ".join(repr(self._sites[i].path) for i in found[:5])
+            names = ", ".join(repr(self._named[i].path) for i in found[:5])
             warnings.warn(
                 f"DriftRecorder continues without the layers {names}: their moving statistics were replaced "
                 "by other variables during recording, so from now on their values are NaN. Assign to the "

@@ -1,1 +1,1 @@
-"""The command `tfbn`. Nothing but absl is imported before the flags are read."""
+"""The command `tfbn`. Internal. Nothing but absl is imported before the flags are read."""

@@ -1,11 +1,10 @@
 """Moments of channels, snapshots of moving statistics, drift, mismatch, recalibration."""
 
 from tfbn.statistics.moments import Moments, moments, moving_average, moving_average_after, pool
-from tfbn.statistics.snapshots import Snapshot, Statistics, take, take_one
+from tfbn.statistics.snapshots import Statistics, take, take_one
 
 __all__ = [
     "Moments",
-    "Snapshot",
     "Statistics",
     "moments",
     "moving_average",

@@ -1,4 +1,4 @@
-"""The tab BatchNorm in TensorBoard.
+"""The tab BatchNorm in TensorBoard. Internal.
 
 TensorBoard finds it through its entry point; it needs no configuration: `tensorboard --logdir
 runs`. It reads what `tfbn.DriftRecorder` and `tfbn.summary` write through TensorBoard's data

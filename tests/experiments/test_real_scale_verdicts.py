@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.real_scale import figure, judging, rules, stored, summary, tables
+from experiments.real_scale import figure, rules, stored, summary, tables, verdicts
 from experiments.real_scale.arms import FROZEN
 from experiments.real_scale.conditions import CONDITIONS
 from tfbn.utils.validation import InputError
@@ -41,13 +41,13 @@ def made_up(gains, seeds=6, noise=0.002):
 )
 def test_verdicts(gains, verdict, each):
     arms = made_up(gains) if gains else made_up({"base": 0})[:0]
-    found = judging.judge(arms, GAIN, MEASURE)
+    found = verdicts.judge(arms, GAIN, MEASURE)
     assert (found.verdict, list(found.verdicts.values())) == (verdict, each)
 
 
 def test_fewer_than_four_seeds_have_no_verdict_and_are_shown_all_the_same():
     arms = pd.concat([made_up({"base": 30}, seeds=3), made_up({"digits": 0})])
-    found = judging.judge(arms, GAIN, MEASURE)
+    found = verdicts.judge(arms, GAIN, MEASURE)
     assert found.verdicts == {"base": "not decided", "digits": "equivalent"}
     assert found.differences["base"].seeds == 3
     assert found.verdict == "no difference"
@@ -56,16 +56,16 @@ def test_fewer_than_four_seeds_have_no_verdict_and_are_shown_all_the_same():
 def test_several_conditions_need_more():
     """p = 0.02 or so is enough for one condition, and not for one of six."""
     arms = made_up({"base": 1.2}, seeds=5, noise=0.006)
-    alone = judging.judge(arms, GAIN, MEASURE)
+    alone = verdicts.judge(arms, GAIN, MEASURE)
     assert 0.01 < alone.differences["base"].p_value() < 0.05
     assert alone.verdicts["base"] == "above"
     others = made_up(dict.fromkeys(("digits", "contrast", "faint", "noise", "toy"), 0.3), 5, 0.02)
-    assert judging.judge(pd.concat([arms, others]), GAIN, MEASURE).verdicts["base"] == "not decided"
+    assert verdicts.judge(pd.concat([arms, others]), GAIN, MEASURE).verdicts["base"] == "not decided"
 
 
 def test_an_interaction_compares_conditions_seed_by_seed():
     rule = rules.Rule("More.", "recalibrated", "inference", (MEASURE,), pairs=rules.PAIRS)
-    found = judging.judge(made_up({"base": -8, "contrast": 4, "toy": 1}), rule, MEASURE)
+    found = verdicts.judge(made_up({"base": -8, "contrast": 4, "toy": 1}), rule, MEASURE)
     assert list(found.differences) == ["contrast against base"]
     assert found.differences["contrast against base"].mean == pytest.approx(12, abs=0.5)
     assert found.verdict == "holds"
@@ -73,7 +73,7 @@ def test_an_interaction_compares_conditions_seed_by_seed():
 
 def test_a_rule_may_be_about_some_conditions_only():
     rule = rules.Rule("There.", "recalibrated", "inference", (MEASURE,), conditions=("contrast",))
-    found = judging.judge(made_up({"base": -8, "contrast": 4}), rule, MEASURE)
+    found = verdicts.judge(made_up({"base": -8, "contrast": 4}), rule, MEASURE)
     assert (list(found.differences), found.verdict) == (["contrast"], "holds")
 
 
@@ -181,5 +181,5 @@ def test_the_summary_says_what_has_run(tmp_path):
     ((_, _, drawn),) = found.figures
     labels = [text.get_text() for text in drawn.legends[0].get_texts()]
     assert labels == ["EfficientNetLite0, clothes (Fashion-MNIST)", "ResNet-8, other digits (UCI)"]
-    lines = figure._lines(judging.differences(arms, figure.GAIN, MEASURE))
+    lines = figure._lines(verdicts.differences(arms, figure.GAIN, MEASURE))
     assert [each.name for each in lines[labels[0]]] == ["base", "contrast"]
