@@ -1,9 +1,9 @@
-"""Puts the verdicts on all claims where people look, from the kept results, in seconds.
+"""Writes the verdicts on all claims into the docs and the README, from the stored results, in seconds.
 
-`python -m docs.claims_page` writes `docs/claims.md` and the sentence between its marks in the README
-from `experiments/results`: what each experiment's kept runs say is computed again. With work folders,
-as `python -m docs.claims_page runs/claims runs/depth`, it first keeps the results in these and draws
-their plots. With `--so_far` in front, the folders may be of studies that were stopped.
+`python -m docs.claims_page` writes `docs/claims.md`, and the sentence between its marks in the README,
+from `experiments/results`: the claims of each experiment are recomputed from its stored runs. Given work
+folders, as in `python -m docs.claims_page runs/claims runs/depth`, it first stores the results in these
+folders and draws their plots; with `--so_far` in front, also of studies that were stopped.
 """
 
 import collections
@@ -41,28 +41,28 @@ BEFORE = "2026-11-21"  # the run of all experiments whose rows were not kept
 INTRODUCTION = """# Claims, measured
 
 Tutorials and papers make claims about BatchNorm, residual networks and transfer learning. Each experiment
-tests some of them, and some questions of our own. A claim **holds** if it does in every condition, and
-**does not hold** if the opposite is so in some and it holds in none. It holds **only if** a condition
-is met: then there is a condition where it holds and one where the opposite does, or the difference
-between two conditions is not zero. **Shown only there** means that it holds in some conditions and
-that these runs cannot tell in the others.
+tests some of them, and some questions of our own. A claim **holds** if it holds in every condition, and
+**does not hold** if the opposite is true in some conditions and it holds in none. It holds **only if** a
+condition is met if it holds in one condition and its opposite in another, or if the difference between two
+conditions is not zero. **Shown only there** means that it holds in some conditions and that these runs
+cannot tell in the others.
 
-The number in a row is that of one condition: the one nearest to the limit where the claim holds everywhere,
-the one furthest below it where the claim does not hold, and else the one that speaks for the claim most.
-Click on the source, or on "details", for the others. In the small plots the middle is the limit, as a
-difference of zero; to the right of it the claim holds. The scale is logarithmic, its ends are 100.
+The number in a row is that of one condition: the one nearest to the limit if the claim holds everywhere,
+the one furthest below it if the claim does not hold, and otherwise the one that supports the claim most.
+Click on the source, or on "details", for the others. In the small plots the middle is the limit, such as a
+difference of zero; to the right of it, the claim holds. The scale is logarithmic and ends at 100.
 
-The rules stand in `experiments/lab/decisions.py` and in the `claims.py` of each experiment: differences are
-paired by seed; intervals are of 95 % and never narrower than the noise of the test images (which no two
+The rules are in `experiments/lab/decisions.py` and in the `claims.py` of each experiment: differences are
+paired by seed; intervals are 95 % intervals, never narrower than the noise of the test images (which no two
 seeds share in `real_scale`, and which all seeds draw from one pool in the others); p values are
-corrected (Holm) for the number of conditions; "no difference" takes two one-sided tests; and fewer than
-four seeds decide nothing. At the end of the page stands which commit's rules and code each number is of.
+corrected (Holm) for the number of conditions; "no difference" requires two one-sided tests; and fewer than
+four seeds decide nothing. The end of the page lists the commit of the rules and the code behind each number.
 """
 KEPT = """Rows that were kept are in `experiments/results`, one file of runs for each experiment, and
-`python -m docs.claims_page` computes their claims again in seconds, the same on any machine. The runs
-themselves are the same to the bit on one machine only: other processors round differently. Where the
-rows were not kept, the verdicts follow from the intervals of that run by the rules above; the noise of
-the test images does not enter these intervals."""
+`python -m docs.claims_page` recomputes their claims in seconds, identically on any machine. The runs
+themselves are reproducible to the bit only on one machine: other processors round differently. Where the
+rows were not kept, the verdicts follow from the intervals of that run by the rules above; these intervals
+do not include the noise of the test images."""
 
 
 def table() -> "pd.DataFrame":
@@ -112,7 +112,7 @@ def page(found: "pd.DataFrame") -> str:
 
 
 def sentence(found: "pd.DataFrame") -> str:
-    """What the README says of the claims."""
+    """The README's sentence about the claims."""
     of_others = found[found.kind == CLAIM]
     counts = collections.Counter(of_others.verdict)
     listed = ", ".join(f"{counts[verdict]} “{verdict}”" for verdict in VERDICTS if counts[verdict])
@@ -123,7 +123,7 @@ def sentence(found: "pd.DataFrame") -> str:
 
 
 def origins() -> str:
-    """Which runs the numbers are of."""
+    """A table of the runs behind the numbers."""
     lines = [
         "## Where the numbers come from",
         "",

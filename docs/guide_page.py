@@ -1,4 +1,4 @@
-"""The decision table of `docs/guide.md`, every number of it from stored results.
+"""The decision table of `docs/guide.md`, with all numbers from stored results.
 
 `python -m docs.guide_page` writes it, from `experiments/results/real_scale` and
 `experiments/results/claims.parquet`.
@@ -92,7 +92,7 @@ def _measured(arms: "pd.DataFrame", row: Row, condition: str, measure: str) -> s
 
 
 def batches_of_four() -> str:
-    """What batches of 4 cost a network that trains from scratch, as the table of claims has it."""
+    """What batches of 4 cost a network that trains from scratch, from the table of claims."""
     import pandas as pd
 
     table = pd.read_parquet(CLAIMS)
@@ -111,7 +111,7 @@ def batches_of_four() -> str:
 
 
 def replays_of(arms: "pd.DataFrame") -> str:
-    """How often what `tfbn.choose` recommends is as good as the best arm, and what it costs."""
+    """How often the recommendation of `tfbn.choose` is as good as the best arm, and what it costs."""
     import pandas as pd
 
     runs, seconds = replayed.read()
@@ -160,7 +160,7 @@ def _seconds_of_a_run(arms: "pd.DataFrame", replays: "pd.DataFrame") -> float:
 
 
 def updated(text: str, arms: "pd.DataFrame") -> str:
-    """The page with what is between its marks made from these results."""
+    """The page with the text between its marks replaced by these results."""
     made = {"decisions": decisions(arms), "batches of four": batches_of_four(), "replays": replays_of(arms)}
     return between_marks(text, made)
 

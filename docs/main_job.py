@@ -1,7 +1,7 @@
-"""The README's table of the main job and its claims, from its kept rows.
+"""The README's table of the main job and its claims, from its stored rows.
 
-`python -m docs.main_job WORK_DIR` keeps new ones. It needs neither TensorFlow nor the runs' drift,
-which is too large to be kept.
+`python -m docs.main_job WORK_DIR` stores new ones. It needs neither TensorFlow nor the runs' drift,
+which is too large to be stored.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ def rows() -> "pd.DataFrame":
 
 
 def about() -> dict[str, Any]:
-    """What is known of the runs."""
+    """The metadata of the runs."""
     return kept.about(EXPERIMENT)
 
 
@@ -74,7 +74,7 @@ def table(results: "pd.DataFrame") -> str:
 
 
 def said(results: "pd.DataFrame") -> str:
-    """What the runs were, and what did not move in them."""
+    """A sentence about the runs and about what did not move in them."""
     moved = results.groupby("arm")[["affine_moved", "statistics_moved"]].max()
     assert not moved.affine_moved.any(), "gamma or beta of a frozen layer moved"
     held = [arm for arm, each in moved.statistics_moved.items() if not each]
@@ -82,8 +82,8 @@ def said(results: "pd.DataFrame") -> str:
     return (
         f"{results.seed.nunique()} seeds with no image in common, {results.arm.nunique()} arms, two shifts: "
         f"{len(results)} runs of `make run`, {known['date']}, {known['processor']}. gamma and beta of frozen "
-        "layers did not move by one bit in any of them; neither did statistics that are held, in "
-        f"{int(results.arm.isin(held).sum())}. Held while the batch normalizes, their mismatch is "
+        "layers did not change by a single bit in any of them, and held statistics did not in "
+        f"{int(results.arm.isin(held).sum())}. If they are held while the batch normalizes, the mismatch is "
         f"{of_arm(results, PLAIN, 'batch_held').mismatch.mean():.2f} nats per channel at a drift of 0."
     )
 

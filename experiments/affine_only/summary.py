@@ -55,8 +55,8 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
         limits=[
             *tables.limits(config),
             f"Where convolutions train, the learning rate is {config.tuning_rate:g}, elsewhere "
-            f"{config.learning_rate:g}; neither was searched for.",
-            "The published results are of networks and data far larger than these.",
+            f"{config.learning_rate:g}; neither was tuned.",
+            "The published results come from far larger networks and data sets.",
         ],
         claims=claims(changes),
     )

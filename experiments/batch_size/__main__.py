@@ -3,8 +3,8 @@
 Batches of 1, 2, 4, ..., 256 images at a fixed number of steps and at a fixed number of
 samples, paired by seed: the error of the batch's mean and variance against the whole set,
 the error of the moving average, drift, and the accuracy in both modes, with batch
-renormalization (where the installed Keras has it) and tfbn.recalibrate as remedies. Each
-size has the learning rate that does best on validation images. The default runs offline in
+renormalization (if the installed Keras supports it) and tfbn.recalibrate as remedies. Each
+size uses the learning rate that does best on validation images. The default runs offline in
 about eight minutes on two cores.
 """
 
@@ -34,7 +34,7 @@ class Config(ScratchConfig):
     samples: int = option(2048, "Training samples in the runs with a fixed number of samples.", low=1)
     learning_rates: tuple = option(
         (1e-3, 3e-3, 1e-2),
-        "Adam's; each network, budget, size and seed has the one that does best on validation images.",
+        "Of Adam; each network, budget, size and seed uses the one that does best on validation images.",
         low=0.0,
     )
     validation_images: int = option(300, "Images by which the learning rate is chosen.", low=1)

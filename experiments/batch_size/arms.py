@@ -11,5 +11,5 @@ USUAL = 32
 ARMS = {
     "batchnorm": "a convolutional network with BatchNorm",
     "renorm": "the same with batch renormalization",
-    "dense": "one hidden dense layer with BatchNorm: a channel has one value an image",
+    "dense": "one hidden dense layer with BatchNorm: a channel has one value per image",
 }

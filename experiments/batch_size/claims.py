@@ -11,7 +11,7 @@ from ..training.sources import RENORMALIZATION
 if TYPE_CHECKING:
     import pandas as pd
 
-USELESS = 5.0  # points above chance that count as nothing
+USELESS = 5.0  # points above chance that count as no better than chance
 ON_THE_LINE = 1.25  # an error within this factor of 1/sqrt(N*H*W) counts as equal to it
 
 

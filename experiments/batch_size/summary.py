@@ -119,10 +119,10 @@ def limits(config: Any, arms: list[str]) -> list[str]:
     few = config.samples // max(config.sizes)
     return [
         f"With samples fixed, the largest batches make {few} steps, in which a moving average of momentum "
-        f"{config.momentum:g} goes {1 - config.momentum**few:.0%} of its way: accuracy in inference mode "
-        "then measures that lag too, the other two modes do not.",
+        f"{config.momentum:g} covers {1 - config.momentum**few:.0%} of the distance: accuracy in inference "
+        "mode then also measures that lag; the other two modes do not.",
         f"The learning rate is one of {', '.join(f'{rate:g}' for rate in config.learning_rates)}, chosen for "
-        "each run on validation images; where it is the least or the greatest, another might do better.",
+        "each run on validation images; if it is the smallest or the largest, another might do better.",
         f"Small networks, {config.dataset} at {config.image_size}x{config.image_size} pixels, "
         f"{config.steps} steps or {config.samples} samples, far from convergence. Published for ResNet-50 on "
         "ImageNet after full training, error at a batch of 32/16/8/4/2 images: 23.6 / 23.7 / 24.8 / 27.3 / "

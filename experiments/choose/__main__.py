@@ -1,10 +1,10 @@
 """Which BatchNorm mode should I choose for my frozen network and my data?
 
-Short paired trainings of the modes on your network (--model, --weights, --frozen) and your
-images (--data_dir, a folder of class folders, or --dataset, any TFDS name) end in one
+Short paired training runs with each mode, on your network (--model, --weights, --frozen) and your
+images (--data_dir, a folder of class folders, or --dataset, any TFDS name), end in one
 recommendation with its interval, or in "no difference that these data can show". They are
-raced: after three seeds, modes that cannot win any more stop. Half of the test images choose, the
-others judge the choice. The default, on the data that come with the package, takes about two
+raced: after three seeds, modes that can no longer win stop. Half of the test images choose, the
+others evaluate the choice. The default, on the data that comes with the package, takes about two
 minutes on two cores.
 """
 

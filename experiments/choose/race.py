@@ -1,9 +1,10 @@
-"""Which arms go on to another seed: those that can still win.
+"""Decides which arms continue with another seed: those that can still win.
 
-Only images to choose by have a say. With `m` other arms and `k` rounds, an arm stops where the interval of
-its difference to the best one, of confidence `1 - 0.05 / (m * k)`, lies below zero; so with 95 % none stops
-that is as good as the best. Three seeds say little of a spread, so that of all arms is pooled: the rest that
-seeds and arms leave unexplained. An interval is never narrower than the number of images allows.
+Only the images for choosing count. With `m` other arms and `k` rounds, an arm stops if the interval of its
+difference to the best one, at confidence `1 - 0.05 / (m * k)`, lies below zero; so with a probability of 95 %
+no arm stops that is as good as the best. Three seeds say little about the spread of one arm, so the spread is
+pooled over all arms: the residuals after removing the means of seeds and arms. An interval is never narrower
+than the number of images allows.
 """
 
 import math
@@ -29,7 +30,7 @@ def tried_on(right: dict[str, np.ndarray]) -> pd.DataFrame:
 
 
 def repeats(tried: pd.DataFrame, head: str = CONVERGED) -> list[Repeat]:
-    """What each arm is worth, and where it is right, seed by seed, as `tfbn.choosing` takes it.
+    """The score of each arm and the images that it classifies correctly, by seed, for `tfbn.choosing`.
 
     Args:
         tried: The tables of all runs, with the arm and the seed of each.
@@ -45,12 +46,12 @@ def repeats(tried: pd.DataFrame, head: str = CONVERGED) -> list[Repeat]:
 
 
 def can_win(tried: pd.DataFrame, arms: Sequence[str], rounds: int) -> list[str]:
-    """The arms that are not clearly behind the best one; the first always, as the others' reference.
+    """The arms that are not clearly behind the best one, and always the first, which is the reference.
 
     Args:
         tried: As `repeats` has it, of all seeds so far.
         arms: Those that ran with the last seed.
-        rounds: How often this is asked.
+        rounds: Number of times that arms are dropped in one race.
 
     Example: with the last of three arms far behind,
 

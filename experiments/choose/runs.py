@@ -1,4 +1,4 @@
-"""The trials of `choose`, and which of them go on."""
+"""The trials of `choose`, and which of them continue."""
 
 import functools
 from pathlib import Path

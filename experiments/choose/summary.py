@@ -1,4 +1,4 @@
-"""One recommendation from raced trainings, or the word that there is none."""
+"""One recommendation from raced training runs, or a statement that there is none."""
 
 import dataclasses
 from pathlib import Path
@@ -42,7 +42,7 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
             *_held_in_fit(results, shift, arms),
         ],
         tables=[
-            ("On images that had no say, with a converged head", table_of(found)),
+            ("On images that were not used to choose, with a converged head", table_of(found)),
             ("Modes", tables.arms_table(arms, results)),
             (
                 f"All test images, in inference mode: {config.target.name}",
@@ -67,7 +67,7 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
 
 
 def recommended(tried: pd.DataFrame, arms: list[str], classes: int, head: str = race.CONVERGED) -> Choice:
-    """What follows from the trainings, by the rules of `tfbn.choose`."""
+    """The choice that follows from the training runs, by the rules of `tfbn.choose`."""
     options = [Trial(name, ARMS[name].says, code_of(ARMS[name])) for name in arms]
     return decided(race.repeats(tried, head), classes, 0.0, options)
 
@@ -122,7 +122,7 @@ def stopped(results: pd.DataFrame, arms: list[str]) -> list[str]:
     """Which arms ran with fewer seeds than the first one."""
     seeds = results.groupby("arm", observed=True).seed.nunique()
     said = [f"{arm} after {counted(seeds[arm], 'seed')}" for arm in arms if seeds[arm] < seeds[arms[0]]]
-    return [f"Stopped, since they could not win any more: {', '.join(said)}."] if said else []
+    return [f"Stopped, since they could no longer win: {', '.join(said)}."] if said else []
 
 
 def _classes(config: Any) -> int:

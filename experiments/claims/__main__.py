@@ -1,10 +1,10 @@
 """What is said about BatchNorm and transfer learning: what holds, what does not, and what only if?
 
-Runs the other experiments with their defaults, each in a folder of its own below the work
-folder, and puts the claims that they decide into one table: to the terminal, to claims.md
-and claims.parquet, and to a report with a plot of each. Verdicts follow from the numbers by
-rules in each experiment's claims.py. Every default together runs offline in about
-50 minutes on two cores; --experiments chooses, and the same command continues where it
+Runs the other experiments with their defaults, each in its own folder in the work folder, and
+puts the claims that they decide into one table: in the terminal, in claims.md and
+claims.parquet, and in a report with a plot for each experiment. Verdicts follow from the
+numbers by the rules in each experiment's claims.py. All defaults together run offline in about
+50 minutes on two cores; --experiments selects some, and the same command continues where it
 stopped.
 """
 
@@ -46,7 +46,7 @@ class Config(RunConfig):
 
 
 def parts(config: Config) -> list[tuple[Experiment, Any]]:
-    """The experiments, each with its defaults and with what is to be passed down."""
+    """The experiments, each with its defaults and with the options that are passed down."""
     return [(part, part_config(config, part)) for part in map(catalog.load_experiment, config.experiments)]
 
 

@@ -10,7 +10,7 @@ BAR, ENDS, MEAN, MIDDLE, EMPTY = "─", ("├", "┤"), "●", "│", "·"
 def strip(low: float, mean: float, high: float) -> str:
     """An interval on a scale that is linear near zero and logarithmic beyond, from -100 to 100.
 
-    The middle is zero. What lies beyond the ends stands at the ends.
+    The middle is zero. Values beyond the ends are drawn at the ends.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""One table of what all experiments say of claims."""
+"""One table with the verdicts of all experiments on claims."""
 
 import dataclasses
 import datetime
@@ -15,7 +15,7 @@ from . import table as claims
 if TYPE_CHECKING:
     import pandas as pd
 
-SMOKE = "This is a smoke run: so few seeds and steps that its verdicts mean nothing."
+SMOKE = "This is a smoke run: with this few seeds and steps, its verdicts mean nothing."
 
 
 def summarize(config: Any, summaries: dict[str, Summary], folder: Path) -> Summary:
@@ -32,10 +32,10 @@ def summarize(config: Any, summaries: dict[str, Summary], folder: Path) -> Summa
         figures=_figures(summaries, table),
         limits=[
             *([SMOKE] if config.quick else []),
-            "A verdict is of these runs: small networks on small gray digits, at budgets of minutes. What "
-            "each experiment cannot show stands in its own report.",
-            "Intervals are of 95 % each. Verdicts go by p values that are corrected (Holm) for the number "
-            "of conditions of a claim, not for the number of claims.",
+            "A verdict is about these runs: small networks on small gray digits, at budgets of minutes. Each "
+            "experiment's own report says what it cannot show.",
+            "Each interval is a 95 % interval. Verdicts use p values that are corrected (Holm) for the "
+            "number of conditions of a claim, not for the number of claims.",
         ],
     )
 
@@ -52,7 +52,7 @@ def _origin(config: Any) -> list[str]:
 
 
 def command(config: Any) -> str:
-    """What gives this table again."""
+    """The command that reproduces this table."""
     changed = [
         field
         for field in dataclasses.fields(config)
@@ -65,13 +65,13 @@ def command(config: Any) -> str:
 
 
 def _shown(table: "pd.DataFrame") -> "pd.DataFrame":
-    """With who says so behind the claim."""
+    """The columns to show, with the source of each claim in parentheses."""
     sourced = table.claim.where(table.source == "", table.claim + " (" + table.source + ")")
     return table.assign(claim=sourced)[["claim", "measured", "verdict", "why", "experiment"]]
 
 
 def _notable(table: "pd.DataFrame") -> list[str]:
-    """The claims that do not hold, or only if."""
+    """The claims that do not hold, or only under a condition."""
     return [
         f"{word}: {row.claim}{f' ({row.why})' if row.why else ''}"
         for verdict, word in ((FAILS, "Does not hold"), (ONLY_IF, "Only if"))

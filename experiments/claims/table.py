@@ -43,12 +43,12 @@ def claims_table(summaries: "Mapping[str, Summary]") -> "pd.DataFrame":
 
 
 def by_kind(table: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
-    """The rows of each kind under its title; kinds that there are none of are left out."""
+    """The rows of each kind by its title, without kinds that have no rows."""
     return {title: part for kind, title in KINDS.items() if len(part := table[table.kind == kind])}
 
 
 def count(table: "pd.DataFrame") -> str:
-    """How many claims got which verdict."""
+    """The number of claims with each verdict, in a sentence."""
     claims = table[table.kind == CLAIM]
     counts = collections.Counter(claims.verdict)
     listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
@@ -77,7 +77,7 @@ def numbers_of(row: Any) -> list[Number]:
 
 
 def deciding(row: Any) -> Number | None:
-    """The one number that a row shows: the condition that the verdict leans on.
+    """The one number that a row shows: that of the condition on which the verdict rests.
 
     Where the claim holds everywhere, or there is no difference anywhere, that is the one nearest
     to the limit; where it does not hold, the one that is furthest below; else the one that is
@@ -135,7 +135,7 @@ def _folded(row: Any) -> str:
 
 
 def _plot(number: Number, row: Any) -> str:
-    """The interval around the limit; the claim's side is the right one."""
+    """The interval around the limit; to the right of it, the claim holds."""
     if math.isnan(number.low):
         return " "
     ends = [each - row.limit for each in (number.low, number.mean, number.high)]

@@ -1,4 +1,4 @@
-"""The reader's words for what the experiments call their arms and conditions."""
+"""Readable names for the experiments' arms and conditions."""
 
 import re
 

@@ -35,9 +35,9 @@ def claims(results: "pd.DataFrame", best: "pd.DataFrame") -> list[Claim]:
 
 
 def fewer_steps(results: "pd.DataFrame", best: "pd.DataFrame") -> dict[str, Interval]:
-    """Steps without BatchNorm minus with it, at each rate where a run got there, and at best rates.
+    """Steps without BatchNorm minus with it, at each rate where a run reached the target, and at best rates.
 
-    A run that did not get there counts as one measurement later than its last step, so the
+    A run that did not reach it counts as one measurement later than its last step, so the
     difference is then a lower bound.
     """
     compared = results[results.arm.isin(["batchnorm", "neither"])]

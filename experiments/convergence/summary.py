@@ -20,7 +20,7 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
         findings=convergence_claims.findings(results, best, config.target),
         tables=[
             (
-                f"Steps to {config.target:.0%} (the number of seeds that got there)",
+                f"Steps to {config.target:.0%} (number of seeds that reached it)",
                 steps_table(results, arms),
             ),
             ("Test accuracy in inference mode at the end, %", wide_table(results, "test_accuracy", arms)),
@@ -53,7 +53,7 @@ def at_best_rate(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def steps_table(results: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
-    """One row per rate; how many steps each arm takes to the target, of the seeds that get there."""
+    """One row per rate: the steps to the target of each arm, over the seeds that reach it."""
 
     def cell(runs: pd.DataFrame) -> str:
         there = runs[runs.reached > 0]
@@ -117,6 +117,6 @@ def limits(config: Any) -> list[str]:
         f"{config.image_size} pixels, {config.train_images} images, {config.steps} steps of SGD without "
         "momentum or schedule. In deeper networks the difference is larger: see the experiment depth.",
         f"Steps are counted in units of {config.every}. A step with BatchNorm takes longer than one without; "
-        "the seconds are of one machine, other work on it included.",
+        "the seconds are from one machine, which also did other work.",
         "Dropout is that of the BatchNorm paper's Inception: before the last layer only.",
     ]

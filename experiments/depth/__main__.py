@@ -4,7 +4,7 @@ Part one: the gradient of every layer before any training, plain and residual, w
 without BatchNorm, 20 to 1202 layers deep, with the scale of the activations. Part two:
 plain and residual networks of 8 to 110 layers trained for the same number of steps, with
 train and test error at three points of the training, so that degradation is distinguished from
-overfitting and from a short budget. Each network, depth and seed has the learning rate that
+overfitting and from a short budget. Each network, depth and seed uses the learning rate that
 does best on validation images, after a warm-up. --steps=2000 trains longer, --depths=1202
 deeper. The default runs offline in about fourteen minutes on two cores.
 """
@@ -39,8 +39,8 @@ class Config(ScratchConfig):
     steps: int = option(100, "Training steps.", low=ROUNDS)
     learning_rates: tuple = option(
         (1e-3, 3e-3),
-        "Adam's at their peak, after a warm-up of a tenth of the steps; they fall to zero along a cosine. "
-        "Each network, depth and seed has the one that does best on validation images.",
+        "Peak learning rates of Adam, after a warm-up of a tenth of the steps; they decay to zero along a "
+        "cosine. Each network, depth and seed uses the one that does best on validation images.",
         low=0.0,
     )
     validation_images: int = option(500, "Images by which the learning rate is chosen.", low=1)

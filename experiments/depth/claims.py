@@ -56,9 +56,9 @@ def with_batchnorm(start: "pd.DataFrame", metric: str) -> dict[str, Interval]:
 
 
 def deeper(trained: "pd.DataFrame", arm: str) -> dict[str, Interval]:
-    """Train error of each depth beyond `SHALLOW` (or the least) minus that one's, by seed.
+    """Train error of each depth beyond `SHALLOW` (or the smallest) minus that at `SHALLOW`, by seed.
 
-    Depths that trained for another number of steps than that one are not compared with it.
+    Only depths that trained for the same number of steps are compared.
     """
     part = trained[trained.arm == arm] if len(trained) else trained
     if not len(part):
@@ -95,7 +95,7 @@ def past_1000(start: "pd.DataFrame", trained: "pd.DataFrame") -> Claim:
 
 
 def findings(start: "pd.DataFrame", trained: "pd.DataFrame") -> list[str]:
-    """Sentences that follow from the numbers."""
+    """Sentences with the main numbers."""
     lines = []
     for arm, part in start.groupby("arm") if len(start) else ():
         depths = "; ".join(f"{depth:.0f} layers: {_norms(runs)}" for depth, runs in part.groupby("depth"))
@@ -111,7 +111,7 @@ def findings(start: "pd.DataFrame", trained: "pd.DataFrame") -> list[str]:
 
 
 def out_of_range(runs: "pd.DataFrame") -> str:
-    """How gradients leave the range of float32; empty if those of some seed stay inside."""
+    """Whether gradients overflow or vanish in float32; empty if those of some seed do neither."""
     if runs.least.notna().any():
         return ""
     return "overflow" if runs.overflow.any() else "vanish"
@@ -136,5 +136,5 @@ def _kind(runs: "pd.DataFrame") -> str:
     overfits = (runs.test_error - runs.train_error).mean() > MARGIN
     falls = (runs.earlier_train_error - runs.train_error).mean() > MARGIN
     untrained = runs.train_error.mean() > (100 - runs.chance.mean()) * 0.9
-    words = [("hardly trained", untrained), ("still falling", falls), ("overfits", overfits)]
-    return ", ".join(word for word, so in words if so) or "settled"
+    words = {"hardly trained": untrained, "still falling": falls, "overfits": overfits}
+    return ", ".join(word for word, applies in words.items() if applies) or "settled"

@@ -24,8 +24,8 @@ def by_layer(model: Any, x: np.ndarray, y: np.ndarray) -> tuple[pd.DataFrame, fl
 
     Returns:
         One row per convolution, from input to output: `layer` (its number), `gradient` (the
-        Euclidean norm of the loss's gradient by its kernel), `weights` (the norm of the
-        kernel) and `scale` (the standard deviation of its outputs); and the loss.
+        Euclidean norm of the gradient of the loss with respect to its kernel), `weights` (the
+        norm of the kernel) and `scale` (the standard deviation of its outputs); and the loss.
     """
     convs = [named.layer for named in named_layers(model) if isinstance(named.layer, keras.layers.Conv2D)]
     scales: dict[int, float] = {}
@@ -50,7 +50,7 @@ def spread(table: pd.DataFrame) -> dict[str, float]:
     """Compares the gradients of a network's convolutions, in powers of ten.
 
     Args:
-        table: As `by_layer` gives it.
+        table: The table that `by_layer` returns.
 
     Returns:
         `least`: log10 of the smallest norm. `orders`: log10 of the largest over the smallest.

@@ -55,7 +55,7 @@ def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
 
 
 def look(config: "Config", build_network: Any, split: Split, folder: Path) -> dict[str, float]:
-    """Gradients and activations before training; leaves `gradients.parquet`."""
+    """Measures gradients and activations before training; writes `gradients.parquet`."""
     batch = slice(config.batch_size)
     table, loss = gradients.by_layer(build_network(), split.train_x[batch], split.train_y[batch])
     table.to_parquet(folder / "gradients.parquet", index=False)
@@ -65,7 +65,7 @@ def look(config: "Config", build_network: Any, split: Split, folder: Path) -> di
 def train(
     config: "Config", build_network: Any, split: Split, validation: Any, cell: Cell, folder: Path
 ) -> dict[str, float]:
-    """Trains once at each learning rate; of the best one, leaves the errors by round as `curve.parquet`."""
+    """Trains once at each learning rate; writes the errors of the best one by round to `curve.parquet`."""
     trained = []
     for rate in sorted(config.learning_rates):
         key = (cell.condition, cell.arm, rate, *config.network.values())

@@ -150,7 +150,7 @@ def training_figures(trained: pd.DataFrame, curve: pd.DataFrame) -> list[tuple[s
             curves(long.sort_values("depth"), "depth", "error", ("layers", "error, %"), arms),
         ),
         (
-            "Error on training images as the training goes on",
+            "Error on training images during training",
             "A line that still falls at the end has been cut short.",
             curves(by_step, "step", "error", ("training steps", "train error, %"), depths),
         ),
@@ -162,11 +162,11 @@ def limits(config: Any) -> list[str]:
     return [
         f"{config.steps} steps of Adam at batches of {config.batch_size}, {config.width} filters in the "
         f"first stage, {config.dataset} at {config.image_size}x{config.image_size} pixels: how well a "
-        "network trains on a short budget, not what it comes to. The published runs took "
+        "network trains on a short budget, not how well in the end. The published runs took "
         f"{64_000 / config.steps:.0f} times the steps. --steps trains longer, --width widens.",
         f"From {config.deep} layers on there are {counted(config.deep_seeds, 'seed')} and "
-        f"{config.steps_at(config.deep)} steps; an interval of so few seeds is wide.",
-        "Gradients are those of one batch before the first step. What the optimizer makes of them is "
-        "another matter: Adam divides by their size.",
+        f"{config.steps_at(config.deep)} steps; an interval from this few seeds is wide.",
+        "Gradients are those of one batch before the first step. The optimizer's updates can differ: Adam "
+        "divides by the size of the gradients.",
         PUBLISHED,
     ]

@@ -1,4 +1,4 @@
-"""What the main job says of claims about frozen layers' BatchNorm."""
+"""The main job's verdicts on claims about BatchNorm in frozen layers."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -88,10 +88,10 @@ def _differences(config: Any, results: "pd.DataFrame") -> list[Claim | None]:
 
 
 def _drift_tells(config: Any, results: "pd.DataFrame") -> Claim | None:
-    """Rule: an arm and shift has a mismatch if its gap is above `GAP` for sure; drift sees it if it is not 0.
+    """Rule: an arm and shift has a mismatch if its gap is clearly above `GAP`; drift sees it if not 0.
 
-    Holds if drift sees every mismatch, fails if none, else only if; without any mismatch
-    these runs cannot tell.
+    The claim holds if drift sees every mismatch, fails if it sees none, and otherwise holds only
+    under a condition; without any mismatch these runs cannot tell.
     """
     seen: dict[bool, list[str]] = {True: [], False: []}
     for (shift, arm), part in results.groupby(["condition", "arm"], sort=False):

@@ -1,4 +1,4 @@
-"""What the main job's numbers say."""
+"""The summary of the main job."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -108,7 +108,7 @@ def _accuracy_findings(results: pd.DataFrame, config: Any) -> list[str]:
 
 
 def claims(modes: Modes, results: pd.DataFrame, config: Any) -> list[Claim]:
-    """What the runs say of the guide's sentences. The situations count, not how many runs there were."""
+    """Verdicts on the guide's sentences. They depend on the situations, not on the number of runs."""
     stock = [arm for arm in STOCK if arm in modes.arms]
     kept = {f"{arm}, {step}": modes.keeps(arm, step) for arm in stock for step in STEPS}
     local = {arm: not modes.leak(arm) for arm in stock}

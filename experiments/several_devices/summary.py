@@ -52,8 +52,7 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
         ],
         limits=[
             f"{counted(config.replicas, 'device')} of one machine, {counted(config.seeds, 'seed')}, a "
-            "frozen network: what its "
-            "statistics do to weights that train is not seen.",
+            "frozen network: how its statistics affect weights that train is not measured.",
         ],
         claims=[
             judged_facts(

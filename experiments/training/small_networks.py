@@ -46,7 +46,7 @@ def with_renorm(model: keras.Model, momentum: float) -> keras.Model:
 
 
 def dense_network(shape: tuple[int, int, int], classes: int, units: int, momentum: float) -> keras.Model:
-    """Flatten, Dense, BatchNormalization, ReLU, Dense: a channel has one value an image (H*W = 1)."""
+    """Flatten, Dense, BatchNormalization, ReLU, Dense: a channel has one value per image (H*W = 1)."""
     x = inputs = keras.Input(shape)
     x = keras.layers.Flatten()(x)
     x = keras.layers.Dense(units, use_bias=False, kernel_initializer="he_normal", name="dense")(x)

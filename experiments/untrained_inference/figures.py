@@ -28,7 +28,7 @@ def figures(scales: pd.DataFrame, steps: pd.DataFrame) -> list[tuple[str, str, A
             )
             for phase in dict.fromkeys(steps.phase)
         ),
-        ("The way of the moving statistics, weights held",
+        ("How far the moving statistics have moved, weights held",
          "Share of the way from (0, 1) to the population's statistics; thin lines: 1 - momentum^steps.",
          _way(steps[steps.phase == "weights held"])),
     ]  # fmt: skip

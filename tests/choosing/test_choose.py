@@ -225,7 +225,7 @@ def planted(better, worse, n=60, count=4):
 
 
 def test_one_standard_error_decides_and_the_reasons_say_what_is_shown():
-    chosen = "on images that had no say in the choice, what was chosen is"
+    chosen = "on images that were not used to choose, the chosen mode is"
     for better, worse, recommended, reason in (
         (15, 3, "batch", f"O{chosen[1:]} +20.0 ["),
         (9, 6, "batch", f"Likely, not shown: {chosen} +5.0 ["),

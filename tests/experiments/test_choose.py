@@ -109,7 +109,7 @@ def test_more_seeds_for_the_arms_that_can_win(tmp_path):
     assert stopped(results, ARMS) == []
     assert stopped(
         results.drop(index=results[(results.arm == "batch") & (results.seed == 2)].index), ARMS
-    ) == ["Stopped, since they could not win any more: batch after 2 seeds."]
+    ) == ["Stopped, since they could no longer win: batch after 2 seeds."]
 
 
 @pytest.mark.long

@@ -117,7 +117,7 @@ def decided(
 
     It is the one-standard-error rule of Breiman, Friedman, Olshen and Stone (1984): the first option, which
     is the simplest, unless what was chosen is better by more than one standard error, on
-    images that had no say in the choice. Where nothing differs, that happens in one of six
+    images that were not used to choose. Where nothing differs, that happens in one of six
     cases; the reasons then say that the interval includes zero.
 
     Args:
@@ -179,7 +179,7 @@ def _reasons(
     classes: int,
 ) -> list[str]:
     worse = [name for name, each in widened.items() if each.sign < 0]
-    where = f"on images that had no say in the choice, what was chosen is {procedure} points"
+    where = f"on images that were not used to choose, the chosen mode is {procedure} points"
     if found != first and procedure.sign > 0:
         said = [f"{where[0].upper()}{where[1:]} better than {first}."]
     elif found != first:

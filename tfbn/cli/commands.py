@@ -119,7 +119,7 @@ def _trained(file: str, flags: Any) -> str:
     command += [f"--{name}={value}" for name, value in given.items() if value]
     command += ["--skip_unreadable"] if flags.skip_unreadable else []
     status = subprocess.run(command, check=False).returncode
-    return "" if status == 0 else f"The trainings ended with exit status {status}."
+    return "" if status == 0 else f"The training runs ended with exit status {status}."
 
 
 def _output(name: str) -> Path:
