@@ -142,7 +142,7 @@ OTHERS = {
 
 REFUSED = {f"frozen_batchnorm --model=resnet8 {line}": piece for line, piece in MAIN_JOB.items()} | OTHERS
 
-# These are told by the flags themselves, in their own words.
+# The flags report these themselves, in their own words.
 NOT_UNDERSTOOD = {
     "frozen_batchnorm --sedes=1": "Unknown command line flag 'sedes'. Did you mean: seeds. See --help.",
     "frozen_batchnorm --seeds=few": "flag --seeds=few: invalid literal for int() with base 10: 'few'. See --",

@@ -4,8 +4,8 @@
     python -m tests.keras_versions oldest nightly       some of them
     python -m tests.keras_versions 3.9.2                any other
 
-Keras is pure Python, so a folder in front of PYTHONPATH is enough. A nightly that cannot
-be had, or on which tests fail, is told loudly and does not fail the command; any other does.
+Keras is pure Python, so a folder in front of PYTHONPATH is enough. A nightly that is not
+available, or on which tests fail, is reported and does not fail the command; any other version does.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Inputs nobody thought of: layer configurations, patterns, statistics, manifests."""
+"""Random inputs: layer configurations, patterns, statistics, manifests."""
 
 import fnmatch
 import json

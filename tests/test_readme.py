@@ -170,7 +170,7 @@ def test_what_make_run_left_opens_in_tensorboard(clone):
     folder, environment = clone
     if not (folder / "runs").exists():
         pytest.skip("`make run` has not been run here")
-    command = [*BOARD.split(), "--port=0"]  # so that it stands in nobody's way
+    command = [*BOARD.split(), "--port=0"]  # so that it conflicts with no other
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as board:

@@ -1,4 +1,4 @@
-"""The contract on whichever backend Keras runs: output, gradients and statistics against the oracle.
+"""The contract on the backend that Keras uses: output, gradients and statistics against the oracle.
 
 The quick run has TensorFlow; `make test-backends` runs this file on JAX and PyTorch too.
 """

@@ -73,7 +73,7 @@ class TestsFarAway(TestsColors):
 
 
 class TestsSlow(TestsColors):
-    """Is ready once two callers have asked for the lock; leaves a mark beside its folder when prepared."""
+    """Is ready once two callers have asked for the lock; leaves a mark next to its folder when prepared."""
 
     def _split_generators(self, dl_manager):
         return {"train": self._generate_examples()}

@@ -81,7 +81,7 @@ def test_a_dense_layer_learns_nothing_from_batches_of_one(study):
     assert lost.loc["dense"].tolist() == [0.0, 0.0]
     assert lost.loc["batchnorm", "min"] > 0
     dense = results[(results.arm == "dense") & (results.batch_size == 1)]
-    # Every image gets the same logits, so exactly one class is told right.
+    # Every image gets the same logits, so exactly one class is classified correctly.
     assert (dense.by_batch < 0.4).all()
 
 

@@ -1,4 +1,4 @@
-"""The guide's recipe: what is told of every layer is what happened, and the rules give each verdict."""
+"""The guide's recipe: what is reported of every layer is what happened, and the rules give each verdict."""
 
 import dataclasses
 

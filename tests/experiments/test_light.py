@@ -8,7 +8,7 @@ import pytest
 from experiments.lab import catalog
 
 HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "pandas", "matplotlib", "sklearn", "scipy", "pyarrow")
-# What was imported when the binary ended, whichever way it ended.
+# What was imported when the binary ended, however it ended.
 ASK = """
 import runpy, sys
 sys.argv = ["binary", {flag!r}]

@@ -38,7 +38,7 @@ RUN = "runs/none/a/seed0"
 
 @pytest.fixture
 def command(monkeypatch, capsys):
-    """Runs the study as its binary would: the exit status, and what it said beside the progress."""
+    """Runs the study as its binary would: the exit status, and its output apart from the progress."""
 
     def call(folder):
         config = small.Config(seeds=2, workers=0, work_dir=str(folder))

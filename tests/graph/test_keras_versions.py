@@ -1,4 +1,4 @@
-"""What the installed Keras does, named, beside what its version is known to do."""
+"""What the installed Keras does, compared with what its version is known to do."""
 
 import keras
 import pytest

@@ -77,6 +77,6 @@ def test_the_flag_reaches_no_layer_after_it(rng):
     for statistic in (after.moving_mean, after.moving_variance):
         assert np.all(statistic.numpy() != before[statistic.path])
     assert np.all(held.gamma.numpy() != before[held.gamma.path])
-    # Dropout draws anew at each training call, so two calls differ; in inference they do not.
+    # Dropout draws new numbers at each training call, so two calls differ; in inference they do not.
     assert np.any(np.array(model(x, training=True)) != np.array(model(x, training=True)))
     np.testing.assert_array_equal(np.array(model(x)), np.array(model(x)))

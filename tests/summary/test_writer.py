@@ -1,4 +1,4 @@
-"""`tfbn.summary.writer` in loops of one's own."""
+"""`tfbn.summary.writer` in custom loops."""
 
 import json
 

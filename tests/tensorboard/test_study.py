@@ -414,7 +414,7 @@ STAGES = json.dumps(["stage2"])
 
 @pytest.fixture(scope="module")
 def deep(folder, page):
-    """A network of 200 layers beside the study, with what is kept of 100,000 steps."""
+    """A network of 200 layers next to the study, with what is kept of 100,000 steps."""
     paths, values = study.write_deep(folder / "runs" / "deep")
     page.driver.switch_to.default_content()
     page.one(".reload-button").click()

@@ -1,4 +1,4 @@
-"""Optimizers in optimizers, schedules, norms over all gradients, optimizers of one's own; and what lasts."""
+"""Optimizers in optimizers, schedules, norms over all gradients, custom optimizers; and what lasts."""
 
 import keras
 import numpy as np
@@ -181,7 +181,7 @@ def test_settings_changed_later_hold_for_all():
     np.testing.assert_allclose(values([last])[0], gradients([model.get_layer("b").vector], 0)[0], rtol=1e-5)
 
 
-# Optimizers of one's own.
+# Custom optimizers.
 
 
 class Lists(optimizers.Optimizer):
@@ -241,7 +241,7 @@ def test_an_optimizer_of_ones_own(name):
 
 
 class CountsFromTheStart(Lists):
-    """State that is there before `build`: nobody can know whether it is one for all."""
+    """State that is there before `build`: it is unknown whether it is one for all."""
 
     def __init__(self, factor):
         super().__init__(factor)

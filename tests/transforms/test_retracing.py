@@ -1,4 +1,4 @@
-"""What was set takes effect in the next `fit`, in whichever compiled model runs the layer."""
+"""What was set takes effect in the next `fit`, in every compiled model that runs the layer."""
 
 import gc
 import threading

@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 import { number } from "./format.js";
 
 const MOST = 400; // rows; all are in the CSV
-const COLUMNS = 10; // steps beside each other
+const COLUMNS = 10; // steps next to each other
 
 /**
  * A picture's table, folded.
@@ -47,7 +47,7 @@ function cell(value, i) {
   return i ? el("td", { class: typeof value === "number" ? "number" : "" }, text) : el("th", { scope: "row" }, text);
 }
 
-/** Places of at most so many of `count` things, evenly, both ends among them. */
+/** Positions of at most `most` of `count` things, evenly spaced and including both ends. */
 export function some(count, most = COLUMNS) {
   if (count <= most) return Array.from({ length: count }, (_, i) => i);
   return Array.from({ length: most }, (_, i) => Math.round((i * (count - 1)) / (most - 1)));

@@ -10,16 +10,16 @@ import { number } from "./format.js";
 const HEIGHT = 190;
 const POINTS = { size: 5, width: 1 };
 const FEW = 24; // steps; with more, lines are clear without points
-const LABELLED_FROM = 520; // pixels; narrower charts have no room for names at the ends of lines
+const LABELED_FROM = 520; // pixels; narrower charts have no room for names at the ends of lines
 const TABLE_ROWS = 40;
 const HIDDEN = { stroke: "transparent", width: 0, points: { show: false }, spanGaps: true };
 
 /**
  * A chart of lines.
  *
- * @param options `{title, unit, width, lines, range, sync, marks, labelled}`; a line is `{label, steps, mean, low, high, each,
+ * @param options `{title, unit, width, lines, range, sync, marks, labeled}`; a line is `{label, steps, mean, low, high, each,
  *   color, dash, width}`, of which `low` and `high` (a band) and `each` (thin lines) may be missing; `range` is
- *   `[low, high]` of the y axis or null; `marks` are `{step, number}`; `labelled`: whether lines have their names.
+ *   `[low, high]` of the y axis or null; `marks` are `{step, number}`; `labeled`: whether lines have their names.
  * @returns `{node, draw()}`; call `draw` when the node is in the page.
  */
 export function lineChart({ title, unit, width, lines, range = null, sync = null, ...rest }) {
@@ -34,7 +34,7 @@ export function lineChart({ title, unit, width, lines, range = null, sync = null
   const series = [];
   const bands = [];
   const add = (values, look) => (data.push(values), series.push(look), data.length - 1);
-  const told = lines.map((line) => {
+  const labels = lines.map((line) => {
     for (const values of line.each ?? [])
       add(onAll(line, values), { ...HIDDEN, stroke: `${line.color}80`, width: 1 });
     const varies = line.low && line.low.some((low, i) => low !== line.high[i]);
@@ -44,7 +44,7 @@ export function lineChart({ title, unit, width, lines, range = null, sync = null
     const look = { stroke: line.color, width: line.width ?? 2, dash: line.dash, spanGaps: true, points };
     return { ...line, dash: line.dash ?? [], index: add(onAll(line, line.mean), look), edges };
   });
-  return chart({ title, unit, width, range, sync, data, series, bands, told, ...rest });
+  return chart({ title, unit, width, range, sync, data, series, bands, labels, ...rest });
 }
 
 /**
@@ -67,11 +67,11 @@ export function bandChart({ steps, levels, band, color, extra = [], ...rest }) {
   }));
   for (const line of extra) series.push({ ...HIDDEN, stroke: line.color, width: 1.4, dash: line.dash });
   const data = [steps, ...band, ...extra.map((line) => line.values)];
-  const told = [
+  const labels = [
     ...levels.map((level, i) => ({ label: label(level), index: i + 1, color, dash: [] })),
     ...extra.map((line, i) => ({ ...line, index: levels.length + i + 1 })),
   ];
-  return chart({ ...rest, data, series, bands, told, labelled: false });
+  return chart({ ...rest, data, series, bands, labels, labeled: false });
 }
 
 /** The lowest and the highest of all values, with a little room, 0 included if `zero`. */
@@ -90,24 +90,24 @@ export function commonRange(lists, zero = false) {
   return [low === 0 ? 0 : low - room, high + room];
 }
 
-function chart({ title, unit, width, range, sync, data, series, bands, told, marks = [], labelled = true }) {
+function chart({ title, unit, width, range, sync, data, series, bands, labels, marks = [], labeled = true }) {
   const readout = el("p", { class: "under" }, "\u00a0");
-  const place = el("div", { class: "plot", role: "img", "aria-label": spoken(title, unit, data, told, marks) });
-  const named = labelled && told.length > 1 && width >= LABELLED_FROM;
+  const place = el("div", { class: "plot", role: "img", "aria-label": spoken(title, unit, data, labels, marks) });
+  const named = labeled && labels.length > 1 && width >= LABELED_FROM;
   const node = el(
     "div",
     { class: "chart", style: { width: `${width}px` } },
     el("h3", {}, title, el("small", {}, ` ${unit}`)),
     place,
-    labelled && told.length > 1 && !named ? keyOf(told) : null,
+    labeled && labels.length > 1 && !named ? keyOf(labels) : null,
     readout,
-    behind(title, () => rows(data, told)),
+    behind(title, () => rows(data, labels)),
   );
-  const hooks = { setCursor: [(plot) => report(plot, readout, told)], draw: [] };
+  const hooks = { setCursor: [(plot) => report(plot, readout, labels)], draw: [] };
   if (marks.length) hooks.draw.push((plot) => drawMarks(plot, marks));
-  if (named) hooks.draw.push(endLabels(told));
-  const height = Math.max(HEIGHT, named ? 13 * told.length + 50 : 0);
-  const right = named ? roomFor(told.map((line) => line.label)) : 12;
+  if (named) hooks.draw.push(endLabels(labels));
+  const height = Math.max(HEIGHT, named ? 13 * labels.length + 50 : 0);
+  const right = named ? roomFor(labels.map((line) => line.label)) : 12;
   const draw = () => {
     new uPlot(options({ width, height, right, range, sync, data, series, bands, hooks }), data, place);
   };
@@ -145,11 +145,11 @@ function xRange(steps) {
 }
 
 /** The names of the lines, where they have no room at their ends. */
-function keyOf(told) {
+function keyOf(labels) {
   return el(
     "ul",
     { class: "key" },
-    told.map((line) => el("li", {}, swatch(line), line.label)),
+    labels.map((line) => el("li", {}, swatch(line), line.label)),
   );
 }
 
@@ -182,28 +182,28 @@ function valueIn(data, { index, edges }, at) {
   return `${number(value)}${range}`;
 }
 
-function report(plot, readout, told) {
+function report(plot, readout, labels) {
   const at = plot.cursor.idx;
   const values =
     at == null
       ? []
-      : told
+      : labels
           .map((line) => [line.label, valueIn(plot.data, line, at)])
           .filter(([, value]) => value !== null)
           .map(([label, value]) => `${label} ${value}`);
   fill(readout, values.length ? `step ${plot.data[0][at]}: ${values.join(", ")}` : "\u00a0");
 }
 
-function rows(data, told) {
+function rows(data, labels) {
   const kept = some(data[0].length, TABLE_ROWS);
-  const heads = ["step", ...told.map((line) => line.label)];
-  return [heads, ...kept.map((at) => [String(data[0][at]), ...told.map((line) => valueIn(data, line, at))])];
+  const heads = ["step", ...labels.map((line) => line.label)];
+  return [heads, ...kept.map((at) => [String(data[0][at]), ...labels.map((line) => valueIn(data, line, at))])];
 }
 
-function spoken(title, unit, data, told, marks) {
+function spoken(title, unit, data, labels, marks) {
   const last = data[0].length - 1;
   if (last < 0) return `${title}: nothing recorded`;
-  const ends = told.slice(0, 12).map((line) => `${line.label} ${valueIn(data, line, last) ?? "nothing"}`);
+  const ends = labels.slice(0, 12).map((line) => `${line.label} ${valueIn(data, line, last) ?? "nothing"}`);
   const found = marks.map(({ step, number: name }) => `; finding ${name} at step ${step}`).join("");
   return `${title} ${unit}, at step ${data[0][last]}: ${ends.join("; ")}${found}`;
 }

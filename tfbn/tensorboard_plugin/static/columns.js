@@ -12,7 +12,7 @@ export function roomOfView() {
   return document.getElementById("view").clientWidth - 32;
 }
 
-/** The width of each of so many columns in the page; where they do not fit, they go on in further rows. */
+/** The width of each of `count` columns in the page; if they do not fit, they wrap into further rows. */
 export function columnWidth(count) {
   const room = roomOfView();
   const inRow = Math.max(1, Math.min(count, Math.floor((room + GAP) / (NARROWEST + GAP))));

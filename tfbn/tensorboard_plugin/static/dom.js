@@ -19,7 +19,7 @@ export function fill(parent, ...children) {
   return parent;
 }
 
-/** A labelled drop-down; `options` are `[value, text]`. */
+/** A labeled drop-down; `options` are `[value, text]`. */
 export function select(label, id, options, chosen, onchange) {
   const made = el(
     "select",

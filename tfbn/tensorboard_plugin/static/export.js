@@ -15,7 +15,7 @@ function cell(value) {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Saves an element as a picture: its canvases, colours and text where they stand. */
+/** Saves an element as a picture: its canvases, colors and text where they stand. */
 export function exportPng(name, element) {
   picture(element).toBlob((blob) => save(blob, `${name}.png`), "image/png");
 }

@@ -56,7 +56,7 @@ export function shownAtFirst(groups) {
   return groups.filter((group) => group.condition === groups[0].condition).slice(0, MOST);
 }
 
-/** What is chosen: groups, each with only its chosen runs, labelled as short as is clear. */
+/** What is chosen: groups, each with only its chosen runs, labeled as short as is clear. */
 export function chosenGroups(groups, { groups: names, runs: single }) {
   const kept =
     names === null && single === null

@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 import { inStripe } from "./legend.js";
 
-/** Borders of the columns in steps, halfway between neighbours. */
+/** Borders of the columns in steps, halfway between neighbors. */
 export function edges(steps) {
   if (steps.length === 1) return [steps[0] - 0.5, steps[0] + 0.5];
   const inner = steps.slice(1).map((step, i) => (step + steps[i]) / 2);
@@ -82,7 +82,7 @@ export class HeatCanvas {
     return image;
   }
 
-  /** The packed colour of a value; 0 where there is none, null for the hatch. */
+  /** The packed color of a value; 0 where there is none, null for the hatch. */
   colorOf(value) {
     if (value === 0) return null;
     const share = this.look.scale.place(value);

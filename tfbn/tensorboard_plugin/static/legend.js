@@ -1,4 +1,4 @@
-// The colour scale with its numbers, and what a hatch and blank cells mean.
+// The color scale with its numbers, and what a hatch and blank cells mean.
 
 import { roomOfView } from "./columns.js";
 import { el } from "./dom.js";
@@ -16,7 +16,7 @@ export function inStripe(x, y, ratio) {
   return (x + y) % Math.round(STRIPE * ratio) < Math.round(1.2 * ratio);
 }
 
-/** A bar of all colours and the hatch; `zero` is what exactly 0 means. */
+/** A bar of all colors and the hatch; `zero` is what exactly 0 means. */
 export function legend(scale, look, unit, zero) {
   const width = Math.min(WIDEST, roomOfView());
   const placed = ticks(scale).map((value) => numbered(value, scale, width));

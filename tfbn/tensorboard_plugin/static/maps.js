@@ -106,7 +106,7 @@ function unfoldAll(maps) {
   );
 }
 
-function panel(map, heat, size, layout, labelled, what) {
+function panel(map, heat, size, layout, labeled, what) {
   const width = { style: { width: `${size.width}px` } };
   const note = map.steps.length
     ? `${map.steps.length} of ${map.recorded} steps kept for this tab`
@@ -114,13 +114,13 @@ function panel(map, heat, size, layout, labelled, what) {
   return el(
     "figure",
     {
-      class: labelled ? "map labelled" : "map",
+      class: labeled ? "map labeled" : "map",
       "data-group": map.name,
-      style: labelled ? { gridTemplateColumns: `${layout.labels}px auto` } : {},
+      style: labeled ? { gridTemplateColumns: `${layout.labels}px auto` } : {},
     },
     el("figcaption", width, map.caption),
     el("p", { class: "mode", ...width }, map.plain ? "\u00a0" : modesText(map.layers)),
-    labelled && el("ol", { class: "names" }, map.rows.map((row) => name(row, map, layout.rowHeight))),
+    labeled && el("ol", { class: "names" }, map.rows.map((row) => name(row, map, layout.rowHeight))),
     el("div", { class: "picture" }, heat.canvas, map.marks?.(map.rows, size, heat)),
     el(
       "div",

@@ -1,4 +1,4 @@
-// Colour scales that are even to the eye and that colour-blind people can read; 64 colours each, with steps between.
+// Color scales that are even to the eye and that color-blind people can read; 64 colors each, with steps between.
 // Cividis: Nunez, Anderton and Renslow, 2018. Viridis: van der Walt and Smith, 2015; both public domain (CC0).
 
 const HEX = {
@@ -12,14 +12,14 @@ const HEX = {
     "3a538b38588c365c8d34608d32648e31688e2f6c8e2d708e2c738e2a778e297b8e277f8e26828e24868e238a8d218e8d" +
     "20928c1f968b1f9a8a1f9e891fa18721a58523a98326ad812ab07f2fb47c35b7793bbb7542be714ac16d52c5695ac864" +
     "65cb5e6ece5877d15381d34d8bd64695d840a0da39aadc32b5de2bc0df25cae11fd5e21adfe318eae51af4e61efde725",
-  // Of differences: dark blue, grey in the middle, light orange, so that the sign shows without hue too.
+  // Of differences: dark blue, gray in the middle, light orange, so that the sign shows without hue too.
   difference:
     "003789003b89063f88104388194787214a87284e862f52853655843d5983445d824b61815265805a687e626d7d6b717a" +
     "777777877f769385759d8b74a78f73b19471ba9970c39d6ecca16cd4a56adda967e5ad65edb162f5b55ffdb85cffbc58" +
     "ffbf54",
 };
 
-// What exactly 0 looks like: a hatch of two colours, each far from every colour of every palette. Light, dark.
+// What exactly 0 looks like: a hatch of two colors, each far from every color of every palette. Light, dark.
 const ZERO = [
   ["ffffff", "cdd2d8"],
   ["000000", "c9ced5"],

@@ -1,4 +1,4 @@
-// One colour scale for all arms: from a value to a place in [0, 1].
+// One color scale for all arms: from a value to a place in [0, 1].
 
 /**
  * Makes the scale of all values shown.
@@ -45,7 +45,7 @@ export function differenceScale(matrix, wish) {
   return { ...scale, place, signed: true };
 }
 
-/** Round values to write beside the scale, ascending. */
+/** Round values to write next to the scale, ascending. */
 export function ticks(scale) {
   if (scale.signed) {
     const positive = ticks({ ...scale, signed: false }).filter((value) => value > 0);

@@ -30,7 +30,7 @@ export function rowsOf(paths, open) {
   });
 }
 
-/** Stages in the model's order: `{name, members}`, from layers with neighbouring names. */
+/** Stages in the model's order: `{name, members}`, from layers with neighboring names. */
 export function stagesOf(paths) {
   const stages = [];
   paths.forEach((path, index) => {

@@ -15,7 +15,7 @@ export function chosenMetric(metrics) {
   return metrics.find((known) => known.name === state.metric) ?? metrics[0];
 }
 
-/** Chooses the colour scale and, where it is free, the palette. */
+/** Chooses the color scale and, where it is free, the palette. */
 export function scaleTools(palettes = ["cividis", "viridis"]) {
   const scales = [
     ["auto", "automatic"],

@@ -1,4 +1,4 @@
-// What each layer was set to do, beside what it did.
+// What each layer was set to do, next to what it did.
 
 import { counted, single, swatch } from "../arms.js";
 import { askEach } from "../data.js";

@@ -10,7 +10,7 @@ import { seedsTool } from "../tools.js";
 
 export const title = "Training against inference";
 
-// Told apart by dashes as well as by colour.
+// Distinguished by dashes as well as by color.
 const LINES = {
   training: { color: "--orange", dash: [7, 4], width: 2.2 },
   inference: { color: "--blue", dash: undefined, width: 2.2 },
@@ -69,7 +69,7 @@ function measureChart(answer, measure, range, width) {
       label: answer.sources[source],
     }));
   const title = words(measure);
-  return lineChart({ title, unit: "", width, lines, range, sync: "performance", labelled: false });
+  return lineChart({ title, unit: "", width, lines, range, sync: "performance", labeled: false });
 }
 
 function mismatchChart({ largest, median, unit }, range, width) {
@@ -77,7 +77,7 @@ function mismatchChart({ largest, median, unit }, range, width) {
     { ...lineOf(largest, { color: "--ink" }), label: "largest layer" },
     { ...lineOf(median, { color: "--soft", dash: [7, 4] }), label: "median layer" },
   ];
-  return lineChart({ title: "Mismatch", unit, width, lines, range, sync: "performance", labelled: false });
+  return lineChart({ title: "Mismatch", unit, width, lines, range, sync: "performance", labeled: false });
 }
 
 /** The last accuracy (or whatever comes first) in both modes, in words. */
