@@ -465,7 +465,7 @@ def test_layers_whose_variables_are_replaced_are_named_and_fit_goes_on(names, da
 
     recorder = DriftRecorder(tmp_path)
     with pytest.warns(
-        UserWarning, match=r"continues without the layers 'norm_stock': .* is NaN there"
+        UserWarning, match=r"continues without the layers 'norm_stock': .* their values are NaN"
     ) as told:
         train(model, data, [recorder, Replace()], epochs=3)
     assert len([each for each in told if "norm_stock" in str(each.message)]) == 1
