@@ -84,7 +84,7 @@ class Page:
         self.wait(lambda: self.all("main[aria-busy='false']"))
 
     def wait(self, condition, seconds=SECONDS):
-        return WebDriverWait(self.driver, seconds, poll_frequency=0.1).until(lambda _: condition())
+        return WebDriverWait(self.driver, seconds, poll_frequency=0.03).until(lambda _: condition())
 
     def all(self, css):
         return self.driver.find_elements(By.CSS_SELECTOR, css)

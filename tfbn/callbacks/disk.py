@@ -1,4 +1,4 @@
-"""What a recorder writes must not end a training: a full disk ends the log and not the fit."""
+"""Keeps a recorder's output from ending a training run: a full disk ends the log, not the fit."""
 
 import functools
 import warnings
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Disk:
-    """What was learned of a disk while a recorder wrote to it.
+    """The state of a disk that a recorder writes to.
 
     Attributes:
         error: The first error, or None.

@@ -64,11 +64,11 @@ class DriftRecorder(keras.callbacks.Callback):
             the beginning and at each epoch's end; these steps are always recorded.
         probe_labels: The targets of that batch. If given and the model is compiled, its
             loss and metrics on it are measured in both modes too, for TensorBoard.
-        probe_every: Measure the mismatch also every `probe_every` steps.
-        reference: Where drift is measured from, as `tfbn.statistics.take` gives it.
+        probe_every: Also measure the mismatch every `probe_every` steps.
+        reference: What drift is measured from, as returned by `tfbn.statistics.take`.
             `None` means the statistics at the beginning of the first fit.
         tensorboard: Whether to write TensorBoard events.
-        heat_maps: Whether these have heat maps as images too.
+        heat_maps: Whether the events include heat maps as images.
         overwrite: Whether to replace a log in `log_dir`.
 
     Raises:
@@ -131,7 +131,7 @@ class DriftRecorder(keras.callbacks.Callback):
 
     @property
     def write_error(self) -> OSError | None:
-        """The first error of the disk while the log was written; or None."""
+        """The first error of the disk while writing the log, or None."""
         return self._disk.error
 
     def __enter__(self) -> "DriftRecorder":
@@ -284,7 +284,7 @@ class DriftRecorder(keras.callbacks.Callback):
 
     def _check(self, model: Any) -> None:
         if self._model_began_with is not None and self._model_began_with() is not model:
-            raise fail("model", "to be the one this recorder began with; use a new recorder", model.name)
+            raise fail("model", "to be the one this recorder started with; use a new recorder", model.name)
         norms = built_batch_normalizations(model)
         if self._reference is not None:
             paths = {named.path: tuple(named.layer.moving_mean.shape) for named in norms}

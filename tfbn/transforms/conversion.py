@@ -39,9 +39,9 @@ def convert(
     functional model, as in `base(x, training=False)`: that is overridden by `fit` up to
     Keras 3.15 and leaks to later layers in 3.16, so it is removed. (Other layers in `base`, such as
     Dropout, then follow `fit` in every version.) A flag that a subclassed model passes in its own
-    `call` stays; `tfbn.audit` shows its effect. A layer or
-    model that makes its BatchNormalization in its constructor makes stock ones when it is
-    loaded or cloned; a warning says so where flags are given, see `tfbn.modes_of`.
+    `call` stays; `tfbn.audit` shows its effect. A layer or model that creates its
+    BatchNormalization in its constructor creates stock layers when it is loaded or cloned; a
+    warning says so if flags are given, see `tfbn.modes_of`.
 
     Args:
         model: Any built Keras model or layer: functional, sequential, nested, with
@@ -51,9 +51,9 @@ def convert(
         fused: As in the layer, for the layers that are converted. The default False
             keeps Keras's own arithmetic, equal to the bit; None is faster on
             TensorFlow and differs by rounding.
-        subclasses: Whether to convert layers of classes derived from the stock one too, which drops
-            their additions: True for all of them, or the classes. Otherwise they are left alone, and
-            a warning names them.
+        subclasses: Whether to also convert layers of classes derived from the stock one, which drops
+            their additions: True for all of them, or the classes. Otherwise they are left unchanged,
+            and a warning names them.
 
     Returns:
         `model`.
@@ -86,7 +86,7 @@ def convert(
 def revert(model: Any) -> Any:
     """Undoes `convert`: every tfbn layer becomes what it was, with the same variables.
 
-    The flags are gone. A model without tfbn layers saves, exports and loads where tfbn
+    The flags are lost. A model without tfbn layers saves, exports and loads where tfbn
     is not installed.
 
     Args:

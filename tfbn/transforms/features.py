@@ -103,9 +103,9 @@ def cache_features(
         `Features`, with `data` to train on and the `rest` to train.
 
     Raises:
-        InputError: The model has no such prefix, or nothing that trains, or a `train_step` or
-            `predict_step` of its own; the data are empty, infinite or random; `folder` is not empty.
-            Nothing was computed.
+        InputError: The model has no such prefix, nothing that trains, or a custom `train_step` or
+            `predict_step`; the data is empty, infinite or random; `folder` is not empty. Nothing was
+            computed.
 
     Example:
 

@@ -59,36 +59,35 @@ def fold(model: keras.Model, verbose: bool = True) -> keras.Model:
 
     `kernel' = kernel * s` and `bias' = (bias - mean) * s + beta`
 
-    by output channel, in any number of dimensions and any data format. Where that cannot
-    be, but a Dense, Conv, DepthwiseConv or SeparableConv layer without padding follows, it
-    becomes part of that one, with `t = beta - mean * s`:
+    by output channel, in any number of dimensions and any data format. Where that is not
+    possible, but a Dense, Conv, DepthwiseConv or SeparableConv layer without padding follows,
+    it becomes part of that layer, with `t = beta - mean * s`:
 
     `kernel' = kernel * s` by input channel and `bias' = bias + sum(kernel * t)`
 
-    The outputs are the same to rounding (1e-5 relative in float32). Functional and
-    Sequential models are folded on all levels, over branches and shared submodels. A
+    The outputs are the same up to rounding (1e-5 relative in float32). Functional and
+    Sequential models are folded on all levels, across branches and shared submodels. A
     layer with a custom `call` that contains BatchNormalization is traced if it uses only layers and
     `keras.ops`, as the blocks of KerasHub's backbones do; it becomes a functional model of the same
     name.
 
-    A BatchNormalization layer stays, as Keras's own layer, if neither neighbor can take
-    it: one of the two is used more than once, the layer before has an activation or its
-    output is also used elsewhere; `plan` tells which and why. A subclassed model cannot be
-    rebuilt: as the argument it is an error (fold the functional models inside it); as a
-    part of the model it stays as it is if it cannot be traced.
+    A BatchNormalization layer stays, as Keras's own layer, if it cannot be folded into either
+    neighbor: one of the two is used more than once, the layer before has an activation or its
+    output is also used elsewhere; `plan` says which layers stay, and why. A subclassed model cannot
+    be rebuilt: as the argument it is an error (fold the functional models inside it); as a
+    part of the model it stays unchanged if it cannot be traced.
 
     Args:
-        model: A built Functional or Sequential model. It stays as it is.
+        model: A built Functional or Sequential model. It is not changed.
         verbose: Print how many layers were folded, and a line for each that stays.
 
     Returns:
-        A new model with weights of its own and the same class, name, inputs and outputs,
-        and the same names of these: where a layer that is folded was an output, an
-        `Identity` has its name. What the class has besides its graph, as the preprocessor
-        of a KerasHub task, comes along; a class whose config would make again what is
-        folded, as a KerasHub backbone, becomes a Functional model. No layer of it is
-        tfbn's: it saves, exports and loads without tfbn. It is for inference: training it
-        is not what training the original would be.
+        A new model with its own weights and the same class, name, inputs, outputs and output
+        names: where a folded layer was an output, an `Identity` takes its name. What the class
+        has besides its graph, such as the preprocessor of a KerasHub task, is kept; a class
+        whose config would recreate the folded layers, such as a KerasHub backbone, becomes a
+        Functional model. It has no layers of tfbn, so it saves, exports and loads without tfbn.
+        It is for inference: training it differs from training the original.
 
     Raises:
         ValueError: The model is subclassed, not built, or has no BatchNormalization

@@ -99,7 +99,7 @@ def freeze(
 
 
 def unfreeze(model: Any, layers: str | Iterable[str] | None = None, *, up_to: str | None = None) -> Changes:
-    """Lets layers train again, with BatchNormalization as stock Keras has it.
+    """Lets layers train again, with BatchNormalization as in stock Keras.
 
     The optimizer of a compiled model adopts their variables: for them it starts like a new one, with
     fresh moments and averages and steps counted from here. For the others, and for the learning rate,
@@ -114,7 +114,7 @@ def unfreeze(model: Any, layers: str | Iterable[str] | None = None, *, up_to: st
         What was changed.
 
     Raises:
-        InputError: A pattern fits nothing, or the optimizer keeps state that cannot be
+        InputError: A pattern matches nothing, or the optimizer keeps state that cannot be
             extended. Nothing was changed.
 
     Example:
