@@ -82,8 +82,8 @@ def said(results: "pd.DataFrame") -> str:
     return (
         f"{results.seed.nunique()} seeds with no image in common, {results.arm.nunique()} arms, two shifts: "
         f"{len(results)} runs of `make run`, {known['date']}, {known['processor']}. gamma and beta of frozen "
-        "layers did not change by a single bit in any of them, and held statistics did not in "
-        f"{int(results.arm.isin(held).sum())}. If they are held while the batch normalizes, the mismatch is "
+        "layers did not change by a single bit in any of them; neither did held statistics, in the "
+        f"{int(results.arm.isin(held).sum())} runs that hold them. If the batch normalizes, their mismatch is "
         f"{of_arm(results, PLAIN, 'batch_held').mismatch.mean():.2f} nats per channel at a drift of 0."
     )
 

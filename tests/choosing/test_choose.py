@@ -43,7 +43,7 @@ def test_statistics_that_lose_everything_are_replaced(rng):
     found = ask(network(50.0, 1.0), x, y)
     assert found.recommendation in ("recalibrated", "batch")
     assert found.chosen.low > 0
-    assert "what was chosen is +" in found.reasons[0]
+    assert "the chosen mode is +" in found.reasons[0]
     assert found.table.set_index("option").accuracy["inference"] < 70
     assert found.table.set_index("option").accuracy["recalibrated"] > 95
 
