@@ -83,7 +83,8 @@ def said(results: "pd.DataFrame") -> str:
         f"{results.seed.nunique()} seeds with no image in common, {results.arm.nunique()} arms, two shifts: "
         f"{len(results)} runs of `make run`, {known['date']}, {known['processor']}. gamma and beta of frozen "
         "layers did not change by a single bit in any of them; neither did held statistics, in the "
-        f"{int(results.arm.isin(held).sum())} runs that hold them. If the batch normalizes, their mismatch is "
+        f"{int(results.arm.isin(held).sum())} runs that hold them. If the batch normalizes, their mismatch "
+        "is "
         f"{of_arm(results, PLAIN, 'batch_held').mismatch.mean():.2f} nats per channel at a drift of 0."
     )
 

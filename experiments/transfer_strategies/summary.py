@@ -158,7 +158,9 @@ def _of_source(config: Any) -> str:
 
 def _of_machine(curve: pd.DataFrame) -> str:
     if "machine" not in curve:
-        return "Seconds are of this machine, of a network this small; other work on it is in them."
+        return (
+            "Seconds are from this machine, for a network this small, and include the effect of other work."
+        )
     machines = ", ".join(dict.fromkeys(curve.machine.astype(str)))
     return (
         f"Seconds are of {machines}, with other runs at the same time, and compare with no other machine's."
