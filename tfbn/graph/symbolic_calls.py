@@ -17,6 +17,7 @@ import keras
 from tfbn.graph.call_hooks import observed
 from tfbn.graph.inner_graphs import functions_inlined
 from tfbn.graph.keras_internals import is_functional, output_spec
+from tfbn.graph.stand_ins import stand_ins
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +73,7 @@ def received(model: Any, layers: Iterable[Any], training: bool) -> dict[int, lis
 
     try:
         # A `tf.function` of the model's own that was traced here would keep what it did in this scope.
-        with observed(layers, see), functions_inlined():
+        with stand_ins(model), observed(layers, see), functions_inlined():
             for inputs in _probes(model):
                 output_spec(run, inputs)
     finally:
