@@ -27,7 +27,7 @@ class RunConfig:
     seeds: int = option(5, "How many seeds; every arm runs with each of them.", low=1)
     workers: int = option(2, "Worker processes; 0 runs in this process.", low=0)
     scheduler: str = option(
-        "", "Dask scheduler to run on instead, as tcp://host:8786, or local:4 for workers here."
+        "", "Dask scheduler to run on instead, such as tcp://host:8786, or local:4 for four workers here."
     )
     results: str = option(
         "folder",

@@ -33,7 +33,7 @@ def describe(experiment: Question, config: Any) -> str:
         f"  stored: {len(rows)}, to do: {len(missing)}",
     ]
     if experiment.more is not no_more:
-        lines.append(f"  up to {counted(config.seeds, 'seed')}: what these give decides which arms go on")
+        lines.append(f"  up to {counted(config.seeds, 'seed')}: their results decide which arms continue")
     return "\n".join([*lines, f"  time: {_time(rows, [cell.arm for cell in missing], config)}"])
 
 

@@ -2,7 +2,7 @@
 
 A base condition (EfficientNet-Lite0 with ImageNet's weights, Fashion-MNIST at 96 x 96,
 500 images, 300 steps in batches of 32) and one factor changed at a time. Each seed has separate test
-images; each arm has the learning rate that does best on validation images.
+images; each arm uses the learning rate that does best on validation images.
 What counts as a finding was fixed before the first run, in experiments/real_scale/rules.py.
 
 The whole study takes hours and can be stopped at any time: the same command continues, and the most
@@ -32,7 +32,7 @@ class Config(RunConfig):
 
     seeds: int = option(10, "How many seeds; a condition with fewer images has fewer.", low=1)
     conditions: tuple = option(
-        tuple(CONDITIONS), "Conditions, those to come first in front.", choices=tuple(CONDITIONS)
+        tuple(CONDITIONS), "Conditions, in the order in which they run.", choices=tuple(CONDITIONS)
     )
     photographs: str = option(
         "/usr/share/tuxpaint/stamps",

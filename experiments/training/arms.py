@@ -37,7 +37,7 @@ class Arm:
 FROZEN = (
     Arm("inference", "frozen, training=False", training=False),
     Arm("batch", "frozen, training=True, statistics update", training=True),
-    Arm("batch_slow", "as batch, momentum 0.99", training=True, momentum=0.99),
+    Arm("batch_slow", "like batch, with momentum 0.99", training=True, momentum=0.99),
     Arm("batch_held", "frozen, training=True, statistics held", training=True, update_statistics=False),
     Arm(
         "inference_updating",

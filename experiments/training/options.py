@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .data import Split
     from .pools import Source
 
-SHIFTS = "Shifts of the target, as contrast=0.3, noise=0.3, blur=1.5, inversion or none."
+SHIFTS = "Shifts of the target, such as contrast=0.3, noise=0.3, blur=1.5, inversion or none."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +24,13 @@ class TransferConfig(RunConfig):
     weights: str = option(
         "auto", "auto (packaged, else ImageNet), a packaged name or pattern, a file, or none."
     )
-    frozen: tuple = option((), "Patterns or stages of what is frozen; everything but the head if empty.")
+    frozen: tuple = option((), "Patterns or stages to freeze; everything but the head if empty.")
     dataset: str = option("uci_digits", "Target: any TFDS name.")
     data_dir: str = option("", "Target: a folder of class folders, instead of --dataset.")
     source_dataset: str = option("", "Pretrain on this TFDS data set first, instead of --weights.")
     source_data_dir: str = option("", "Pretrain on this folder of class folders first.")
     source_epochs: int = option(8, "Epochs of that pretraining.", low=1)
-    download: bool = option(False, "Let TFDS fetch data that are not on this machine.")
+    download: bool = option(False, "Let TFDS download data that is not on this machine.")
     image_size: int = option(
         0, "Height and width in pixels; 0: the file's, 28, or 96 for applications.", low=0
     )
@@ -40,7 +40,7 @@ class TransferConfig(RunConfig):
     )
     pixels: str = option(
         "auto",
-        "Range that a file's network takes: auto, as its first layers say; unit 0..1, byte 0..255, "
+        "Range that a file's network takes: auto, from its first layers; unit 0..1, byte 0..255, "
         "symmetric -1..1.",
         choices=("auto", "unit", "byte", "symmetric"),
     )
@@ -53,7 +53,7 @@ class TransferConfig(RunConfig):
         "Images of the seeds: random, each seed draws from all; disjoint, no image is in two seeds' draws.",
         choices=("random", "disjoint"),
     )
-    skip_unreadable: bool = option(False, "Go on without the files of a folder that cannot be read.")
+    skip_unreadable: bool = option(False, "Skip files of a folder that cannot be read.")
     epochs: int = option(15, "Epochs of the short budget.", low=1)
     batch_size: int = option(32, "Images in a batch.", low=1)
     learning_rate: float = option(5e-3, "Learning rate of Adam.", low=0.0)
@@ -118,7 +118,7 @@ class ScratchConfig(RunConfig):
     seeds: int = option(3, "How many seeds; every arm runs with each of them.", low=1)
     dataset: str = option("mnist5k", "Any TFDS name.")
     data_dir: str = option("", "A folder of class folders, instead of --dataset.")
-    download: bool = option(False, "Let TFDS fetch data that are not on this machine.")
+    download: bool = option(False, "Let TFDS download data that is not on this machine.")
     image_size: int = option(14, "Height and width in pixels that images are brought to.", low=4)
     channels: int = option(1, "1: gray, 3: colored.", low=1, high=3)
     train_images: int = option(2000, "Images to train on.", low=1)

@@ -64,30 +64,26 @@ class Command:
 
 _WEIGHTS = "For a name of keras.applications: imagenet, none, or a file of weights."
 _SIZE = "Height and width of the images in pixels; 0: those of the file, or 96 for a name."
-_PIXELS = "The network's range: unit 0..1, byte 0..255, symmetric -1..1; auto: as its first layers say."
+_PIXELS = "The network's range: unit 0..1, byte 0..255, symmetric -1..1; auto: from its first layers."
 OPTIONS = {
     option.name: option
     for option in (
         Option("weights", "model", "imagenet", _WEIGHTS),
         Option("image_size", "model", 0, _SIZE),
         Option("pixels", "model", "auto", _PIXELS, choices=("auto", "unit", "byte", "symmetric")),
-        Option(
-            "frozen", "model", "", "Patterns or stages of what is frozen, with commas; empty: nothing is set."
-        ),
+        Option("frozen", "model", "", "Patterns or stages to freeze, separated by commas; empty: none."),
         Option("up_to", "model", "", "The frozen part ends after this layer; empty: before the head."),
-        Option("data_dir", "data", "", "A folder of class folders, also below train, val and test."),
-        Option("skip_unreadable", "data", False, "Go on without the files that cannot be read."),
+        Option("data_dir", "data", "", "A folder of class folders, which may be inside train, val and test."),
+        Option("skip_unreadable", "data", False, "Skip files that cannot be read."),
         Option("most_images", "data", 1000, "Use at most this many images, drawn over all classes."),
-        Option("batch_size", "training", 32, "Images in a batch of the training to come."),
-        Option("steps", "training", 0, "Steps of the training to come; 0: not known."),
-        Option(
-            "share", "training", 1.0, "Share of the images' statistics; the rest stays the network's own."
-        ),
+        Option("batch_size", "training", 32, "Batch size of the planned training run."),
+        Option("steps", "training", 0, "Steps of the planned training run; 0: unknown."),
+        Option("share", "training", 1.0, "Share of the images' statistics; the rest are the network's own."),
         Option("train", "training", False, "Also race short paired training runs, and recommend by them."),
         Option("repeats", "running", 10, "Number of parts into which the images are divided; at least 3."),
         Option("seed", "running", 0, "Seed of the random draws."),
         Option("output", "running", "", "File to write, ending in .keras.", short="o"),
-        Option("work_dir", "running", "", "Folder for what --train leaves; runs/choose if empty."),
+        Option("work_dir", "running", "", "Folder for the results of --train; runs/choose if empty."),
     )
 }
 _NETWORK = ("weights", "image_size")
@@ -98,19 +94,19 @@ COMMANDS = {
         Command(
             "audit",
             "FILE",
-            "what every BatchNormalization will do in fit and in evaluate",
+            "shows what every BatchNormalization will do in fit and in evaluate",
             (*_NETWORK, "frozen", "batch_size", "steps"),
         ),
         Command(
             "doctor",
             "FILE",
-            "the faults of BatchNormalization that raise no error, before training",
+            "names faults of BatchNormalization that raise no error, before training",
             (*_IMAGES, "steps"),
         ),
         Command(
             "choose",
             "FILE",
-            "which BatchNormalization mode for this network and these images, in a few forward passes",
+            "recommends a BatchNormalization mode for a network and images, in a few forward passes",
             (*_IMAGES, "up_to", "repeats", "train", "work_dir"),
             ("data_dir",),
         ),
@@ -124,11 +120,11 @@ COMMANDS = {
         Command(
             "fold",
             "FILE",
-            "a network for inference with BatchNormalization folded into the layers before it, in a new file",
+            "folds BatchNormalization into the layers before it, for inference, in a new file",
             (*_NETWORK, "output"),
             ("output",),
         ),
-        Command("run", "EXPERIMENT", "one of the experiments, with its own flags (--help lists them)"),
+        Command("run", "EXPERIMENT", "runs one of the experiments, with its own flags (--help lists them)"),
     )
 }
 
@@ -155,7 +151,7 @@ def overview() -> str:
             "    tfbn choose mine.keras --data_dir=photos",
             "",
             "FILE is a .keras or .h5 file, or a name of keras.applications, such as MobileNetV2.",
-            "`tfbn COMMAND --help` lists its flags. `--flagfile=FILE` reads flags from a file, one a line.",
+            "`tfbn COMMAND --help` lists its flags. `--flagfile=FILE` reads flags from a file, one per line.",
         ]
     )
 
@@ -169,8 +165,8 @@ def help_of(command: Command) -> str:
         for option in chosen:
             name = f"--[no]{option.name}" if isinstance(option.default, bool) else f"--{option.name}"
             typed = f"-{option.short}, {name}" if option.short else name
-            given = "needed" if option.name in command.needs else f"default: {option.default!r}"
+            given = "required" if option.name in command.needs else f"default: {option.default!r}"
             choices = f" <{'|'.join(option.choices)}>" if option.choices else ""
             lines += [f"  {typed}{choices}", f"      {option.help} ({given})"]
         lines += [""] if chosen else []
-    return "\n".join([*lines, "  --flagfile=FILE reads flags from a file, one a line."])
+    return "\n".join([*lines, "  --flagfile=FILE reads flags from a file, one per line."])

@@ -44,7 +44,7 @@ def load_folder(
         channels: 1 (gray) or 3; None means 3.
         limit: Read at most this many examples, drawn over all classes.
         split: Read `"train"`, `"validation"` or `"test"` only, where the folder has them.
-        skip_unreadable: Whether to go on without files that cannot be read; a warning names
+        skip_unreadable: Whether to skip files that cannot be read; a warning names
             them.
 
     Returns:
@@ -247,7 +247,7 @@ class StreamFromDisk(Stream):
 
 
 def _unreadable(bad: Sequence[str], total: int) -> InputError:
-    expected = "to hold images that can be read (skip_unreadable goes on without the others)"
+    expected = "to hold images that can be read (skip_unreadable skips the others)"
     if len(bad) == 1:
         return fail("data_dir", expected, str(bad[0]))
     return InputError(

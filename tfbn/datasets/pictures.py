@@ -110,7 +110,7 @@ def classes_of(listing: Listing) -> str:
 
 
 def sizes_of(files: Sequence[str]) -> str:
-    """The smallest and the largest of some files' images, as `60 x 80 to 3000 x 4000`.
+    """The smallest and the largest of some files' images, such as `60 x 80 to 3000 x 4000`.
 
     Example:
 

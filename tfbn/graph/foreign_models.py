@@ -11,8 +11,8 @@ _KINDS = {
     "torch.nn": "a PyTorch module; build the same model in Keras and copy the weights "
     "(`tfbn.models.pretrained` reads torchvision's files for ResNet, or `keras.layers.TorchModuleWrapper` "
     "wraps a module as one layer, whose inner BatchNorm stays PyTorch's)",
-    "tensorflow": "a TensorFlow object that is not a Keras layer, as `tf.saved_model.load` gives; load the "
-    "`.keras` file it was exported from with `keras.models.load_model`",
+    "tensorflow": "a TensorFlow object that is not a Keras layer, such as `tf.saved_model.load` returns; "
+    "load the `.keras` file it was exported from with `keras.models.load_model`",
 }
 
 

@@ -124,7 +124,7 @@ class Rebuilt:
             if type(old).predict is not keras.Model.predict:
                 warnings.warn(
                     f"The folded model is a plain Functional one: what {type(old).__name__} does with data "
-                    "before its graph, as preprocessing, is left out.",
+                    "before its graph, such as preprocessing, is left out.",
                     stacklevel=4,
                 )
             return new

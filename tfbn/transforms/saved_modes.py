@@ -129,7 +129,7 @@ def _put(model: Any, wanted: Sequence[tuple[NamedLayer, Mapping[str, Any]]]) -> 
 
 def _checked(modes: Any) -> Modes:
     if not isinstance(modes, Mapping):
-        raise fail("modes", "to be a dict by path, as `tfbn.modes_of` gives it", type(modes).__name__)
+        raise fail("modes", "to be a dict by path, as returned by `tfbn.modes_of`", type(modes).__name__)
     for path, mode in modes.items():
         if not isinstance(mode, Mapping) or not {"class", "trainable"} <= set(mode):
             raise fail(f"modes[{path!r}]", "to be a dict with class and trainable", mode)
