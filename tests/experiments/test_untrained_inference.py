@@ -11,9 +11,8 @@ import tfbn
 from experiments.lab import binary
 from experiments.lab.decisions import FAILS, HOLDS, ONLY_IF
 from experiments.untrained_inference import __main__ as untrained_inference
-from experiments.untrained_inference import signal_scale
+from experiments.untrained_inference import signal_scale, warm_up
 from experiments.untrained_inference import summary as summaries
-from experiments.untrained_inference import warm_up as warm_up
 from experiments.untrained_inference.tables import steps_text, steps_until
 from tfbn.utils.validation import InputError
 
