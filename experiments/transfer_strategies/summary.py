@@ -93,7 +93,11 @@ def _findings(changes: Changes, config: Any) -> list[str]:
     parts = [
         f"{strategy}: {sentences.difference(c)}" for strategy, row in modes.items() for c in row.values()
     ]
-    converged = changes.by_images("head_batch", "head_inference", metric="converged_accuracy")
+    converged = (
+        changes.by_images("head_batch", "head_inference", metric="converged_accuracy")
+        if "converged_accuracy" in changes.results
+        else {}  # of a study that was stopped before the runs that measure it
+    )
     heads = [f"{where}: {sentences.difference(change)}" for where, change in converged.items()]
     what = f"BatchNorm with training=True instead of False, momentum {config.momentum:g}"
     return [
