@@ -15,6 +15,7 @@ TFBN, FOLDED, RECORDED = "tfbn's, fused operation", "tfbn.fold", "what the recor
 CIFAR = ("ResNet-20,", "ResNet-56,")
 ALL = (*CIFAR, "ResNet-50,", "MobileNetV2,")
 FROZEN = tuple(f"ResNet-20, 32x32, batch 64, {what}" for what in ("all but the head", "only BatchNorm"))
+CARD = ("resnet20,", "resnet56,", "ResNet50,")  # as benchmarks/accelerator.py names them
 HUB = tuple(f"KerasHub's {name}" for name in ("EfficientNet", "HGNetV2", "MobileNetV5"))
 
 
@@ -52,6 +53,9 @@ LINES = (
          "recorder", (*CIFAR, "MLP of width 256, batch 128, a train step, every step recorded"), RECORDED),
     Line("the same on JAX / PyTorch, ResNet-20", "recorder_backends",
          tuple(f"ResNet-20, 32x32, batch 64, a train step on {name}" for name in ("jax", "torch")), RECORDED),
+    Line("train step on JAX and an NVIDIA H100: ResNet-20 / ResNet-56 / ResNet-50 at 64x64", "accelerator",
+         CARD, "tfbn's"),
+    Line("prediction there, with `tfbn.fold`: the same", "accelerator", CARD, "folded"),
     Line("ten epochs of a head on 4,096 images: `tfbn.cache_features` against the guide's recipe",
          "frozen_prefix", ("ResNet-20,",), "tfbn.cache_features"),
 )  # fmt: skip

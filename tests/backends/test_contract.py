@@ -288,3 +288,21 @@ def test_the_doctor_says_what_it_cannot_measure(rng):
             f"The backend is {keras.backend.backend()}, so only what the model's flags and moving statistics "
             "show was examined, not its batches."
         )
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="compares programs of XLA")
+@pytest.mark.parametrize("training", [True, False])
+def test_on_jax_it_compiles_to_the_stock_layers_program(training):
+    """So what differs in speed there is chance: neither fit as in stock Keras nor inference has a cost."""
+    ours, other = (tfbn.models.build("resnet8", input_shape=(16, 16, 3), classes=10) for _ in range(2))
+    stock = tfbn.revert(other)
+    assert not any(isinstance(named.layer, BatchNormalization) for named in batch_normalizations(stock))
+    assert _program(ours, training) == _program(stock, training)
+
+
+def _program(model, training):
+    def call(trainable, moving, x):
+        return model.stateless_call(trainable, moving, x, training=training)
+
+    values = [[v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables)]
+    return jax.jit(call).lower(*values, np.zeros((4, 16, 16, 3), "float32")).as_text()
