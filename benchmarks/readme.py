@@ -53,7 +53,7 @@ LINES = (
          "recorder", (*CIFAR, "MLP of width 256, batch 128, a train step, every step recorded"), RECORDED),
     Line("the same on JAX / PyTorch, ResNet-20", "recorder_backends",
          tuple(f"ResNet-20, 32x32, batch 64, a train step on {name}" for name in ("jax", "torch")), RECORDED),
-    Line("train step on JAX and an NVIDIA H100: ResNet-20 / ResNet-56 / ResNet-50 at 64x64", "accelerator",
+    Line("on JAX and an NVIDIA H100, train step: ResNet-20 / ResNet-56 / ResNet-50 at 64x64", "accelerator",
          CARD, "tfbn's"),
     Line("prediction there, with `tfbn.fold`: the same", "accelerator", CARD, "folded"),
     Line("ten epochs of a head on 4,096 images: `tfbn.cache_features` against the guide's recipe",

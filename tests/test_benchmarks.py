@@ -64,7 +64,7 @@ def test_the_table_of_the_readme_is_made_of_the_results(tmp_path):
                 row(f"{net}, train step", "stock", way, ([1.0], [ratio])), own=own, own_spread=0.1
             )
             for net in ("ResNet-20, 32x32", "ResNet-56, 32x32")
-            for way in (readme.OURS, readme.BARE)
+            for way in (readme.TFBN, readme.BARE)
         ]
         results.update(tmp_path, name, rows, results.machine(), command.BENCHMARKS)
     lines = readme.table(json.loads((tmp_path / "results.json").read_text())).splitlines()
