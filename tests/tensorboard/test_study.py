@@ -265,7 +265,7 @@ def test_compare_two(page):
 
 def test_compare_two_that_do_not_part(page):
     page.open(choosing(view="compare", a=name("inference"), b=name("recalibrated")))
-    assert "No layer parts" in page.one("p#parted").text
+    assert "No layer separates" in page.one("p#parted").text
     assert page.reading_at("B − A", Keys.END) == 0
 
 

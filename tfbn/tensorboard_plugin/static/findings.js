@@ -100,7 +100,7 @@ function card(finding) {
 function link(address) {
   if (address?.startsWith("docs/")) return el("span", { class: "note" }, ` See ${address} of tfbn.`);
   if (!address?.startsWith("https://")) return null;
-  return el("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, "More about it");
+  return el("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, "Learn more");
 }
 
 function said(value) {

@@ -36,7 +36,7 @@ export function modeParts(layer) {
 
 /** A layer's mode in one line. */
 export function modeText(layer) {
-  if (layer.normalizes_by == null) return "mode not known";
+  if (layer.normalizes_by == null) return "unknown mode";
   const { normalizesBy, statistics, affine } = modeParts(layer);
   return `by ${normalizesBy} statistics, ${statistics}; gamma and beta ${affine}`;
 }

@@ -223,7 +223,7 @@ function howToRecord() {
     el("h1", {}, "No BatchNorm data in this log folder"),
     el("p", {}, "Give the recorder to fit, then press TensorBoard's reload button:"),
     el("pre", {}, 'model.fit(x, y, callbacks=[tfbn.DriftRecorder("runs/first", probe=x[:64])])'),
-    el("p", {}, "In a training loop of your own, use tfbn.summary.writer."),
+    el("p", {}, "In a custom training loop, use tfbn.summary.writer."),
   );
 }
 

@@ -1,4 +1,4 @@
-// Two groups side by side: their maps, the difference, and the layers that part first.
+// Two groups side by side: their maps, the difference, and the layers that separate first.
 
 import { counted, runsOf, swatch } from "../arms.js";
 import { ask, matrix } from "../data.js";
@@ -68,8 +68,8 @@ function tools(a, b, every) {
 }
 
 function partedFirst(parted, count, metric) {
-  const heading = el("h2", {}, "Layers that part first");
-  if (!parted.length) return [heading, el("p", { id: "parted" }, "No layer parts: the ranges over the runs meet at the end.")];
+  const heading = el("h2", {}, "Layers that separate first");
+  if (!parted.length) return [heading, el("p", { id: "parted" }, "No layer separates: the ranges over the runs overlap at the end.")];
   const row = ({ layer, step, a, b }) =>
     el(
       "tr",
@@ -86,11 +86,11 @@ function partedFirst(parted, count, metric) {
     el(
       "p",
       { class: "note" },
-      `${parted.length} of ${count} layers part: from the step on, every run of A is on one side of every run of B to the end. In ${metric.unit}.`,
+      `${parted.length} of ${count} layers separate: from that step on, every run of A stays on one side of every run of B. In ${metric.unit}.`,
     ),
     el(
       "div",
-      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Layers that part first" },
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Layers that separate first" },
       el(
         "table",
         { id: "parted" },

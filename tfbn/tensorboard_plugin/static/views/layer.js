@@ -65,8 +65,8 @@ function layerTool(paths, layer) {
     "span",
     { class: "field" },
     select("Layer", "layer", options, layer, (path) => change({ layer: path })),
-    arrow("layer_before", "The layer before", at - 1, "↑"),
-    arrow("layer_after", "The layer after", at + 1, "↓"),
+    arrow("layer_before", "Previous layer", at - 1, "↑"),
+    arrow("layer_after", "Next layer", at + 1, "↓"),
   );
 }
 
@@ -157,7 +157,7 @@ function movedMost(answer) {
     return el(
       "p",
       { class: "note" },
-      answer.channels.length ? "No channel moved from the reference." : "Nothing recorded of the channels.",
+      answer.channels.length ? "No channel moved from the reference." : "No channels were recorded.",
     );
   const from = (before, now) => `${number(before)} → ${number(now)}`;
   const several = answer.runs.length > 1;

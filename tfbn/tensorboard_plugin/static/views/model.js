@@ -28,7 +28,7 @@ export async function make({ arms, metrics }) {
     skipped: found.skipped,
     tools: [metricTool(metrics, metric), seedsTool(arms, "Single runs")],
     nodes: [
-      el("h1", {}, "What each layer does in fit, and what became of it"),
+      el("h1", {}, "What each layer was set to do in fit, and what it did"),
       flagged(found),
       el(
         "div",
