@@ -22,7 +22,7 @@ def difference(change: Interval, unit: str = "points", digits: int = 1) -> str:
     'no difference that these runs can show, +2.3 [-11.4, 16.0] points (2 of 3 seeds agree)'
     """
     unit = f" {unit}" if unit else ""
-    seeds = f"({change.agree} of {change.seeds} seed{'s' if change.seeds != 1 else ''} agree)"
+    seeds = f"({change.agree} of {change.seeds} seed{'s agree' if change.seeds != 1 else ' agrees'})"
     if not change.sign:
         return f"no difference that these runs can show, {change.text(digits)}{unit} {seeds}"
     size = change if change.sign > 0 else change.negative()
