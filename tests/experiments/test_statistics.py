@@ -53,7 +53,7 @@ def test_differences_are_paired_by_seed_whatever_the_order(rng):
             0,
             "no difference that these runs can show, +0.0 [0.0, 0.0] points (0 of 2 seeds agree)",
         ),
-        ([2.0], 0, "no difference that these runs can show, +2.0 [one seed] points (1 of 1 seed agree)"),
+        ([2.0], 0, "no difference that these runs can show, +2.0 [one seed] points (1 of 1 seed agrees)"),
     ],
 )
 def test_verdicts(values, sign, text):
