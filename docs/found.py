@@ -1,4 +1,4 @@
-"""Numbers of the study at real scale in words, and texts with marks to put them between."""
+"""Puts the study's numbers into words, and texts between marks."""
 
 import re
 from typing import TYPE_CHECKING
@@ -43,5 +43,5 @@ def found_in(arms: "pd.DataFrame", condition: str, arm: str, reference: str, mea
 
 
 def _images(arms: "pd.DataFrame", condition: str, change: Interval) -> int:
-    """The test images of all seeds that a difference is of, which are disjoint."""
+    """Number of test images behind a difference, over all seeds; no two seeds share one."""
     return change.seeds * int(arms[arms.condition == condition].test_images.iloc[0])

@@ -4,7 +4,8 @@ results/<experiment>/results.parquet   one row for each run
 results/<experiment>/<table>.parquet   the runs' own tables that its summary reads
 results/<experiment>/about.json        options, versions, machine, processor, commit, date
 
-A second study of the same experiment, as with another network, is a variant: results/<experiment>-<variant>.
+A second study of the same experiment, such as one with another network, is a variant:
+results/<experiment>-<variant>.
 """
 
 import dataclasses
@@ -36,8 +37,8 @@ def keep(
         experiment: The experiment.
         work_dir: Its work folder.
         folder: The folder of stored results, by experiment.
-        variant: Which of the studies of the experiment; "" for the usual one.
-        so_far: Whether the study may be one that was stopped; then the runs that it has finished are stored.
+        variant: Name of the variant; "" for the usual study.
+        so_far: Whether to accept a study that was stopped, and to store the runs that it has finished.
 
     Returns:
         The folder of this experiment.
@@ -104,7 +105,7 @@ def again(experiment: Experiment, folder: Path = FOLDER, variant: str = "") -> S
 
 
 def _config(experiment: Experiment, options: dict[str, Any]) -> Any:
-    """The options of stored runs; those that there are no more are left out."""
+    """The options of stored runs, without those that no longer exist."""
     known = {field.name for field in dataclasses.fields(experiment.config_class)}
     values = {key: tuple(v) if isinstance(v, list) else v for key, v in options.items() if key in known}
     return experiment.config_class(**values)

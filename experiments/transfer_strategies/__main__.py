@@ -7,10 +7,11 @@ against the number of target images, at a fixed number of steps. Where the froze
 mode allows, their outputs are computed once. The default runs offline in about six minutes
 on two cores.
 
---model=EfficientNetLite0 has ImageNet's weights. There are more arms: the last one, two or three blocks
-train, or a new layer on the outputs of the old classifier. Each arm has the learning rate that does
-best on validation images, and arms by the batch are judged at Keras's default momentum, too. That takes
-hours on two cores, and minutes on a GPU with KERAS_BACKEND=torch and --workers=14; --quick is a first look.
+--model=EfficientNetLite0 starts from ImageNet's weights and has more arms: the last one, two or three
+blocks train, or a new layer on the outputs of the old classifier. Each arm uses the learning rate that
+does best on validation images, and arms normalized by the batch are also evaluated at Keras's default
+momentum. That takes hours on two cores, and minutes on a GPU with KERAS_BACKEND=torch and --workers=14;
+--quick is a first look.
 """
 
 import dataclasses
@@ -26,8 +27,8 @@ from .defaults import AUTO, RATES, UNSET, with_defaults
 
 @dataclasses.dataclass(frozen=True)
 class Config(TransferConfig):
-    """Options of the comparison of strategies; see `defaults.with_defaults` for those that the network
-    decides."""
+    """Options of the comparison of strategies; `defaults.with_defaults` sets those that depend on the
+    network."""
 
     arms: tuple = option(
         (AUTO,), "Arms to compare; auto: those of the network's design.", choices=(AUTO, *ARMS)
@@ -96,7 +97,7 @@ class Config(TransferConfig):
 
 
 def cells(config: Config) -> list[Cell]:
-    """Every run; where learning rates are chosen, runs take long, and go by the number of images."""
+    """Every run; if learning rates are chosen, runs take long and are ordered by the number of images."""
     config = with_defaults(config)
     conditions = {f"images={n}": {"images": n} for n in config.train_images}
     arms = {arm: CROSSED[arm] for arm in config.arms}

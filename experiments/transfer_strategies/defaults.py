@@ -41,7 +41,7 @@ QUICK = {"seeds": 2, "epochs": 3, "steps": 10, "test_images": 100, "validation_i
 
 
 def is_imagenet(model: str) -> bool:
-    """Whether it is a network with ImageNet's weights, by its name: ours are in lower case.
+    """Whether a network has ImageNet's weights, by its name: those of tfbn are in lower case.
 
     Example:
 

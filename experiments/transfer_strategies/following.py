@@ -1,4 +1,4 @@
-"""One training by the batch, judged at several momenta."""
+"""One training run in which the batch normalizes, evaluated at several momenta."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from ..training import extractor
 class Followed:
     """The moving statistics of a network that normalizes by the batch, at several momenta.
 
-    What normalizes by the batch does so at any momentum. The layers' own is set to 0 here, so that
-    each step leaves the statistics of its batch, and the moving averages are followed outside.
+    The momentum does not affect training while the batch normalizes. So the layers' own momentum is
+    set to 0, each step leaves the statistics of its batch, and the moving averages are computed here.
 
     Args:
         model: Before `fit` is traced.
@@ -42,5 +42,5 @@ class Followed:
         return self._rows[momentum]
 
     def put(self, momentum: float) -> None:
-        """Gives the network the moving statistics at a momentum."""
+        """Sets the network's moving statistics to those at a momentum."""
         extractor.set_row(self._layers, self._rows[momentum])

@@ -41,13 +41,13 @@ def fit_and_measure(
         steps: Training steps in an epoch.
         spent: Seconds spent before, to prepare the inputs.
         test_batch: Images in a batch of a test; `batch_size` if None.
-        followed: Of the model, if it is judged by moving statistics that are followed outside.
-        momenta: The momentum of each column of accuracies then.
+        followed: The model's moving statistics at several momenta, if it is evaluated with these.
+        momenta: The momentum of each column of accuracies in that case.
 
     Returns:
-        One row per epoch: `step`; `seconds` (since the start, without tracing, tests and the following of
-        statistics); `fit_accuracy` (of the epoch, as `fit` reports it) and `test_accuracy`, shares, or a
-        column for each of `momenta`.
+        One row per epoch: `step`; `seconds` (since the start, without tracing, tests and the computation
+        of moving statistics); `fit_accuracy` (of the epoch, as `fit` reports it) and `test_accuracy`,
+        shares, or a column for each of `momenta`.
     """
     test_batch = test_batch or batch_size
     _trace(model, train, test, batch_size, test_batch)
@@ -88,7 +88,7 @@ class _Clock:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[float]:
-        """Does not count what happens inside; gives the seconds so far."""
+        """Stops the clock inside the block; yields the seconds so far."""
         paused = time.perf_counter()
         yield paused - self._started
         self._started += time.perf_counter() - paused

@@ -64,7 +64,7 @@ def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
 
 
 class _Tuned:
-    """A run whose learning rate is chosen on validation images.
+    """Executes a run whose learning rate is chosen on validation images.
 
     Args:
         config: The options, with defaults.
@@ -95,7 +95,7 @@ class _Tuned:
             self.followed = Followed(self.model, tuple(self.momenta.values()))
 
     def measurements(self, folder: Path) -> dict[str, float]:
-        """Trains once for each learning rate; each momentum has the best of its own."""
+        """Trains once for each learning rate; each momentum has its own best one."""
         start = reuse.state_of(self.model)
         found: dict[str, list[tuple[float, float, pd.DataFrame]]] = {column: [] for column in self.momenta}
         for rate in self.rates:

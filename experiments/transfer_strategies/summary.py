@@ -166,6 +166,4 @@ def _of_machine(curve: pd.DataFrame) -> str:
             "Seconds are from this machine, for a network this small, and include the effect of other work."
         )
     machines = ", ".join(dict.fromkeys(curve.machine.astype(str)))
-    return (
-        f"Seconds are of {machines}, with other runs at the same time, and compare with no other machine's."
-    )
+    return f"Seconds are from {machines}, with other runs at the same time; not comparable to other machines."

@@ -1,4 +1,4 @@
-"""Warnings as the reader of a terminal needs them: what is the matter, not where in the code."""
+"""Warnings for a terminal: what is wrong, without the place in the code."""
 
 import contextlib
 import sys
