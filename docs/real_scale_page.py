@@ -46,14 +46,14 @@ SENTENCES = (
      "The reason is the features: with a head fitted on exactly the features of inference mode, the "
      "target's statistics are {} than ImageNet's."),
     ("base", "tuned_held", "tuned_batch_0.99", "test_accuracy",
-     "Where everything is fine-tuned, each way at its own learning rate, holding the statistics is {} than "
-     "updating them at momentum 0.99."),
+     "Where everything is fine-tuned, each variant at its own learning rate, holding the statistics is {} "
+     "than updating them at momentum 0.99."),
     ("noise", "recalibrated", "inference", "refitted_accuracy",
      "Corrupted pixels do not change that: on noisy pictures of clothes, the target's statistics are {} than "
      "ImageNet's, with frozen layers and refitted heads."),
     ("toy_contrast", "batch_0.9", "inference", "test_accuracy",
      "A small network shows the opposite: in a ResNet-8 pretrained on MNIST, on other digits with contrast "
-     "0.3, `training=True` at momentum 0.9 is {} than `training=False` after a short training."),
+     "0.3, `training=True` at momentum 0.9 is {} than `training=False` after a short training run."),
     ("toy_contrast", "recalibrated", "inference", "refitted_accuracy",
      "Most of that comes from how fast the head learns: with a refitted head, the target's statistics are {} "
      "there than MNIST's."),
