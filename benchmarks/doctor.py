@@ -1,89 +1,78 @@
 """The cost of `tfbn.Doctor` in a train step, alone: in a step that it measures, and on average."""
 
-import time
+import warnings
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 import tfbn
 from benchmarks.common import Row, interleaved, row
 from benchmarks.recorder import Case, Trained, of_resnet
 from tfbn.callbacks.step_statistics import EVERY, LOOKS
+from tfbn.graph.call_hooks import observed
 
 STEPS = 1000  # of the run over which the looks are averaged
+READS = 15  # in that run
+WARM_UP = 18
 
 
 def compare(case: Case) -> list[Row]:
     """Rows for a training run of `STEPS` steps; the difference of whole steps is lost in the noise."""
-    trained = Trained(case, [])
-    step = float(np.median(interleaved({"step": trained.train}, case.rounds, warm_up=2)["step"])) / case.steps
     doctor = tfbn.Doctor()
-    watched = Trained(case, [doctor])
-    watched.train()
-    looking, idle = (alone(watched, doctor, look) for look in (True, False))
-    read = float(np.median([_read(watched, doctor) for _ in range(5)]))
+    plain, watched = Trained(case, []), Trained(case, [doctor])
+
+    def read() -> None:
+        doctor._report(doctor._attempt(doctor._now))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is the same batch each time, and the doctor says so
+        for _ in range(WARM_UP):  # steps after which every check has what it needs
+            watched.train()
+        calls = {"step": plain.train, "read": read}
+        calls |= {
+            "look": alone(watched, doctor, LOOKS[0] - 1, 16),
+            "idle": alone(watched, doctor, LOOKS[-1], 50),
+        }
+        seconds = interleaved(calls, case.rounds, warm_up=2)
+    step, look, idle = seconds["step"] / case.steps, seconds["look"] / 16, seconds["idle"] / 50
     looks = len(LOOKS) + STEPS // EVERY
-    total = looks * looking + (STEPS - looks) * idle + 15 * read
+    total = looks * look + (STEPS - looks) * idle + READS * seconds["read"]
     what = f"{case.name}, a train step"
-    return [
-        _row(what, "what the doctor does in it at a look, by itself", step, looking, None),
-        _row(what, "what it does in the other steps, by itself", step, idle, None),
-        _row(
-            what, f"what it does on average over {STEPS} steps, reading included", step, total / STEPS, 0.005
-        ),
-    ]
+    ways = {
+        "what the doctor does in it at a look, by itself": look,
+        "what it does in the other steps, by itself": idle,
+        "reading the looks, by itself": seconds["read"],
+    }
+    average = f"what it does on average over {STEPS} steps, {looks} looks, read {READS} times"
+    rows = [row(what, "the whole step", way, (step, value)) for way, value in ways.items()]
+    return [*rows, row(what, "the whole step", average, (step, total / STEPS), target=0.005)]
 
 
-def alone(trained: Trained, doctor: Any, look: bool, times: int = 20) -> float:
-    """Seconds of the forward pass with the doctor around it, less those without."""
+def alone(trained: Trained, doctor: Any, after: int, times: int) -> Callable[[], None]:
+    """What the doctor does in the steps after step `after`, `times` of them, for inputs that are there."""
     import tensorflow as tf
 
-    statistics = doctor._in_step
+    statistics, seen = doctor._in_step, []
     x = tf.random.normal(trained.shape, seed=1)
     data = x, tf.zeros(x.shape[:1], "int64")
+    layers = [site.layer for site in statistics._sites.values()]
+    with observed(layers, lambda layer, x, training, mask: seen.append((layer, x))):
+        trained.model(x, training=True)
 
-    def forward(watch: bool) -> Any:
-        def once() -> Any:
-            outputs = trained.model(data[0], training=True)
-            return tf.reduce_sum(outputs)
+    def one(step: Any) -> tuple[Any]:
+        with statistics.around_step(data):
+            for layer, x in seen:
+                statistics._see(layer, x, True, None)
+        return (step + 1,)
 
-        @tf.function
-        def run() -> Any:
-            if not watch:
-                return once()
-            with statistics.around_step(data):
-                return once()
+    @tf.function(autograph=False)
+    def steps() -> None:
+        tf.while_loop(lambda step: step < times, one, [0])
 
-        return run
+    def run() -> None:
+        statistics._step.assign(after)
+        steps()
 
-    # A step of the number of a look, or between two of them, each time.
-    number = LOOKS[0] if look else LOOKS[-1] + 1
-    watched, plain = forward(True), forward(False)
-
-    def run_watched() -> None:
-        for _ in range(times):
-            statistics._step.assign(number - 1)
-            watched()
-
-    def run_plain() -> None:
-        for _ in range(times):
-            statistics._step.assign(number - 1)
-            plain()
-
-    seconds = interleaved({"watched": run_watched, "plain": run_plain}, rounds=8, warm_up=1)
-    return float(np.median(seconds["watched"] - seconds["plain"])) / times
-
-
-def _read(trained: Trained, doctor: Any) -> float:
-    start = time.perf_counter()
-    doctor._report(doctor._attempt(doctor._now))
-    return time.perf_counter() - start
-
-
-def _row(what: str, ours: str, step: float, seconds: float, target: float | None) -> Row:
-    return row(
-        what, "the whole step", ours, (np.full(2, step), np.full(2, max(seconds, 1e-9))), target=target
-    )
+    return run
 
 
 def of_lite(rounds: int) -> Case:

@@ -3,6 +3,7 @@
 The tables are made of the stored results, in a second. The pictures are made by `docs.doctor_pictures`.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from scipy import stats
 
 from benchmarks.diagnosis.rows import read
 from docs.found import between_marks
+from experiments.lab.intervals import interval
 
 DOCS = Path(__file__).parent
 PAGE, IMAGES = DOCS / "doctor.md", DOCS / "images" / "doctor"
@@ -19,10 +21,24 @@ RESULTS = DOCS.parent / "benchmarks" / "diagnosis"
 
 def updated(text: str) -> str:
     """The page with its tables made of the stored results."""
-    blocks = {"faults": faults(read(RESULTS / "faults.json"))}
+    benchmark = json.loads((RESULTS.parent / "results.json").read_text())["doctor"]
+    blocks = {"cost": cost(benchmark["rows"]), "faults": faults(read(RESULTS / "faults.json"))}
     blocks |= {"healthy": healthy(read(RESULTS / "healthy.json"))}
+    blocks |= {"arms": arms(read(RESULTS / "arms.json"))}
     blocks |= {"averages": averages(read(RESULTS / "averages.json"))}
     return between_marks(text, blocks)
+
+
+def cost(rows: list[dict[str, Any]]) -> str:
+    """What it adds to a train step, of the rows of `benchmarks.doctor`."""
+    shares = [
+        f"{100 * row['ratio']:.2f} % of {row['what']}, on average {row['ours'].partition('on average ')[2]}"
+        for row in rows
+        if row["target"] is not None
+    ]
+    return "\n".join(
+        ["By itself (`python -m benchmarks --only=doctor`) it takes", "", *(f"- {each}" for each in shares)]
+    )
 
 
 def faults(rows: list[dict[str, Any]]) -> str:
@@ -70,6 +86,21 @@ def healthy(rows: list[dict[str, Any]]) -> str:
     return text + (f" It was {', '.join(named)}." if alarmed else "")
 
 
+def arms(rows: list[dict[str, Any]]) -> str:
+    """The same for the healthy arms of the main job."""
+    alarmed = [row for row in rows if row["findings"]]
+    names, seeds = (list(dict.fromkeys(row[key] for row in rows)) for key in ("arm", "seed"))
+    listed, steps = ", ".join(f"`{name}`" for name in names), max(row["steps"] for row in rows)
+    text = (
+        f"It reported a fault in {len(alarmed)} of {len(rows)} trainings of EfficientNet-Lite0 ({listed}; "
+        f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}, {steps} steps): {rate(len(alarmed), len(rows))}."
+    )
+    named = (
+        f"`{f['name']}` in `{row['arm']}`, seed {row['seed']}" for row in alarmed for f in row["findings"]
+    )
+    return text + (f" It was {', '.join(named)}." if alarmed else "")
+
+
 def rate(number: int, of: int) -> str:
     """A rate in percent with its exact binomial interval.
 
@@ -78,8 +109,8 @@ def rate(number: int, of: int) -> str:
     >>> rate(0, 31)
     '0 % with a 95 % interval of [0, 11]'
     """
-    interval = stats.binomtest(number, of).proportion_ci(0.95, "exact")
-    low, high = 100 * interval.low, 100 * interval.high
+    ends = stats.binomtest(number, of).proportion_ci(0.95, "exact")
+    low, high = 100 * ends.low, 100 * ends.high
     return f"{100 * number / of:.0f} % with a 95 % interval of [{low:.0f}, {high:.0f}]"
 
 
@@ -90,7 +121,8 @@ def averages(rows: list[dict[str, Any]]) -> str:
     lines = [f"| seed | {' | '.join(columns.values())} |", "|---|---|---|---|"]
     for row in rows:
         lines.append(f"| {row['seed']} | {' | '.join(f'{row[name]:.1f} %' for name in columns)} |")
-    return "\n".join(lines)
+    gain = interval([row["averaged"] - row["raw"] for row in rows])
+    return "\n".join([*lines, "", f"Averages with their statistics less raw weights: {gain.text()} points."])
 
 
 def main() -> None:

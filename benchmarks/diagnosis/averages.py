@@ -22,7 +22,7 @@ from experiments.training.pools import Source
 
 STORED = Path(__file__).parent / "averages.json"
 SEEDS, SIZE, BATCH, EPOCHS = range(5), 64, 16, 4
-TRAIN, TEST, MOMENTUM = 320, 400, 0.9
+TRAIN, TEST, MOMENTUM = 320, 2000, 0.9
 
 
 class BeforeTheSwap(keras.callbacks.Callback):

@@ -121,7 +121,7 @@ def test_a_check_that_fails_ends_neither_training_nor_the_other_checks(data, mon
 
 
 def test_a_measurement_that_fails_while_the_step_is_traced(data, monkeypatch):
-    monkeypatch.setattr("tfbn.callbacks.step_statistics._measured", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("tfbn.callbacks.step_statistics.measured", lambda *arguments: 1 / 0)
     doctor = tfbn.Doctor(batch_size=16)
     watched = trained(functional, data, doctor)
     without = trained(functional, data, None)

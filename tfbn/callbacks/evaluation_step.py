@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfbn.callbacks.batch_moments import CHANNELS, first_dense, input_moments
 from tfbn.callbacks.step_ring import local_variable
-from tfbn.callbacks.step_statistics import CHANNELS, first_dense, input_moments
 from tfbn.graph.call_hooks import observed
 from tfbn.graph.traversal import built_batch_normalizations
 

@@ -1,6 +1,7 @@
 """Batch statistics measured inside the train step, in some of the steps, for the doctor."""
 
 import contextlib
+import functools
 import inspect
 import math
 from collections.abc import Callable, Iterator
@@ -9,6 +10,15 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfbn.callbacks.batch_moments import (
+    CHANNELS,
+    CLASSES,
+    as_one_operation,
+    class_counts,
+    first_dense,
+    input_moments,
+    measured,
+)
 from tfbn.callbacks.step_ring import local_variable
 from tfbn.diagnosis.looks import Looks, Use
 from tfbn.graph.call_hooks import observed
@@ -18,7 +28,7 @@ from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.layers import modes
 from tfbn.utils.tensors import is_ragged, is_sparse
 
-CHANNELS, LAYERS, CLASSES = 16, 48, 64  # measured at most
+LAYERS = 48  # measured at most
 ROWS = 64  # looks that are kept
 # Every step at first, so that steps of one kind and of the other are seen; then every third, then rarely,
 # at distances that are odd.
@@ -31,7 +41,8 @@ class StepStatistics:
 
     Of each call of a layer: mean and variance of both halves of the batch, and the moving
     statistics before the step; of the model's input the same, and how often each class occurs. In
-    a step at which it does not look, it costs a counter and a condition for each layer.
+    a step at which it does not look, it costs a counter and a condition for each layer, whose branches are
+    one operation each.
 
     Args:
         model: A built model.
@@ -53,6 +64,7 @@ class StepStatistics:
         self._passes = 0
         self._has_labels = self._has_inputs = False
         self._look: Any = None
+        self._measured: Any = None
         self._step = local_variable(tf.constant(0, "int64"), "doctor_step")
         self._looks = local_variable(tf.constant(0, "int64"), "doctor_looks")
         self._fewest = local_variable(tf.constant(2**31 - 1, "int32"), "doctor_fewest")
@@ -68,13 +80,13 @@ class StepStatistics:
         step = tf.convert_to_tensor(self._step.assign_add(1))
         early = tf.gather(tf.constant(self._table), tf.minimum(step, len(self._table) - 1))
         self._look = tf.where(step < len(self._table), early, step % EVERY == 0)
-        self._graph = current_graph()
+        self._graph, self._measured = current_graph(), as_one_operation(measured)
         self._uses, self._values, self._passes = [], [], 0
         layers = [site.layer for site in self._sites.values()]
         with observed(layers, self._see), _counted(self._model, self._count):
             yield
         self._guarded(self._store, step, data)
-        self._values, self._look = [], None
+        self._values, self._look, self._measured = [], None, None
 
     def read(self) -> Looks | None:
         """The last looks; None before the first one."""
@@ -115,8 +127,10 @@ class StepStatistics:
         if dense and len(self._values) < self._most and _is_outside(self._graph, layer):
             place = len(self._values)
             moving = tf.convert_to_tensor(layer.moving_mean), tf.convert_to_tensor(layer.moving_variance)
-            axis, zeros = layer.axis % len(x.shape), tf.zeros((6, CHANNELS))
-            self._values.append(tf.cond(self._look, lambda: _measured(x, axis, *moving), lambda: zeros))
+            # Without the gradient's tape, which would have the function give everything in between.
+            x, axis, measure = tf.stop_gradient(x), layer.axis % len(x.shape), self._measured
+            look = functools.partial(measure, x, axis, *moving)
+            self._values.append(tf.cond(self._look, look, lambda: tf.zeros((6, CHANNELS))))
         channels = min(CHANNELS, layer.moving_mean.shape[0])
         site = self._sites[id(layer)]
         by_batch = mode.normalizes_by == "batch"
@@ -126,16 +140,17 @@ class StepStatistics:
         import tensorflow as tf
 
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
-        x, labels = first_dense(x), _class_numbers(y)
+        x, y = first_dense(x), first_dense(y)
         examples = tf.shape(first_dense(data))[0]
         self._fewest.assign(tf.minimum(self._fewest, examples))
-        self._has_inputs, self._has_labels = x is not None and len(x.shape) > 1, labels is not None
+        self._has_inputs = x is not None and len(x.shape) > 1
+        self._has_labels = y is not None and len(y.shape) <= 2
         channels = min(CHANNELS, x.shape[-1] or 1) if self._has_inputs else 0
         values = self._values
 
         def write() -> None:
             inputs = input_moments(x) if self._has_inputs else tf.zeros((8 * CHANNELS,))
-            counted = _counts(labels) if labels is not None else tf.zeros((CLASSES,))
+            counted = class_counts(y) if self._has_labels else tf.zeros((CLASSES,))
             numbers = [tf.cast(n, "float32") for n in (channels, examples, step)]
             place = self._looks % ROWS
             if values:
@@ -144,7 +159,7 @@ class StepStatistics:
             _scatter(self._batches, place, tf.concat([inputs, counted, tf.stack(numbers)], 0))
             self._looks.assign_add(1)
 
-        tf.cond(self._look, write, lambda: None)
+        tf.cond(self._look, as_one_operation(write), lambda: None)
 
     def _guarded(self, function: Callable, *args: Any) -> None:
         """Measuring is not worth a training run: if it fails, that is noted, and it ends."""
@@ -197,78 +212,6 @@ def _counted(model: Any, count: Callable[[], None]) -> Iterator[None]:
         model.__dict__.pop("call", None)
         if before is not None:
             model.__dict__["call"] = before
-
-
-def _moments(x: Any, axis: int) -> list[Any]:
-    """Mean and variance of the first channels, padded."""
-    import tensorflow as tf
-
-    axes = [each for each in range(len(x.shape)) if each != axis]
-    return [_padded(each) for each in tf.nn.moments(x, axes)]
-
-
-def _few_channels(x: Any, axis: int) -> Any:
-    import tensorflow as tf
-
-    some = tuple(slice(CHANNELS) if each == axis else slice(None) for each in range(len(x.shape)))
-    return tf.cast(tf.stop_gradient(x[some]), "float32")
-
-
-def _padded(values: Any) -> Any:
-    import tensorflow as tf
-
-    values = tf.cast(values, "float32")[:CHANNELS]
-    return tf.pad(values, [[0, CHANNELS - tf.shape(values)[0]]])
-
-
-def _measured(x: Any, axis: int, moving_mean: Any, moving_variance: Any) -> Any:
-    import tensorflow as tf
-
-    x = _few_channels(x, axis)
-    half = tf.shape(x)[0] // 2
-    parts = [*_moments(x[:half], axis), *_moments(x[half:], axis)]
-    rows = tf.stack([*parts, _padded(moving_mean), _padded(moving_variance)])
-    return tf.ensure_shape(rows, (6, CHANNELS))
-
-
-def input_moments(x: Any) -> Any:
-    import tensorflow as tf
-
-    axis = len(x.shape) - 1
-    x = _few_channels(x, axis)
-    half = tf.shape(x)[0] // 2
-    parts = [part for each in (x[:half], x[half:], x[0::2], x[1::2]) for part in _moments(each, axis)]
-    return tf.reshape(tf.stack(parts), (8 * CHANNELS,))
-
-
-def first_dense(data: Any) -> Any:
-    """The first tensor of a structure; None if that is none with examples."""
-    leaves = [leaf for leaf in keras.tree.flatten(data) if hasattr(leaf, "shape")]
-    first: Any = leaves[0] if leaves else None
-    unfit = first is None or is_ragged(first) or is_sparse(first) or not len(first.shape)
-    return None if unfit or getattr(first.dtype, "name", str(first.dtype)) == "string" else first
-
-
-def _class_numbers(y: Any) -> Any:
-    """The classes that targets name, numbers or one-hot, as floats; None where they cannot be classes."""
-    import tensorflow as tf
-
-    y = first_dense(y)
-    if y is None or len(y.shape) > 2:
-        return None
-    y = tf.cast(y, "float32")
-    if len(y.shape) == 1 or y.shape[1] == 1:
-        return tf.reshape(y, [-1])
-    one_hot = tf.reduce_all((y == 0) | (y == 1), 1) & (tf.reduce_sum(y, 1) == 1)
-    return tf.where(one_hot, tf.cast(tf.argmax(y, 1), "float32"), 0.5)
-
-
-def _counts(labels: Any) -> Any:
-    """How often each class occurs; what is no whole number is not counted."""
-    import tensorflow as tf
-
-    classes = tf.one_hot(tf.cast(labels, "int32") % CLASSES, CLASSES)
-    return tf.reduce_sum(tf.where((labels == tf.round(labels))[:, None], classes, 0.0), 0)
 
 
 def _scatter(variable: Any, place: Any, row: Any) -> None:

@@ -1,6 +1,8 @@
 """Tests whether differences exceed sampling noise, which is estimated from the run itself."""
 
 import dataclasses
+import functools
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -17,16 +19,26 @@ class Excess:
         effect: The squared difference minus that of noise, averaged over the channels: in
             variances for means, in squared nats for variances.
         ratio: The difference squared over that of noise.
-        probability: The probability of a ratio this large by sampling alone.
+        freedom: How many independent values are in the difference and in the noise; None: none that
+            can be used.
     """
 
     effect: float
     ratio: float
-    probability: float
+    freedom: tuple[int, int] | None = None
+
+    @functools.cached_property
+    def probability(self) -> float:
+        """The probability of a ratio this large by sampling alone; takes longer than the rest."""
+        return 1.0 if self.freedom is None else _exceeded_by_f(self.ratio, *self.freedom)
 
     def exceeds(self, effect: float, probability: float = SURE) -> bool:
-        """Whether the difference is significant, and large."""
-        return bool(self.probability < probability and self.effect > effect)
+        """Whether the difference is large, and significant."""
+        return bool(self.effect > effect and self.probability < probability)
+
+    def significant(self, probability: float = SURE) -> float:
+        """The effect, or 0 if it is not significant."""
+        return self.effect if self.exceeds(0.0, probability) else 0.0
 
 
 def excess(squared: np.ndarray, noise: np.ndarray, freedom: int, noise_freedom: int) -> Excess:
@@ -49,11 +61,10 @@ def excess(squared: np.ndarray, noise: np.ndarray, freedom: int, noise_freedom: 
     False
     """
     difference, by_chance = float(np.mean(squared)), float(np.mean(noise))
-    if not np.isfinite([difference, by_chance]).all() or freedom < 1 or noise_freedom < 1:
-        return Excess(0.0, 0.0, 1.0)
+    if not math.isfinite(difference + by_chance) or freedom < 1 or noise_freedom < 1:
+        return Excess(0.0, 0.0)
     ratio = difference / by_chance if by_chance > 0 else np.inf if difference > 0 else 0.0
-    probability = _exceeded_by_f(ratio, freedom, noise_freedom)
-    return Excess(max(0.0, difference - by_chance), ratio, probability)
+    return Excess(max(0.0, difference - by_chance), ratio, (freedom, noise_freedom))
 
 
 def between_steps(values: np.ndarray, noise: np.ndarray) -> Excess:
@@ -65,7 +76,7 @@ def between_steps(values: np.ndarray, noise: np.ndarray) -> Excess:
     """
     looks = len(values)
     if looks < 2:
-        return Excess(0.0, 0.0, 1.0)
+        return Excess(0.0, 0.0)
     squared = (np.diff(values, axis=0) ** 2).mean(0) / 2
     return excess(squared, noise.mean(0), looks - 1, looks)
 
@@ -74,7 +85,7 @@ def systematic(differences: np.ndarray) -> Excess:
     """Tests whether differences, by step and channel, have the same sign in every step."""
     looks = len(differences)
     if looks < 2:
-        return Excess(0.0, 0.0, 1.0)
+        return Excess(0.0, 0.0)
     return excess(differences.mean(0) ** 2, differences.var(0, ddof=1) / looks, 1, looks - 1)
 
 
@@ -89,7 +100,7 @@ def between_windows(earlier: np.ndarray, later: np.ndarray) -> Excess:
     """
     looks = min(len(earlier), len(later))
     if looks < 2:
-        return Excess(0.0, 0.0, 1.0)
+        return Excess(0.0, 0.0)
     noise = earlier.var(0, ddof=1) / len(earlier) + later.var(0, ddof=1) / len(later)
     return excess((later.mean(0) - earlier.mean(0)) ** 2, noise, 1, looks - 1)
 

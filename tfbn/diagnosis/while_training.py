@@ -148,14 +148,20 @@ def lagging(looks: Looks) -> Iterator[Finding]:
     """
     if len(looks.steps) < 2 * LEAST:
         return
-    halves = looks.last(LEAST), looks.last(2 * LEAST).first(LEAST)
+    latest, before = looks.last(LEAST), looks.last(2 * LEAST).first(LEAST)
     found = []
     for group in looks.by_layer():
         # Where several calls take turns, the moving statistics are between them, and do not lag.
-        if len(group) == 1 and group[0].updates:
-            both = [mismatch(each, group[0], looks.without_start(group[0], each)) for each in halves]
-            if all(each.exceeds(LAGS, null.HALF_SURE) for each in both) and _travelled(looks, group[0]):
-                found.append((group[0].path, both[0]))
+        if len(group) > 1 or not group[0].updates:
+            continue
+        use = group[0]
+        behind = mismatch(latest, use, looks.without_start(use, latest))
+        if (
+            behind.exceeds(LAGS, null.HALF_SURE)
+            and mismatch(before, use, looks.without_start(use, before)).exceeds(LAGS, null.HALF_SURE)
+            and _travelled(looks, use)
+        ):
+            found.append((use.path, behind))
     yield from lagging_finding(found)
 
 
@@ -194,7 +200,7 @@ def mismatch(looks: Looks, use: Use, moving: tuple[np.ndarray, np.ndarray] | Non
     halves, (mean, variance) = looks.halves(use), moving or looks.moving(use)
     of_mean = null.systematic((halves.mean - mean) / np.sqrt(halves.variance))
     of_variance = null.systematic(halves.log_variance - np.log(variance))
-    return max(of_mean, of_variance, key=lambda each: each.effect if each.probability < null.HALF_SURE else 0)
+    return max(of_mean, of_variance, key=lambda each: each.significant(null.HALF_SURE))
 
 
 def ragged_batches(looks: Looks) -> Iterator[Finding]:
@@ -241,7 +247,7 @@ def _by_batch(looks: Looks) -> tuple[str, ...]:
 
 def _between_halves(halves: Halves) -> null.Excess:
     of_means, of_variances = null.systematic(halves.shift), null.systematic(halves.log_ratio)
-    return max(of_means, of_variances, key=lambda each: each.effect if each.probability < null.SURE else 0)
+    return max(of_means, of_variances, key=null.Excess.significant)
 
 
 def _same(looks: Looks, one: Use, two: Use) -> bool:
@@ -263,5 +269,5 @@ def _apart(looks: Looks, one: Use, two: Use) -> null.Excess:
     return max(
         null.excess(means, a.mean_noise + b.mean_noise, looked, 2 * looked),
         null.excess(variances, a.log_variance_noise + b.log_variance_noise, looked, 2 * looked),
-        key=lambda each: each.effect if each.probability < null.SURE else 0,
+        key=null.Excess.significant,
     )
