@@ -32,12 +32,17 @@ def updated(text: str) -> str:
 def cost(rows: list[dict[str, Any]]) -> str:
     """What it adds to a train step, of the rows of `benchmarks.doctor`."""
     shares = [
-        f"{100 * row['ratio']:.2f} % of {row['what']}, on average {row['ours'].partition('on average ')[2]}"
+        f"- {100 * row['ratio']:.2f} % of {row['what'].removesuffix(', a train step')}: "
+        + row["ours"].removeprefix("what it does ")
         for row in rows
         if row["target"] is not None
     ]
     return "\n".join(
-        ["By itself (`python -m benchmarks --only=doctor`) it takes", "", *(f"- {each}" for each in shares)]
+        [
+            "By itself, it takes this share of a train step (`python -m benchmarks --only=doctor`):",
+            "",
+            *shares,
+        ]
     )
 
 
