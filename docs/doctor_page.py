@@ -39,7 +39,7 @@ def cost(rows: list[dict[str, Any]]) -> str:
     ]
     return "\n".join(
         [
-            "By itself, it takes this share of a train step (`python -m benchmarks --only=doctor`):",
+            "By itself, it takes this share of a train step (`benchmarks/doctor.py`):",
             "",
             *shares,
         ]
