@@ -54,7 +54,7 @@ def alone(trained: Trained, doctor: Any, after: int, times: int) -> Callable[[],
     statistics, seen = doctor._in_step, []
     x = tf.random.normal(trained.shape, seed=1)
     data = x, tf.zeros(x.shape[:1], "int64")
-    layers = [site.layer for site in statistics._sites.values()]
+    layers = [named.layer for named in statistics._named.values()]
     with observed(layers, lambda layer, x, training, mask: seen.append((layer, x))):
         trained.model(x, training=True)
 

@@ -47,8 +47,8 @@ def cost(rows: list[dict[str, Any]]) -> str:
 
 
 def faults(rows: list[dict[str, Any]]) -> str:
-    """A line for each fault: in how many trainings it was named, and at which step."""
-    lines = ["| fault | reported as | named, of trainings | at step |", "|---|---|---|---|"]
+    """A line for each fault: in how many training runs it was named, and at which step."""
+    lines = ["| fault | reported as | named, of runs | at step |", "|---|---|---|---|"]
     titles = list(dict.fromkeys(row["fault"] for row in rows))
     for title in titles:
         of_it = [row for row in rows if row["fault"] == title]
@@ -58,9 +58,13 @@ def faults(rows: list[dict[str, Any]]) -> str:
     whole = sum(all(row["found"] for row in rows if row["fault"] == title) for title in titles)
     wrong = sum(bool(row["wrong"]) for row in rows)
     summary = (
-        f"{whole} of {len(titles)} faults were named rightly in every training, within 50 steps or before "
-        f"`fit`: {' and '.join(_of_network(rows, name) for name in NETWORKS)}. "
-        + (f"In {wrong} trainings another fault was reported too." if wrong else "Nothing else was reported.")
+        f"{whole} of {len(titles)} faults were named correctly in every training run, within 50 steps or "
+        f"before `fit`: {' and '.join(_of_network(rows, name) for name in NETWORKS)}. "
+        + (
+            f"In {wrong} training runs another fault was reported too."
+            if wrong
+            else "Nothing else was reported."
+        )
     )
     return "\n".join([summary, "", *lines])
 
@@ -69,7 +73,7 @@ def _of_network(rows: list[dict[str, Any]], name: str) -> str:
     of_it = [row for row in rows if row["network"] == name]
     titles, seeds = ({row[key] for row in of_it} for key in ("fault", "seed"))
     several = f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}"
-    return f"{len(of_it)} trainings of {NETWORKS[name]} ({len(titles)} faults, {several})"
+    return f"{len(of_it)} training runs of {NETWORKS[name]} ({len(titles)} faults, {several})"
 
 
 def _steps(rows: list[dict[str, Any]]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tfbn
-from tfbn.diagnosis import while_training
+from tfbn.diagnosis import batch_checks
 
 
 def stack():
@@ -110,7 +110,7 @@ def test_a_check_that_fails_ends_neither_training_nor_the_other_checks(data, mon
     def broken(looks):
         raise RuntimeError("a fault of its own")
 
-    monkeypatch.setattr(while_training, "CHECKS", (broken, *while_training.CHECKS))
+    monkeypatch.setattr(batch_checks, "CHECKS", (broken, *batch_checks.CHECKS))
     x = np.where((np.arange(96) % 16 < 8)[:, None], data[0], 0.2 * data[0] + 9).astype("float32")
     doctor = tfbn.Doctor(batch_size=16)
     watched = trained(functional, (x, data[1]), doctor)

@@ -8,8 +8,8 @@ from scipy import stats
 
 from tfbn.callbacks.step_statistics import LOOKS
 from tfbn.diagnosis import null
-from tfbn.diagnosis.looks import Looks, Use
-from tfbn.diagnosis.while_training import lagging
+from tfbn.diagnosis.batch_checks import lagging
+from tfbn.diagnosis.batch_measurements import Looks, Use
 
 CHANNELS, EXAMPLES = 8, 16
 

@@ -43,7 +43,7 @@ def test_a_fault_that_was_missed_is_counted():
     assert text.startswith("1 of 2 faults")
     assert "| a | [few-values](#few-values) | 2 of 2 | before to 7 |" in text
     assert "| c |  | 0 of 1 |  |" in text
-    assert "In 1 trainings another fault" in text
+    assert "In 1 training runs another fault" in text
 
 
 def test_the_interval_is_exact():

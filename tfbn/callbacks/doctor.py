@@ -15,14 +15,14 @@ from tfbn.callbacks import building
 from tfbn.callbacks.evaluation_step import EvaluationStep
 from tfbn.callbacks.step_hook import StepHook, in_step
 from tfbn.callbacks.step_statistics import StepStatistics
-from tfbn.diagnosis import Diagnosis, FaultError, Finding, around_epochs, while_training
+from tfbn.diagnosis import Diagnosis, FaultError, Finding, batch_checks, evaluation_checks
+from tfbn.diagnosis.batch_measurements import Looks
 from tfbn.diagnosis.catalog import CHECKS as BEFORE
 from tfbn.diagnosis.doctor import text_of
 from tfbn.diagnosis.finding import fault
-from tfbn.diagnosis.looks import Looks
-from tfbn.diagnosis.of_statistics import broken_statistics
 from tfbn.diagnosis.plan import Plan
 from tfbn.diagnosis.saved_modes import saved_modes
+from tfbn.diagnosis.statistics_checks import broken_statistics
 from tfbn.graph.traversal import batch_normalizations
 from tfbn.summary import findings as write_findings
 from tfbn.utils.distribution import scope_of
@@ -152,7 +152,7 @@ class Doctor(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if self._plan is not None and logs and any(name.startswith("val_") for name in logs):
             names = self.findings.names
-            self._report(self._attempt(lambda: around_epochs.bad_evaluation(self._looks(), logs, names)))
+            self._report(self._attempt(lambda: evaluation_checks.bad_evaluation(self._looks(), logs, names)))
 
     def on_train_end(self, logs: dict | None = None) -> None:
         found = self._attempt(self._now) if self._plan is not None else None
@@ -172,7 +172,7 @@ class Doctor(keras.callbacks.Callback):
     def _now(self) -> Iterable[Finding]:
         found = self._by([self._moved, broken_statistics], self._plan)
         looks = self._looks()
-        return found + (self._unknown(self._by(while_training.CHECKS, looks)) if looks is not None else [])
+        return found + (self._unknown(self._by(batch_checks.CHECKS, looks)) if looks is not None else [])
 
     def _by(self, checks: Iterable[Callable[[Any], Iterable[Finding]]], of: Any) -> list[Finding]:
         """What checks find; one that fails does not stop the others."""
@@ -180,10 +180,10 @@ class Doctor(keras.callbacks.Callback):
 
     def _of_evaluation(self) -> Iterable[Finding]:
         assert self._in_evaluation is not None
-        found = [*around_epochs.training_in_evaluate(self._in_evaluation.in_training_mode)]
+        found = [*evaluation_checks.training_in_evaluate(self._in_evaluation.in_training_mode)]
         looks, inputs = self._looks(), self._in_evaluation.read()
         if looks is not None and inputs is not None:
-            found += around_epochs.other_range(looks, inputs)
+            found += evaluation_checks.other_range(looks, inputs)
         return self._unknown(found)
 
     def _looks(self) -> Looks | None:

@@ -20,7 +20,7 @@ from tfbn.callbacks.batch_moments import (
     measured,
 )
 from tfbn.callbacks.step_ring import local_variable
-from tfbn.diagnosis.looks import Looks, Use
+from tfbn.diagnosis.batch_measurements import Looks, Use
 from tfbn.graph.call_hooks import observed
 from tfbn.graph.inner_graphs import InnerGraphError, check_graph, current_graph
 from tfbn.graph.keras_internals import is_functional
@@ -56,8 +56,8 @@ class StepStatistics:
 
         found = built_batch_normalizations(model)
         picked = np.unique(np.linspace(0, len(found) - 1, min(LAYERS, len(found))).round().astype(int))
-        self._sites = {id(found[i].layer): found[i] for i in picked}
-        self._model, self._most = model, 4 * len(self._sites)
+        self._named = {id(found[i].layer): found[i] for i in picked}
+        self._model, self._most = model, 4 * len(self._named)
         self.problem: str | None = None
         self._uses: list[Use] = []
         self._values: list[Any] = []
@@ -82,7 +82,7 @@ class StepStatistics:
         self._look = tf.where(step < len(self._table), early, step % EVERY == 0)
         self._graph, self._measured = current_graph(), as_one_operation(measured)
         self._uses, self._values, self._passes = [], [], 0
-        layers = [site.layer for site in self._sites.values()]
+        layers = [named.layer for named in self._named.values()]
         with observed(layers, self._see), _counted(self._model, self._count):
             yield
         self._guarded(self._store, step, data)
@@ -132,9 +132,9 @@ class StepStatistics:
             look = functools.partial(measure, x, axis, *moving)
             self._values.append(tf.cond(self._look, look, lambda: tf.zeros((6, CHANNELS))))
         channels = min(CHANNELS, layer.moving_mean.shape[0])
-        site = self._sites[id(layer)]
+        named = self._named[id(layer)]
         by_batch = mode.normalizes_by == "batch"
-        self._uses.append(Use(site, by_batch, mode.updates, channels, _positions(layer, x), place))
+        self._uses.append(Use(named, by_batch, mode.updates, channels, _positions(layer, x), place))
 
     def _store(self, step: Any, data: Any) -> None:
         import tensorflow as tf

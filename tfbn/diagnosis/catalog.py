@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from tfbn.diagnosis.finding import Finding, fault
-from tfbn.diagnosis.of_statistics import (
+from tfbn.diagnosis.plan import Plan
+from tfbn.diagnosis.saved_modes import saved_modes
+from tfbn.diagnosis.statistics_checks import (
     broken_statistics,
     dead_channels,
     initial_statistics,
     large_epsilon,
 )
-from tfbn.diagnosis.plan import Plan
-from tfbn.diagnosis.saved_modes import saved_modes
 
 ARRIVED = 0.9  # fraction of the distance that a moving statistic should cover in a training run
 FEW = 16  # values per channel; below this the batch's mean is off by a quarter of a standard deviation
@@ -38,7 +38,7 @@ def averaged_weights(plan: Plan) -> Iterator[Finding]:
 
 
 def slow_momentum(plan: Plan) -> Iterator[Finding]:
-    """The moving statistics cannot arrive in the steps that are planned: `1 - momentum^steps`."""
+    """The moving statistics cannot converge in the planned steps: `1 - momentum^steps`."""
     if plan.steps is None:
         return
     by_momentum: dict[float, list[str]] = {}
@@ -75,7 +75,7 @@ def statistics_held(plan: Plan) -> Iterator[Finding]:
 
 
 def call_sites(plan: Plan) -> Iterator[Finding]:
-    """A `training=` at a call site of which the installed Keras makes something else."""
+    """A `training=` at a call site that the installed Keras does not obey."""
     for name, (measured, cause) in _CALL_SITES.items():
         layers = tuple(row.path for row in plan.audit.rows if any(w.code == name for w in row.warnings))
         general = [str(warning) for warning in plan.audit.general if warning.code == name]
@@ -115,7 +115,7 @@ def few_values(plan: Plan) -> Iterator[Finding]:
 
 
 def few_values_finding(paths: tuple[str, ...], batch_size: int | None) -> Finding:
-    """What is said of layers whose batches have few values per channel."""
+    """The finding for layers whose batches have few values per channel."""
     return fault(
         "few-values",
         paths,
@@ -132,14 +132,20 @@ def small_last_batch(plan: Plan) -> Iterator[Finding]:
         return
     rest = plan.samples % plan.batch_size
     if 0 < rest <= min(SMALL_BATCH, plan.batch_size // 4):
-        yield fault(
-            "small-last-batch",
-            tuple(_by_batch(plan)),
-            f"{rest} of {plan.samples} examples in the last batch of {plan.batch_size}",
-            f"more than {SMALL_BATCH} examples in every batch",
-            "The statistics of that batch are noise, and they enter the moving ones with full weight.",
-            "dataset.batch(batch_size, drop_remainder=True)",
-        )
+        measured = f"{rest} of {plan.samples} examples in the last batch of {plan.batch_size}"
+        yield small_batch_finding(tuple(_by_batch(plan)), measured)
+
+
+def small_batch_finding(paths: tuple[str, ...], measured: str) -> Finding:
+    """The finding for layers that normalize by a batch of one or a few examples."""
+    return fault(
+        "small-last-batch",
+        paths,
+        measured,
+        f"more than {SMALL_BATCH} examples in every batch",
+        "The statistics of that batch are noise, and they enter the moving ones with full weight.",
+        "dataset.batch(batch_size, drop_remainder=True)",
+    )
 
 
 def gradient_accumulation(plan: Plan) -> Iterator[Finding]:
@@ -213,15 +219,21 @@ def one_class_batches(plan: Plan) -> Iterator[Finding]:
     several = sum(len(labels) > 1 for labels in batches)
     in_order = bool(np.all(np.diff(np.concatenate(batches)) >= 0))
     if several and single > several / 2 and (len(classes) > 1 or in_order):
-        yield fault(
-            "one-class-batches",
-            tuple(_by_batch(plan)),
-            f"one class only in {single} of the first {several} batches",
-            "batches with a mix of classes",
-            "The batch's statistics then depend on the class, and the network learns to rely on that. In "
-            "predict they do not.",
-            "dataset.shuffle(len(dataset))  # before batch",
-        )
+        measured = f"one class only in {single} of the first {several} batches"
+        yield by_class_finding("one-class-batches", tuple(_by_batch(plan)), measured)
+
+
+def by_class_finding(name: str, paths: tuple[str, ...], measured: str) -> Finding:
+    """The finding for layers that normalize by batches of one class, or of classes in order."""
+    return fault(
+        name,
+        paths,
+        measured,
+        "batches with the mix of classes of the whole data",
+        "The batch's statistics depend on its class, and the network learns to rely on that. In predict "
+        "they do not.",
+        "dataset.shuffle(len(dataset))  # before batch",
+    )
 
 
 CHECKS: dict[str, Check] = {

@@ -6,9 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from tfbn.diagnosis import null
-from tfbn.diagnosis.catalog import FEW, SMALL_BATCH, few_values_finding
+from tfbn.diagnosis.batch_measurements import Halves, Looks, Use
+from tfbn.diagnosis.catalog import (
+    FEW,
+    SMALL_BATCH,
+    by_class_finding,
+    few_values_finding,
+    small_batch_finding,
+)
 from tfbn.diagnosis.finding import Finding, fault
-from tfbn.diagnosis.looks import Halves, Looks, Use
 from tfbn.utils.words import counted
 
 LEAST = 8  # looks; fewer are not enough
@@ -33,18 +39,10 @@ def batches_by_class(looks: Looks) -> Iterator[Finding]:
     one_of_several = (looks.classes or 0) > 1 and np.sum(counts.sum(0) > 0) == 1 and counts.sum() >= ENOUGH
     if not one_of_several and (probability > null.SURE or effect < UNEVEN):
         return
-    name, text = ("sorted-batches", f"{effect:.2f} of 1 between shuffled and one class a batch")
+    name, text = ("sorted-batches", f"{effect:.2f} of 1 between shuffled and one class per batch")
     if purity > PURE:
         name, text = "one-class-batches", f"{purity:.0%} of a batch are of one class"
-    yield fault(
-        name,
-        _by_batch(looks),
-        f"{text}, in {len(counts)} batches",
-        "batches with the mix of classes that the data have",
-        "The batch's statistics depend on its class, and the network learns to rely on that. In predict "
-        "they do not.",
-        "dataset.shuffle(len(dataset))  # before batch",
-    )
+    yield by_class_finding(name, _by_batch(looks), f"{text}, in {len(counts)} batches")
 
 
 def domains_in_a_batch(looks: Looks) -> Iterator[Finding]:
@@ -175,7 +173,7 @@ def _travelled(looks: Looks, use: Use) -> bool:
 
 
 def lagging_finding(behind: list[tuple[str, null.Excess]]) -> Iterator[Finding]:
-    """What is said of layers whose moving statistics are behind."""
+    """The finding for layers whose moving statistics are behind."""
     if behind:
         worst = max((each for _, each in behind), key=lambda each: each.effect)
         yield fault(
@@ -207,18 +205,12 @@ def ragged_batches(looks: Looks) -> Iterator[Finding]:
     """Some batch holds one or a few examples, most hold many."""
     typical = int(np.median(looks.examples))
     if 0 < looks.fewest <= min(SMALL_BATCH, typical // 4) and _by_batch(looks):
-        yield fault(
-            "small-last-batch",
-            _by_batch(looks),
-            f"{counted(looks.fewest, 'example')} in one batch, {typical} in most",
-            f"more than {SMALL_BATCH} examples in every batch",
-            "The statistics of that batch are noise, and they enter the moving ones with full weight.",
-            "dataset.batch(batch_size, drop_remainder=True)",
-        )
+        measured = f"{counted(looks.fewest, 'example')} in one batch, {typical} in most"
+        yield small_batch_finding(_by_batch(looks), measured)
 
 
 def few_values(looks: Looks) -> Iterator[Finding]:
-    """So few values per channel in the batches that come that their statistics are mostly noise."""
+    """So few values per channel in the batches that their statistics are mostly noise."""
     examples = int(np.median(looks.examples))
     values = {
         use.path: examples * use.positions

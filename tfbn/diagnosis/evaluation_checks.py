@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from tfbn.diagnosis import null
+from tfbn.diagnosis.batch_checks import LAGS, LEAST, lagging_finding, mismatch
+from tfbn.diagnosis.batch_measurements import FIRST_MEAN, FIRST_VARIANCE, SECOND_MEAN, SECOND_VARIANCE, Looks
 from tfbn.diagnosis.finding import Finding, fault
-from tfbn.diagnosis.looks import FIRST_MEAN, FIRST_VARIANCE, SECOND_MEAN, SECOND_VARIANCE, Looks
-from tfbn.diagnosis.while_training import LAGS, LEAST, lagging_finding, mismatch
 
 OTHER_RANGE = 1.0  # nats between the pixels of validation and of training
 BEYOND = 10.0  # times the differences among batches of the training data

@@ -18,7 +18,7 @@ class Use:
     """One call of a layer in the train step.
 
     Attributes:
-        site: The layer and its path.
+        named: The layer and its path.
         normalizes_by_batch: Whether it normalizes by the batch.
         updates: Whether it moves the moving statistics.
         channels: How many of the layer's channels are measured.
@@ -26,7 +26,7 @@ class Use:
         place: Its row in `Looks.values`; None if it is not measured, as inside an inner graph.
     """
 
-    site: NamedLayer
+    named: NamedLayer
     normalizes_by_batch: bool
     updates: bool
     channels: int
@@ -35,7 +35,7 @@ class Use:
 
     @property
     def path(self) -> str:
-        return self.site.path
+        return self.named.path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,12 +138,12 @@ class Looks:
     def halves(self, use: Use) -> Halves:
         """The batch's moments at a use that is measured."""
         values = self._of(use)
-        return self._halves(values, float(use.site.layer.epsilon))
+        return self._halves(values, float(use.named.layer.epsilon))
 
     def moving(self, use: Use) -> tuple[np.ndarray, np.ndarray]:
         """The moving mean, and the moving variance with epsilon, just before each step."""
         values = self._of(use)
-        return values[:, MOVING_MEAN], values[:, MOVING_VARIANCE] + use.site.layer.epsilon
+        return values[:, MOVING_MEAN], values[:, MOVING_VARIANCE] + use.named.layer.epsilon
 
     def input_halves(self, by: int) -> Halves:
         """The moments of the model's input in the batch's halves (0), or its even and odd examples (1)."""
@@ -165,13 +165,13 @@ class Looks:
             use: The only call of a layer in a step.
             later: Some of these looks, not the first.
         """
-        weight = use.site.layer.momentum ** (later.steps - self.steps[0])[:, None]
+        weight = use.named.layer.momentum ** (later.steps - self.steps[0])[:, None]
         rest = np.maximum(1 - weight, 1e-9)
         mean, variance = (
             (now - weight * then[0]) / rest
             for now, then in zip(later.moving(use), self.moving(use), strict=True)
         )
-        return mean, np.maximum(variance, use.site.layer.epsilon)
+        return mean, np.maximum(variance, use.named.layer.epsilon)
 
     def first(self, number: int) -> "Looks":
         """The earliest of them."""
