@@ -16,7 +16,7 @@ from tfbn.datasets import Images
 from tfbn.graph.traversal import batch_normalizations
 
 from ..training import extractor
-from ..training.training import AfterStep, compiles
+from ..training.training import AfterStep, build_optimizer, compiles
 from . import draws, frozen, heads, targets
 from .arms import MOMENTA, PROBE_RATE, TUNED, TUNING_RATES, Tuning
 from .conditions import Condition
@@ -119,6 +119,7 @@ class _Training:
         data = tf.data.Dataset.from_tensor_slices(order).batch(self.condition.batch)
         data = data.map(lambda indices: (tf.gather(x, indices), tf.gather(y, indices)))
         callbacks = [] if after_step is None else [AfterStep(after_step)]
+        build_optimizer(self.model)
         history = self.model.fit(data, shuffle=False, verbose=0, callbacks=callbacks)
         self.fit_accuracy = history.history["accuracy"][-1]
 

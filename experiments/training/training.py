@@ -35,6 +35,16 @@ class AfterStep(keras.callbacks.Callback):
         self._function()
 
 
+def build_optimizer(model: Any) -> None:
+    """Makes the optimizer's variables now. `fit` would make them while it traces, two graphs for each,
+    and keep these graphs: with EfficientNet-Lite0, 600 graphs and 8 s of CPU for every model.
+    """
+    optimizer = model.optimizer
+    if keras.backend.backend() == "tensorflow" and optimizer is not None and not optimizer.built:
+        with model.distribute_strategy.scope():
+            optimizer.build(model.trainable_variables)
+
+
 def trained_parameters(model: Any) -> float:
     """How many numbers a training may change."""
     return float(sum(math.prod(variable.shape) for variable in model.trainable_variables))
@@ -81,6 +91,7 @@ def fit_batches(
     model: Any, data: Any, *, epochs: int, steps: int | None = None, callbacks: Sequence[Any] = ()
 ) -> dict[str, list[float]]:
     """Fits a compiled model on a `tf.data.Dataset` of batches; arguments and history as in `fit`."""
+    build_optimizer(model)
     history = model.fit(
         _plain(data),
         epochs=epochs,
