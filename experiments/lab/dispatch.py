@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import functools
+import multiprocessing
 import sys
 import time
 import traceback
@@ -16,7 +17,7 @@ from . import executor as executors
 from . import transport
 from .experiment import Cell, Experiment, RunConfig
 from .store import Store
-from .workers import LostWorkerError
+from .workers import LostWorkerError, give_back_memory
 
 Row = dict[str, Any]
 IDLE_ROUNDS = 5  # rounds in which workers died and no run was finished
@@ -112,7 +113,10 @@ def run_cell(experiment: Experiment, config: RunConfig, folder: Path, cell: Cell
     started = time.perf_counter()
     with store.begun(cell) as unfinished:
         measurements = experiment.run(config, cell, unfinished)
-        return store.finish(cell, unfinished, {**measurements, "seconds": time.perf_counter() - started})
+        row = store.finish(cell, unfinished, {**measurements, "seconds": time.perf_counter() - started})
+    if multiprocessing.parent_process() is not None:
+        give_back_memory()
+    return row
 
 
 def run_cell_elsewhere(experiment: Experiment, config: RunConfig, cell: Cell) -> tuple[Row, bytes]:

@@ -1,5 +1,6 @@
 """Worker processes with one thread that end with their parent."""
 
+import ctypes
 import gc
 import multiprocessing
 import os
@@ -48,6 +49,14 @@ def keep_libraries() -> None:
 
     gc.collect()
     gc.freeze()
+
+
+def give_back_memory() -> None:
+    """Gives what is free back to the system, where the C library can (glibc); workers share a machine."""
+    gc.collect()  # models are cycles
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def use_one_thread(with_tensorflow: bool = True) -> None:

@@ -71,11 +71,11 @@ def target_split(
         InputError: The source has too few images for both, or for that many seeds.
     """
     train_x, train_y, test_x, test_y = _drawn(source, train_images, test_images, seed, disjoint)
-    moved = shifts.parse(shift)
+    moved, channels = shifts.parse(shift), source.shape[-1]
     return Split(
-        _shifted(moved, train_x, seed),
+        _shifted(moved, _in_channels(train_x, channels), seed),
         train_y,
-        _shifted(moved, test_x, seed + 1_000_003),  # noise of its own
+        _shifted(moved, _in_channels(test_x, channels), seed + 1_000_003),  # noise of its own
         test_y,
         len(pool(source).class_names),
     )
@@ -104,7 +104,10 @@ def check_source(source: Source, test_images: int) -> int:
 
 @functools.lru_cache(maxsize=1)
 def _drawn(source: Source, train_images: int, test_images: int, seed: int, disjoint: bool) -> tuple[Any, ...]:
-    """The images and labels of both parts, cached because all arms of a seed share them."""
+    """The images and labels of both parts, cached because all arms of a seed share them.
+
+    Gray images in several channels are kept in one.
+    """
     found = pool(source)
     draw = disjoint_positions if disjoint else positions
     train, test = draw(source, found, train_images, test_images, seed)
@@ -112,7 +115,27 @@ def _drawn(source: Source, train_images: int, test_images: int, seed: int, disjo
     for labels, name in zip(parts[1::2], USUAL, strict=True):
         if not len(labels):
             raise InputError(f"Expected {source.name} to have images for `{name}`. Received: none")
-    return parts
+    return tuple(_gray(part) for part in parts)
+
+
+def _gray(images: Any) -> Any:
+    """Images whose channels are the same in one channel; others, and labels, as they are."""
+    if not isinstance(images, np.ndarray) or images.ndim != 4 or (images != images[..., :1]).any():
+        return images
+    return images[..., :1].copy()
+
+
+def _in_channels(images: Any, channels: int) -> Any:
+    """Images of `_gray` in all their channels."""
+    if isinstance(images, Stream) or images.shape[-1] == channels:
+        return images
+    return np.repeat(images, channels, axis=-1)
+
+
+def forget() -> None:
+    """Drops the images that this process keeps; call it where the runs happen in other processes."""
+    _drawn.cache_clear()
+    pool.cache_clear()
 
 
 def count(source: Source, train_images: int, test_images: int) -> int:

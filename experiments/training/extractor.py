@@ -1,5 +1,6 @@
 """A frozen network as a source of features under any set of moving statistics."""
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -49,8 +50,6 @@ class Source:
         self._layers = [named.layer for named in batch_normalizations(base)]
         self.source = self.statistics
         self._shape = tf.TensorSpec((None, *base.input_shape[1:]), tf.float32)
-        self._infer = tf.function(lambda x: base(x, training=False), input_signature=[self._shape])
-        self._infer.get_concrete_function()  # traced with the current flags
 
     @property
     def statistics(self) -> np.ndarray:
@@ -66,6 +65,13 @@ class Source:
         self.statistics = statistics
         chunks = range(0, len(images), CHUNK)
         return np.concatenate([self._infer(images[i : i + CHUNK]).numpy() for i in chunks])
+
+    @functools.cached_property
+    def _infer(self) -> Any:
+        """A traced inference call."""
+        call = tf.function(lambda x: self.base(x, training=False), input_signature=[self._shape])
+        call.get_concrete_function()
+        return call
 
     def _in_training(self, momentum: float) -> Any:
         """A traced training call, with that momentum built in."""
@@ -85,6 +91,7 @@ class Extractor(Source):
 
     def __init__(self, base: Any):
         super().__init__(base, training=True)
+        _ = self._infer  # traced with the current flags, which users change
         self._normalize = self._in_training(momentum=0.0)  # the statistics become those of the last batch
 
     def by_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,8 @@ from tfbn.datasets import shifts
 from tfbn.layers.modes import resolve
 from tfbn.utils.validation import fail, named_as
 
-from . import devices, networks, overview, prefix, pretraining, reuse, training
+from ..lab.workers import give_back_memory
+from . import data, devices, networks, overview, prefix, pretraining, reuse, training
 from . import evaluation as evaluation
 from .arms import ARMS, Arm
 from .data import Split, disjoint_positions, source_split, target_split
@@ -53,6 +54,10 @@ def check(config: Any) -> None:
     said = [pixels, overview.of_images(config), overview.of_first_layer(config, network, images)]
     if any(said):
         overview.say(*said)
+    if config.workers or config.scheduler:
+        del network, split, images
+        data.forget()
+        give_back_memory()
 
 
 def check_draws(config: TransferConfig) -> None:

@@ -90,6 +90,35 @@ def test_own_splits_are_used(tmp_path, rng):
         data.target_split(source, 13, 0, "none", 0)
 
 
+def test_gray_images_are_kept_in_one_channel_and_given_in_all(tmp_path, rng):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            pixels = rng.integers(0, 256, (8, 8), dtype=np.uint8)
+            PIL.Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    one, three = (pools.Source("", str(tmp_path), (8, 8, channels)) for channels in (1, 3))
+    assert data._drawn(three, 5, 4, 0, False)[0].shape == (5, 8, 8, 1)
+    plain, noisy = (data.target_split(three, 5, 4, shift, 0) for shift in ("none", "noise=0.1"))
+    expected = data.target_split(one, 5, 4, "none", 0)
+    np.testing.assert_array_equal(plain.test_x, np.repeat(expected.test_x, 3, axis=-1))
+    np.testing.assert_array_equal(plain.train_y, expected.train_y)
+    plain.train_x[0] = 0  # not what is kept
+    assert (noisy.train_x[..., 0] != noisy.train_x[..., 1]).mean() > 0.5  # noise of each channel's own
+    again = data.target_split(three, 5, 4, "none", 0)
+    np.testing.assert_array_equal(again.train_x, np.repeat(expected.train_x, 3, axis=-1))
+
+
+def test_colored_images_keep_their_channels(source):
+    assert data._drawn(source, 5, 4, 0, False)[0].shape == (5, 8, 8, 3)
+
+
+def test_a_process_that_runs_nothing_drops_its_images(source):
+    data.target_split(source, 5, 4, "none", 0)
+    assert min(data._drawn.cache_info().currsize, pools.pool.cache_info().currsize) >= 1
+    data.forget()
+    assert data._drawn.cache_info().currsize == pools.pool.cache_info().currsize == 0
+
+
 def test_only_drawn_images_are_read(source, monkeypatch):
     whole = data.target_split(source, 5, 4, "noise=0.1", 0)
     for cache in (pools.pool, data._drawn):

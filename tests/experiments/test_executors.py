@@ -6,12 +6,14 @@ import os
 import signal
 import sys
 
+import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from experiments.lab import runner
 from experiments.lab.options import option
-from experiments.lab.workers import prepare_worker
+from experiments.lab.workers import give_back_memory, prepare_worker
 from tests.experiments import small
 from tests.experiments.test_runner import run, snapshot
 from tests.waiting import until
@@ -131,3 +133,14 @@ def _wait_forever(sender):
     prepare_worker(with_tensorflow=False)
     sender.send(os.getpid())
     signal.pause()
+
+
+def test_memory_that_is_free_goes_back_to_the_system():
+    process = psutil.Process()
+    held = [np.ones(10_000) for _ in range(3_000)]  # small enough for the heap, 240 MB in all
+    last = np.ones(10_000)  # at the end of the heap, so that it cannot simply shrink
+    before = process.memory_info().rss
+    del held
+    give_back_memory()
+    assert process.memory_info().rss < before - 150 * 2**20
+    assert last.sum() == 10_000
