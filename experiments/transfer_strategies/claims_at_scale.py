@@ -35,15 +35,15 @@ def claims(changes: Changes, momentum: float) -> list[Claim]:
 
 def _of_images(changes: Changes) -> Tests:
     """What should train, by the number of images."""
-    few, largest = [n for n in changes.images if n <= FEW], changes.images[-1:]
+    few, many = ([n for n in changes.images if (n <= FEW) == is_few] for is_few in (True, False))
     fewest = f"An ImageNet network, few target images (at most {FEW}): train only a new layer on top"
     return [
         ("An ImageNet network beats one from scratch.", _in_modes(changes, "everything", "scratch"), {}),
         (f"{fewest}.", _in_modes(changes, "head", "everything", few), {"source": FEW_IMAGES}),
         (f"{fewest}: it is as good as the last block.", _in_modes(changes, "head", "last_1", few),
          {"margin": MARGIN}),
-        (f"An ImageNet network, {largest[0]} images: training everything beats a new layer on top.",
-         _in_modes(changes, "everything", "head", largest), {"source": MANY_IMAGES}),
+        (f"An ImageNet network, {_number(many)}: training everything beats a new layer on top.",
+         _in_modes(changes, "everything", "head", many[-1:]), {"source": MANY_IMAGES}),
         ("A new layer on the outputs of the old classifier is as good as one in its place.",
          _in_modes(changes, "outputs", "head"), {"margin": MARGIN}),
     ]  # fmt: skip
@@ -51,7 +51,7 @@ def _of_images(changes: Changes) -> Tests:
 
 def _of_blocks(changes: Changes) -> Tests:
     """How many blocks should train, and what that saves."""
-    averaged = changes.averaged()
+    averaged, network = changes.averaged(), _network(changes)
     alike = {
         f"{TRAINS[strategy]}, {where}": change
         for strategy in BLOCKS
@@ -63,9 +63,9 @@ def _of_blocks(changes: Changes) -> Tests:
         for mode in MODES
     }
     return [
-        ("An ImageNet network: training the last blocks is as good as training everything.", alike,
+        (f"{network}: training the last blocks is as good as training everything.", alike,
          {"margin": MARGIN}),
-        ("An ImageNet network: training three blocks is better than training one.",
+        (f"{network}: training three blocks is better than training one.",
          _in_modes(averaged, "last_3", "last_1"), {}),
         ("An ImageNet network: freezing layers saves time in every step.",
          {name: each for name, each in saved.items() if each is not None},
@@ -83,7 +83,7 @@ def _of_modes(changes: Changes, momentum: float) -> Tests:
             for change in averaged.of_mode(strategy, metric).values()
         }
         claim = (
-            f"An ImageNet network: keep BatchNorm in inference mode while fine-tuning (momentum {value:g})."
+            f"{_network(changes)}: keep BatchNorm in inference mode while fine-tuning (momentum {value:g})."
         )
         tests.append((claim, by_strategy, {"source": KERAS_INFERENCE}))
     return tests
@@ -99,6 +99,15 @@ def _in_modes(
         for where, change in measured.items():
             found[f"{_mode(mode)}, {where}" if changes.images != [0] else _mode(mode)] = change
     return found
+
+
+def _network(changes: Changes) -> str:
+    """The subject of a claim about the mean over the numbers of images; with one number, that is said."""
+    return "An ImageNet network" + (f", {_number(changes.images)}" if len(changes.images) == 1 else "")
+
+
+def _number(images: list[int]) -> str:
+    return f"{images[-1] if images else 'many'} images"
 
 
 def _mode(mode: str) -> str:

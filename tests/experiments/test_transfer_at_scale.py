@@ -232,3 +232,11 @@ def test_a_study_that_was_stopped_has_the_claims_of_what_ran():
         "training=False, 100 images",
     ]
     assert len(beats.numbers) == 4
+
+
+def test_claims_of_few_images_alone_say_so_and_nothing_is_said_of_many():
+    table = results()
+    made = [c.claim for c in claims_at_scale.claims(Changes(table[table.images == 25]), 0.9)]
+    assert not any("beats a new layer on top" in claim for claim in made)
+    assert "An ImageNet network, 25 images: training three blocks is better than training one." in made
+    assert sum(claim.startswith("An ImageNet network, 25 images: keep BatchNorm") for claim in made) == 2
