@@ -20,11 +20,11 @@ class Row:
         what: The task, such as "ResNet-20, train step".
         baseline: How stock Keras, or another reference, does it.
         ours: How tfbn does it.
-        ratio: Median over rounds of ours / baseline in the same round; below 1 is better.
+        ratio: Median over rounds of tfbn / baseline in the same round; below 1 is better.
         spread: Interquartile range of that ratio.
         rounds: How many rounds.
         baseline_value: Median of the baseline, in `unit`.
-        value: Median of ours, in `unit`.
+        value: Median of tfbn, in `unit`.
         unit: "ms", "s" or "MiB".
         target: Upper limit for the ratio; None if it is shown for comparison only.
         own: BatchNormalization's own cost, ours over the baseline's: in each round, the time above
@@ -169,7 +169,7 @@ def row(
         what: See `Row`.
         baseline: Likewise.
         ours: Likewise.
-        pair: Measurements of the baseline and of ours, round by round; times in seconds.
+        pair: Measurements of the baseline and of tfbn, round by round; times in seconds.
         unit: See `Row`.
         target: Likewise.
     """

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 def reader_may_leave() -> Iterator[None]:
     """Lets `--help | head` end quietly, and leaves the process's handling of SIGPIPE alone.
 
-    Only for what is printed last: if nobody reads it, the process ends with status 0. With SIGPIPE's
+    Only for what is printed last: if it is not read, the process ends with status 0. With SIGPIPE's
     default handling, a TLS connection that the other side closes would end the process.
     Source: the note on SIGPIPE in the documentation of Python's `signal`.
     """

@@ -107,7 +107,7 @@ async function draw() {
   page.main.setAttribute("aria-busy", "true");
   try {
     const content = await VIEWS[state.view].make({ arms, every, metrics: listing.metrics, dark });
-    if (mine !== turn) return; // something else was asked for meanwhile
+    if (mine !== turn) return; // a later request replaced this one
     shown = content;
     say(content.skipped ?? [], chosen.length - arms.length);
     keepingFocus(() => {
