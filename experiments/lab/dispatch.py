@@ -20,6 +20,7 @@ from .store import Store
 from .workers import LostWorkerError, give_back_memory
 
 Row = dict[str, Any]
+SHORT = 2.0  # seconds; to give memory back takes a quarter of one
 IDLE_ROUNDS = 5  # rounds in which workers died and no run was finished
 
 
@@ -113,8 +114,9 @@ def run_cell(experiment: Experiment, config: RunConfig, folder: Path, cell: Cell
     started = time.perf_counter()
     with store.begun(cell) as unfinished:
         measurements = experiment.run(config, cell, unfinished)
-        row = store.finish(cell, unfinished, {**measurements, "seconds": time.perf_counter() - started})
-    if multiprocessing.parent_process() is not None:
+        seconds = time.perf_counter() - started
+        row = store.finish(cell, unfinished, {**measurements, "seconds": seconds})
+    if multiprocessing.parent_process() is not None and seconds > SHORT:
         give_back_memory()
     return row
 
