@@ -178,7 +178,7 @@ def test_verdict_on_the_line(error, verdict):
 
 BAD = {
     "sizes": ((0, 4), "Expected `sizes` to be a whole number of at least 1. Received: sizes=0"),
-    "arms": (("renorm",), "Expected `arms` to name batchnorm or dense too"),
+    "arms": (("renorm",), "Expected `arms` to include batchnorm or dense"),
     "model": ("resnet9", "6n+2"),
     "dataset": ("mnist6k", "did you mean mnist5k"),
     "steps": (2, "Expected `steps` to be a whole number of at least 4. Received: steps=2"),

@@ -310,7 +310,7 @@ def test_models_that_cannot_be_cut(rng, data):
     for model, message in [
         (Subclassed(), "to be a Functional or Sequential model"),
         (OwnStep(frozen.inputs, frozen.outputs), "to be a Keras model with Keras's own train_step"),
-        (frozen, "to have weights that train"),
+        (frozen, "to have trainable weights"),
         ("resnet50", "to be a Keras 3 model"),
     ]:
         with pytest.raises(InputError, match=re.escape(message)):
