@@ -141,7 +141,8 @@ def build(config: TransferConfig, arm: Arm, seed: int, classes: int, folder: Pat
     for named in tfbn.traversal.batch_normalizations(base):
         named.layer.momentum = config.momentum if arm.momentum is None else arm.momentum
     flags = {"training": arm.training, "update_statistics": arm.update_statistics}
-    tfbn.freeze(base, config.frozen or None, trainable=arm.trainable, **flags)
+    # By a pattern, since a network that keeps its classifier may be frozen whole: a new layer follows.
+    tfbn.freeze(base, config.frozen or ("*",), trainable=arm.trainable, **flags)
     if arm.affine:
         norms = tfbn.traversal.batch_normalizations(base)
         frozen = [named.path for named in norms if not named.layer.trainable]

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..lab.experiment import Cell
-from ..training import devices, reuse, training, transfer
-from ..training import evaluation as evaluation
+from ..training import devices, evaluation, reuse, training, transfer
 from ..training.data import Split
 from . import strategies
 from .arms import ARMS, can_cache, strategy_of

@@ -1,16 +1,13 @@
 """What the doctor measures of a batch: moments of its halves, and how often each class occurs."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 
 from tfbn.utils.tensors import is_ragged, is_sparse
 
 CHANNELS, CLASSES = 16, 64  # measured at most
-POSITIONS = 256  # of an example, likewise: neighbors say nearly the same
 
 
 def _moments(x: Any, axis: int) -> list[Any]:
@@ -28,25 +25,6 @@ def _few_channels(x: Any, axis: int) -> Any:
     return tf.cast(tf.stop_gradient(x[some]), "float32")
 
 
-def _few_positions(x: Any, axis: int) -> Any:
-    """At most `POSITIONS` of an example, evenly spaced; all where their number is not known.
-
-    The distance is odd, so that of a pattern of period 2 both phases are seen.
-    """
-    import tensorflow as tf
-
-    sizes = {each: size for each, size in enumerate(x.shape) if each not in (0, axis)}
-    if None in sizes.values():
-        return x
-    distance = 1
-    while math.prod(-(-size // distance) for size in sizes.values()) > POSITIONS:
-        distance += 2
-    for each, size in sizes.items() if distance > 1 else ():
-        # Not a strided slice, which takes longer than what it saves.
-        x = tf.gather(x, np.arange((size - 1) % distance // 2, size, distance), axis=each)
-    return x
-
-
 def _padded(values: Any) -> Any:
     import tensorflow as tf
 
@@ -55,10 +33,14 @@ def _padded(values: Any) -> Any:
 
 
 def measured(x: Any, axis: int, moving_mean: Any, moving_variance: Any) -> Any:
-    """The moments of both halves of a batch, and the moving ones: shape `(6, CHANNELS)`."""
+    """The moments of both halves of a batch, and the moving ones: shape `(6, CHANNELS)`.
+
+    Over all positions: a padding's edge has other moments, and what is compared with the moving
+    statistics has to weigh it as they do.
+    """
     import tensorflow as tf
 
-    x = _few_channels(_few_positions(x, axis), axis)
+    x = _few_channels(x, axis)
     half = tf.shape(x)[0] // 2
     parts = [*_moments(x[:half], axis), *_moments(x[half:], axis)]
     rows = tf.stack([*parts, _padded(moving_mean), _padded(moving_variance)])
