@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tfbn.auditing.coded_text import CodedText
-from tfbn.graph.keras_optimizers import known_variables
+from tfbn.graph.keras_internals.optimizers import known_variables
 from tfbn.graph.traversal import NamedLayer
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from tfbn.callbacks.batch_reader import BatchReader
-from tfbn.graph.keras_trainers import state_ahead_of_variables
+from tfbn.graph.keras_internals.trainers import state_ahead_of_variables
 from tfbn.statistics import drift
 
 

@@ -23,7 +23,7 @@ from tfbn.callbacks.step_ring import local_variable
 from tfbn.diagnosis.batch_measurements import Looks, Use
 from tfbn.graph.call_hooks import observed
 from tfbn.graph.inner_graphs import InnerGraphError, check_graph, current_graph
-from tfbn.graph.keras_internals import is_functional
+from tfbn.graph.keras_internals.graphs import is_functional
 from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.layers import modes
 from tfbn.utils.tensors import is_ragged, is_sparse

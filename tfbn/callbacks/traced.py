@@ -6,7 +6,7 @@ from typing import Any
 
 from tfbn.callbacks.step_hook import StepHook
 from tfbn.callbacks.step_ring import StepRing
-from tfbn.graph.keras_internals import compiled_parts
+from tfbn.graph.keras_internals.trainers import compiled_parts
 from tfbn.graph.traversal import named_layers
 from tfbn.statistics.mismatch import Probe
 from tfbn.statistics.two_modes import Performance

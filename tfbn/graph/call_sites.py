@@ -7,7 +7,7 @@ leak to every layer that is called later. A flag on the layer needs neither.
 from collections.abc import Iterable
 from typing import Any
 
-from tfbn.graph.keras_internals import calls_of
+from tfbn.graph.keras_internals.graphs import calls_of
 from tfbn.graph.traversal import named_layers
 
 _KEPT = "_call_site_training"  # attribute in which a layer remembers the flag that was removed

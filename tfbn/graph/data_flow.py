@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from tfbn.graph.keras_internals import functional_of, graph_call, is_functional, maker_of, nodes_of
+from tfbn.graph.keras_internals.graphs import functional_of, graph_call, is_functional, maker_of, nodes_of
 from tfbn.graph.tracing import Traced, trace
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from tfbn.graph.data_flow import graph
-from tfbn.graph.keras_internals import maker_of, nodes_of
+from tfbn.graph.keras_internals.graphs import maker_of, nodes_of
 from tfbn.graph.traversal import named_layers
 
 

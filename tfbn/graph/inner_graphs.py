@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from tfbn.graph.keras_internals import cells_called_in_steps_only
+from tfbn.graph.keras_internals.layers import cells_called_in_steps_only
 from tfbn.graph.traversal import NamedLayer, batch_normalizations, named_layers
 from tfbn.utils.validation import fail
 

@@ -12,7 +12,8 @@ import keras
 import numpy as np
 
 from tfbn.graph.data_flow import graph
-from tfbn.graph.keras_internals import calls_of, nodes_of, own_state
+from tfbn.graph.keras_internals.graphs import calls_of, nodes_of
+from tfbn.graph.keras_internals.layers import own_state
 from tfbn.graph.tracing import Traced, trace
 
 

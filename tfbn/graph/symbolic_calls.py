@@ -16,7 +16,7 @@ import keras
 
 from tfbn.graph.call_hooks import observed
 from tfbn.graph.inner_graphs import functions_inlined
-from tfbn.graph.keras_internals import is_functional, output_spec
+from tfbn.graph.keras_internals.graphs import is_functional, output_spec
 from tfbn.graph.stand_ins import stand_ins
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from tfbn.graph import keras_internals
+from tfbn.graph.keras_internals import graphs
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,13 +53,13 @@ def trace(layer: Any, node: Any, training: bool = False, with_weights: bool = Fa
     >>> inputs = keras.Input((3,))
     >>> block = Block()
     >>> _ = block(inputs)
-    >>> [type(node.operation).__name__ for node in trace(block, keras_internals.calls_of(block)[0]).nodes]
+    >>> [type(node.operation).__name__ for node in trace(block, graphs.calls_of(block)[0]).nodes]
     ['Dense', 'Add']
     """
-    if any(keras_internals.carries_mask(tensor) for tensor in node.input_tensors):
+    if any(graphs.carries_mask(tensor) for tensor in node.input_tensors):
         return None
     inputs = [keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in node.input_tensors]
-    with keras_internals.noted_calls_removed(layer):
+    with graphs.noted_calls_removed(layer):
         try:
             entering = [_as_the_layer_takes(layer, tensor) for tensor in inputs]
             args, kwargs = _arguments(layer, node, entering, training)
@@ -69,7 +69,7 @@ def trace(layer: Any, node: Any, training: bool = False, with_weights: bool = Fa
         outputs = keras.tree.flatten(structure)
         if not outputs or not all(isinstance(tensor, keras.KerasTensor) for tensor in outputs):
             return None
-        nodes = keras_internals.calls_between(inputs, outputs)
+        nodes = graphs.calls_between(inputs, outputs)
     if nodes is None or (not with_weights and any(_uses_weights(inner) for inner in nodes)):
         return None
     return Traced(inputs, outputs, structure, nodes)

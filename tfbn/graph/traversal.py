@@ -8,7 +8,8 @@ from typing import Any
 import keras
 
 from tfbn.graph import foreign_models
-from tfbn.graph.keras_internals import is_functional, tracked_layers
+from tfbn.graph.keras_internals.graphs import is_functional
+from tfbn.graph.keras_internals.layers import tracked_layers
 from tfbn.utils.validation import InputError, fail
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfbn.graph import keras_internals
+from tfbn.graph.keras_internals.layers import batch_moments, renorm_transforms, update_renorm_statistics
 from tfbn.layers import fused as fused_ops
 from tfbn.layers import modes
 from tfbn.utils.validation import check_between, check_flag
@@ -206,18 +206,16 @@ class BatchNormalization(keras.layers.BatchNormalization):
         x = ops.cast(inputs, dtype)
         gamma = ops.cast(self.gamma, dtype) if self.scale else None
         beta = ops.cast(self.beta, dtype) if self.center else None
-        mean, variance = keras_internals.batch_moments(self, x, mask)
+        mean, variance = batch_moments(self, x, mask)
         # Copies, since on PyTorch an update changes the very tensors that the gradient needs later.
         statistics = (self.moving_mean, self.moving_variance)
         moving = tuple(ops.copy(ops.cast(statistic, dtype)) for statistic in statistics)
         # In inference, the batch's plain moments: renorm corrects in training only.
         renorm = training and getattr(self, "renorm", False)
         if mode.normalizes_by == "batch" and renorm:
-            mean, variance, gamma, beta = keras_internals.renorm_transforms(
-                self, mean, variance, gamma, beta, dtype
-            )
+            mean, variance, gamma, beta = renorm_transforms(self, mean, variance, gamma, beta, dtype)
         if mode.updates:
-            update = keras_internals.update_renorm_statistics if renorm else BatchNormalization._update_moving
+            update = update_renorm_statistics if renorm else BatchNormalization._update_moving
             update(self, mean, variance)
         by = (mean, variance) if mode.normalizes_by == "batch" else moving
         outputs = ops.batch_normalization(x, *by, self.axis, beta, gamma, self.epsilon)

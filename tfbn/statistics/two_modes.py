@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from tfbn.graph.keras_internals import build_loss_and_metrics
+from tfbn.graph.keras_internals.trainers import build_loss_and_metrics
 from tfbn.graph.model_inputs import predict_outputs, preprocessed
 from tfbn.statistics.mismatch import traced_once
 from tfbn.utils.batches import as_arrays

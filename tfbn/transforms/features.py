@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfbn.graph.keras_internals import compile_arguments
+from tfbn.graph.keras_internals.trainers import compile_arguments
 from tfbn.graph.model_inputs import has_own, preprocessed
 from tfbn.graph.traversal import batch_normalizations, named_layers
 from tfbn.transforms import frozen_prefix

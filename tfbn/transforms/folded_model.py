@@ -9,7 +9,7 @@ import numpy as np
 
 from tfbn import layers
 from tfbn.graph.data_flow import DataFlow, graph
-from tfbn.graph.keras_internals import all_layers
+from tfbn.graph.keras_internals.layers import all_layers
 from tfbn.graph.saving import config_holds
 from tfbn.graph.traversal import batch_normalizations
 from tfbn.transforms.folded_weights import Target, folded

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from tfbn.graph.keras_internals import own_trainable_variables
+from tfbn.graph.keras_internals.layers import own_trainable_variables
 from tfbn.graph.selection import select
 from tfbn.graph.traversal import NamedLayer, built_batch_normalizations, named_layers
 from tfbn.transforms.conversion import convert_layers, is_foreign, warn_of_foreign

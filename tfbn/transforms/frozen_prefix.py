@@ -8,7 +8,8 @@ from typing import Any
 import keras
 
 from tfbn.graph.data_flow import graph
-from tfbn.graph.keras_internals import carries_mask, has_seeds, nodes_of
+from tfbn.graph.keras_internals.graphs import carries_mask, nodes_of
+from tfbn.graph.keras_internals.layers import has_seeds
 from tfbn.graph.own_code import looks_at_training, same_in_training
 from tfbn.graph.recursion import deep_graphs
 from tfbn.graph.selection import select

@@ -7,7 +7,7 @@ were off: a LoRA's kernel would train after a layer was frozen and unfrozen.
 import weakref
 from typing import Any
 
-from tfbn.graph.keras_internals import own_trainable_variables
+from tfbn.graph.keras_internals.layers import own_trainable_variables
 
 # What `enable_lora` switches off, by name.
 _LORA_BASES = ("kernel", "embeddings")

@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from tfbn.graph import keras_optimizers as internals
-from tfbn.graph.optimizer_twin import INSTEAD, TWINS, built_twin
+from tfbn.graph.keras_internals import optimizers as internals
+from tfbn.graph.keras_internals.optimizer_twin import INSTEAD, TWINS, built_twin
 
 
 @dataclasses.dataclass(frozen=True)

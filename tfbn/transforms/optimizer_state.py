@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from tfbn.graph import keras_optimizers as internals
-from tfbn.graph.optimizer_twin import set_by_build, type_of, unbuilt_twin
+from tfbn.graph.keras_internals import optimizers as internals
+from tfbn.graph.keras_internals.optimizer_twin import set_by_build, type_of, unbuilt_twin
 from tfbn.transforms.joining import Start, put_starts, starts_of
 from tfbn.transforms.optimizer_limits import check_extendable, check_extended, made_with_it, refusal
 

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from tfbn.graph.compiled_models import FUNCTIONS, compiled_models, has_functions, watch
-from tfbn.graph.keras_optimizers import key_of, known_variables
+from tfbn.graph.keras_internals.optimizers import key_of, known_variables
 from tfbn.graph.traversal import named_layers
 from tfbn.transforms.optimizer_state import Change, changes_for
 

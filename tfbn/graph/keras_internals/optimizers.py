@@ -1,8 +1,7 @@
-"""Private names of Keras's optimizers: the state of single variables and the state of the whole optimizer.
+"""Optimizers: the state of single variables and the state of the whole optimizer.
 
-The half of `tfbn.graph.keras_internals` that is about optimizers. All of these names are there
-since Keras 3.0, those of MultiOptimizer since 3.9; `tfbn.graph.optimizer_twin` has those that a
-subclass of an optimizer overrides.
+All of these names are there since Keras 3.0, those of MultiOptimizer since 3.9; `optimizer_twin` has
+those that a subclass of an optimizer overrides.
 """
 
 import contextlib

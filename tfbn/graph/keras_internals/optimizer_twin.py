@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from tfbn.graph.keras_optimizers import KeptSlot, empty_tracker, key_of, keys_of, slots, step_count
+from tfbn.graph.keras_internals.optimizers import KeptSlot, empty_tracker, key_of, keys_of, slots, step_count
 
 # Attributes that tfbn sets on an optimizer; a twin uses those of the optimizer's class.
 TWINS = "_tfbn_twins"
