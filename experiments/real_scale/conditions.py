@@ -120,7 +120,7 @@ def quick(condition: Condition) -> Condition:
 
 TUNED_ONLY = ("short_tuning",)  # a smaller version of the base, only for arms whose network trains
 # The conditions in which fine-tuning everything is compared, and one in which every family is.
-TUNED = ("short_tuning", "few_images", "small_batches", "large_images", "photographs", "contrast", "digits")
+TUNED = ("short_tuning", "few_images", "small_batches", "photographs", "contrast")
 TUNED_WHOLLY = "base"
 # The conditions of the arms whose statistics update while they normalize.
 UPDATED = ("base", "contrast", "toy", "toy_contrast")
