@@ -5,8 +5,7 @@ What is found is written to `arms.json` run by run; runs that are there already 
 Arms with a fault on purpose (a slow momentum, held statistics where the batch normalizes) are not healthy.
 """
 
-import gc
-import json
+import functools
 import time
 import warnings
 from pathlib import Path
@@ -16,7 +15,7 @@ import keras
 from absl import app, flags
 
 import tfbn
-from benchmarks.diagnosis.rows import read, write
+from benchmarks.diagnosis.rows import complete
 from experiments.frozen_batchnorm.__main__ import Config
 from experiments.frozen_batchnorm.defaults import with_defaults
 from experiments.training import training, transfer
@@ -48,17 +47,9 @@ def examine(config: Any, seed: int, shift: str, arm: str) -> dict[str, Any]:
 
 def run(minutes: float | None = None) -> None:
     """Trains what has no row yet, the first seed of all arms first."""
-    start, config = time.monotonic(), with_defaults(Config())
-    found = {tuple(row[name] for name in KEY): row for row in read(STORED)}
+    config = with_defaults(Config())
     keys = [(seed, shift, arm) for seed in range(config.seeds) for shift in config.shifts for arm in HEALTHY]
-    for key in [key for key in keys if key not in found]:
-        if minutes is not None and time.monotonic() - start > 60 * minutes:
-            break
-        found[key] = dict(zip(KEY, key, strict=True)) | examine(config, *key)
-        write(STORED, [found[each] for each in keys if each in found])
-        print(*key, found[key]["seconds"], json.dumps(found[key]["findings"]), flush=True)
-        keras.backend.clear_session()
-        gc.collect()
+    complete(STORED, KEY, keys, functools.partial(examine, config), minutes)
 
 
 def main(argv: list[str]) -> None:

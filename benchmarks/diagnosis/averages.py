@@ -6,8 +6,6 @@ averages as Keras leaves them, and of the averages after `tfbn.AveragedStatistic
 `averages.json`; seeds that are there already are left out.
 """
 
-import gc
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import numpy as np
 from absl import app, flags
 
 import tfbn
-from benchmarks.diagnosis.rows import read, write
+from benchmarks.diagnosis.rows import complete
 from experiments.training.data import Split, target_split
 from experiments.training.pools import Source
 
@@ -66,22 +64,12 @@ def measure(seed: int) -> dict[str, Any]:
     callbacks = [before, tfbn.AveragedStatistics(split.train_x, batch_size=64)]
     model.fit(split.train_x, split.train_y, batch_size=BATCH, epochs=EPOCHS, verbose=0, callbacks=callbacks)
     after = accuracy(model, split)
-    return {"seed": seed, "raw": before.raw, "averaged_as_keras": before.averaged, "averaged": after}
+    return {"raw": before.raw, "averaged_as_keras": before.averaged, "averaged": after}
 
 
 def main(argv: list[str]) -> None:
     del argv
-    start = time.monotonic()
-    rows = read(STORED)
-    for seed in [seed for seed in SEEDS if seed not in {row["seed"] for row in rows}]:
-        if _MINUTES.value is not None and time.monotonic() - start > 60 * _MINUTES.value:
-            break
-        began = time.monotonic()
-        rows.append(measure(seed))
-        write(STORED, rows)
-        print(rows[-1], f"{time.monotonic() - began:.0f} s", flush=True)
-        keras.backend.clear_session()
-        gc.collect()
+    complete(STORED, ("seed",), [(seed,) for seed in SEEDS], measure, _MINUTES.value)
 
 
 if __name__ == "__main__":

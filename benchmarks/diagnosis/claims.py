@@ -1,7 +1,7 @@
-"""Healthy runs of the claims' experiments that `tfbn.Doctor` watches: `python -m benchmarks.diagnosis.claims`.
+"""Healthy runs of the claims' experiments, watched: `python -m benchmarks.diagnosis.claims`.
 
-Each is a run of the experiment itself, on its own images and with seed 0; a doctor watches each `fit`.
-What is found is written to `claims.json` run by run; runs that are there already are left out.
+Each is a run of the experiment itself, on its own images and with seed 0; a `tfbn.Doctor` watches
+each `fit`. What is found is written to `claims.json` run by run; runs that are there already are left out.
 
 The rule, fixed before the first run. A run counts as healthy if by its options alone, whatever it
 comes to:
@@ -23,8 +23,27 @@ and each of its arms, where arms differ in what BatchNormalization does; the run
 those of `benchmarks.diagnosis.arms`.
 """
 
+import contextlib
+import dataclasses
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import keras
+from absl import app, flags
+
+import tfbn
+from benchmarks.diagnosis.faults import two_devices
+from benchmarks.diagnosis.rows import Row, complete
+from experiments.lab import catalog
+from experiments.lab.experiment import Cell, Experiment
+
+STORED = Path(__file__).parent / "claims.json"
+KEY = ("experiment", "condition", "arm")
 # Options other than the defaults, and the healthy runs: condition and arm.
 RUNS: dict[str, tuple[dict[str, Any], tuple[tuple[str, str], ...]]] = {
     "several_devices": ({}, (("batch 32", "synchronized"),)),  # first, since it divides the processor
@@ -93,3 +112,74 @@ RUNS: dict[str, tuple[dict[str, Any], tuple[tuple[str, str], ...]]] = {
     ),
     "real_scale": ({}, (("short_tuning", "tuned_held"), ("short_tuning", "tuned_batch"))),
 }
+
+
+@dataclasses.dataclass
+class Fit:
+    """A `fit` that was watched, and the steps that it made."""
+
+    doctor: tfbn.Doctor
+    steps: int
+
+
+@contextlib.contextmanager
+def watched_fits(batch_size: int | None) -> Iterator[list[Fit]]:
+    """While the block runs, a doctor watches each `fit` of a network with BatchNormalization."""
+    fits, original = [], keras.Model.fit
+
+    def fit(model: Any, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+        is_one_step = kwargs.get("epochs", 1) == kwargs.get("steps_per_epoch") == 1
+        if is_one_step or not tfbn.traversal.batch_normalizations(model):
+            return original(model, *args, callbacks=callbacks, **kwargs)
+        doctor, before = tfbn.Doctor(batch_size=batch_size), int(model.optimizer.iterations)
+        history = original(model, *args, callbacks=[*(callbacks or ()), doctor], **kwargs)
+        fits.append(Fit(doctor, int(model.optimizer.iterations) - before))
+        return history
+
+    with mock.patch.object(keras.Model, "fit", fit):
+        yield fits
+
+
+def run_of(experiment: Experiment, condition: str, arm: str) -> tuple[Any, Cell]:
+    """The options of an experiment, and its run of that condition and arm with seed 0."""
+    config = experiment.config_class(**RUNS[experiment.name][0])
+    [cell] = [c for c in experiment.cells(config) if (c.condition, c.arm, c.seed) == (condition, arm, 0)]
+    return config, cell
+
+
+def examine(name: str, condition: str, arm: str) -> Row:
+    """What doctors find in one run."""
+    experiment, start = catalog.load_experiment(name), time.process_time()
+    config, cell = run_of(experiment, condition, arm)
+    batch_size = dict(cell.parameters).get("batch_size", getattr(config, "batch_size", None))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        watched_fits(batch_size) as fits,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        experiment.run(config, cell, Path(folder))
+    return {
+        "fits": len(fits),
+        "steps": sum(each.steps for each in fits),
+        "unexamined": sorted({each.doctor.unexamined for each in fits if each.doctor.unexamined}),
+        "seconds": round(time.process_time() - start, 1),
+        "findings": [found.to_dict() for each in fits for found in each.doctor.findings],
+    }
+
+
+def run(minutes: float | None = None) -> None:
+    """Makes the runs that have no row yet."""
+    keys = [(name, condition, arm) for name, (_, runs) in RUNS.items() for condition, arm in runs]
+    complete(STORED, KEY, keys, examine, minutes)
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    two_devices()
+    run(_MINUTES.value)
+
+
+if __name__ == "__main__":
+    _MINUTES = flags.DEFINE_float("minutes", None, "Start no training after this time.", lower_bound=0.0)
+    app.run(main)

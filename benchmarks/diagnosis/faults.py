@@ -4,8 +4,6 @@ Writes what `tfbn.Doctor` found to `faults.json`, a row for each training; those
 already are left out. About 20 minutes on one core.
 """
 
-import gc
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +15,7 @@ from absl import app, flags
 import tfbn
 from benchmarks.diagnosis import networks
 from benchmarks.diagnosis.catalog import ALONG, FAULTS, Fault
-from benchmarks.diagnosis.rows import read, write
+from benchmarks.diagnosis.rows import Row, complete
 
 STORED = Path(__file__).parent / "faults.json"
 SEEDS = (0, 1)
@@ -69,20 +67,15 @@ def two_devices() -> None:
 
 def run(minutes: float | None = None, again: Sequence[str] = ()) -> None:
     """Runs the trainings that have no row yet, and these ways again."""
-    start = time.monotonic()
-    found = {tuple(row[name] for name in KEY): row for row in read(STORED)}
-    for fault, way, network, seed in trainings():
-        key = (fault.title, way.__name__, network, seed)
-        if key in found and way.__name__ not in again:
-            continue
-        if minutes is not None and time.monotonic() - start > 60 * minutes:
-            break
-        result = judged(fault, way, examine(way, network, seed))
-        found[key] = dict(zip(KEY, key, strict=True)) | result
-        write(STORED, list(found.values()))
-        print(found[key], flush=True)
-        keras.backend.clear_session()
-        gc.collect()
+    planned = {
+        (fault.title, way.__name__, network, seed): (fault, way) for fault, way, network, seed in trainings()
+    }
+
+    def judge(title: str, name: str, network: str, seed: int) -> Row:
+        fault, way = planned[title, name, network, seed]
+        return judged(fault, way, examine(way, network, seed))
+
+    complete(STORED, KEY, planned, judge, minutes, [key for key in planned if key[1] in again])
 
 
 def main(argv: list[str]) -> None:

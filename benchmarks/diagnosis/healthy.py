@@ -6,8 +6,7 @@ for each class, as `tfbn.datasets.stamps.unpack` makes it. What is found is writ
 network by network; those that are there already are left out, so that an interrupted run goes on.
 """
 
-import gc
-import json
+import functools
 import time
 import warnings
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ import keras
 from absl import app, flags
 
 import tfbn
-from benchmarks.diagnosis.rows import read, write
+from benchmarks.diagnosis.rows import complete
 
 STORED = Path(__file__).parent / "healthy.json"
 STEPS, BATCH, MOMENTUM = 50, 16, 0.9
@@ -31,7 +30,7 @@ def names() -> list[str]:
     return [name for name in tfbn.models.application_names() if name not in SLOW]
 
 
-def examine(name: str, folder: str) -> dict[str, Any]:
+def examine(folder: str, name: str) -> dict[str, Any]:
     """What the doctor finds in a healthy training of a network."""
     keras.utils.set_random_seed(0)
     size = SIZES.get(name, 32)
@@ -50,7 +49,6 @@ def examine(name: str, folder: str) -> dict[str, Any]:
         rows = STEPS // epochs * BATCH
         model.fit(x[:rows], y[:rows], batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[doctor])
     return {
-        "network": name,
         "size": size,
         "steps": int(model.optimizer.iterations),
         "unexamined": doctor.unexamined,
@@ -61,16 +59,9 @@ def examine(name: str, folder: str) -> dict[str, Any]:
 
 def run(folder: str, minutes: float | None = None, only: Sequence[str] = ()) -> None:
     """Trains the networks that have no row yet, or these."""
-    start = time.monotonic()
-    found = {row["network"]: row for row in read(STORED)}
-    for name in only or [name for name in names() if name not in found]:
-        if minutes is not None and time.monotonic() - start > 60 * minutes:
-            break
-        found[name] = examine(name, folder)
-        write(STORED, [found[each] for each in sorted(found)])
-        print(name, found[name]["seconds"], json.dumps(found[name]["findings"]), flush=True)
-        keras.backend.clear_session()
-        gc.collect()
+    again = [(name,) for name in only]
+    keys = again or [(name,) for name in names()]
+    complete(STORED, ("network",), keys, functools.partial(examine, folder), minutes, again)
 
 
 def main(argv: list[str]) -> None:
