@@ -93,19 +93,20 @@ class StepStatistics:
         count = int(self._looks.numpy())
         if not count or self.problem is not None:
             return None
-        batches = self._batches.numpy()[: min(count, ROWS)]
+        measured = [use for use in self._uses if use.place is not None]
+        count = min(count, ROWS)
+        batches, rows = self._batches[:count].numpy(), self._rows[:count, : len(measured)].numpy()
         order = np.argsort(batches[:, -1])
-        batches, rows = batches[order], self._rows.numpy()[: len(order)][order]
+        batches, rows = batches[order], rows[order]
         labels = batches[:, 8 * CHANNELS : -3]
         are_classes = self._has_labels and bool(np.all(labels.sum(1) == batches[:, -2]))
         inputs = batches[:, : 8 * CHANNELS].reshape(-1, 2, 4, CHANNELS)
-        measured = [use for use in self._uses if use.place is not None]
         return Looks(
             steps=batches[:, -1].astype(int),
             examples=batches[:, -2].astype(int),
             fewest=int(self._fewest.numpy()),
             uses=tuple(self._uses),
-            values=rows[:, : len(measured)],
+            values=rows,
             inputs=inputs[..., : int(batches[0, -3])] if self._has_inputs else None,
             labels=labels if are_classes else None,
             passes=self._passes,

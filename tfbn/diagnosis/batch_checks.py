@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from tfbn.diagnosis import null
-from tfbn.diagnosis.batch_measurements import Halves, Looks, Use
+from tfbn.diagnosis.batch_measurements import LEAST, Halves, Looks, Use, by_channels
 from tfbn.diagnosis.catalog import (
     FEW,
     SMALL_BATCH,
@@ -14,15 +14,15 @@ from tfbn.diagnosis.catalog import (
     few_values_finding,
     small_batch_finding,
 )
+from tfbn.diagnosis.differences import Pairs, exceeding, in_order
 from tfbn.diagnosis.finding import Finding, fault
+from tfbn.diagnosis.lag_checks import lagging
 from tfbn.utils.words import counted
 
-LEAST = 8  # looks; fewer are not enough
 SHIFTED = 0.15  # variances between two kinds of batches, or squared nats: 0.4 standard deviations
 ENOUGH = 64  # examples of one class only, to say that the others come later
 PURE = 0.95  # share of its most frequent class in a batch of one class
 UNEVEN = 0.15  # Cramer's V squared; 1 if each batch has one class
-LAGS = 1.0  # variances between the batches' mean and the moving mean, or squared nats
 
 Check = Callable[[Looks], Iterable[Finding]]
 
@@ -49,11 +49,13 @@ def domains_in_a_batch(looks: Looks) -> Iterator[Finding]:
     """The two halves of each batch, or its odd and even examples, come from two domains."""
     if len(looks.steps) < LEAST or not _by_batch(looks):
         return
-    found = [(group[0].path, _between_halves(looks.halves(group[0]))) for group in looks.by_layer()]
-    moved = [(path, each) for path, each in found if each.exceeds(SHIFTED)]
+    found: dict[Use, null.Excess] = {}
+    for uses in by_channels(group[0] for group in looks.by_layer()):
+        found |= exceeding(uses, _between_halves(looks.halves(*uses)), SHIFTED)
+    moved = in_order(found)
     if looks.inputs is not None and not moved:
-        of_inputs = [_between_halves(looks.input_halves(by)) for by in (0, 1)]
-        moved = [(path, each) for each in of_inputs if each.exceeds(SHIFTED) for path in _by_batch(looks)]
+        of_inputs = (null.largest(*_between_halves(looks.input_halves(by)), SHIFTED) for by in (0, 1))
+        moved = [(path, each) for each in of_inputs if each is not None for path in _by_batch(looks)]
     if moved:
         largest = max((each for _, each in moved), key=lambda each: each.effect)
         yield fault(
@@ -78,8 +80,8 @@ def domains_in_turn(looks: Looks) -> Iterator[Finding]:
     scale = np.sqrt(halves.variance.mean(0))
     of_means = null.between_steps(halves.mean / scale, halves.mean_noise)
     of_variances = null.between_steps(halves.log_variance, halves.log_variance_noise)
-    largest = max(of_means, of_variances, key=lambda each: each.effect)
-    if of_means.exceeds(SHIFTED) or of_variances.exceeds(SHIFTED):
+    largest = null.largest([*of_means, *of_variances], SHIFTED)
+    if largest is not None:
         yield fault(
             "alternating-domains",
             _by_batch(looks),
@@ -102,7 +104,7 @@ def several_calls(looks: Looks) -> Iterator[Finding]:
             continue
         if any(_same(looks, *pair) for pair in pairs):
             again.append(group[0].path)
-        elif any(_apart(looks, *pair).exceeds(SHIFTED) for pair in pairs):
+        elif any(null.largest(_apart(looks, *pair), SHIFTED) for pair in pairs):
             other.append(group[0].path)
     if again:
         yield fault(
@@ -134,71 +136,6 @@ def _other_data(looks: Looks, paths: tuple[str, ...]) -> Finding:
         if several
         else "a layer for each domain, or tfbn.freeze(model, training=False)",
     )
-
-
-def lagging(looks: Looks) -> Iterator[Finding]:
-    """The moving statistics follow the batches' from far behind, other than by where they started.
-
-    A moving average after k updates is `momentum^k start + (1 - momentum^k) average`, so the
-    average of what the batches had comes out without the start. It may still lag, if the
-    batches' statistics change faster than it follows: then those of early batches are as far from the
-    late ones. Variances with a long tail also lie far below their average, but stay where they are.
-    """
-    if len(looks.steps) < 2 * LEAST:
-        return
-    latest, before = looks.last(LEAST), looks.last(2 * LEAST).first(LEAST)
-    found = []
-    for group in looks.by_layer():
-        # Where several calls take turns, the moving statistics are between them, and do not lag.
-        if len(group) > 1 or not group[0].updates:
-            continue
-        use = group[0]
-        behind = mismatch(latest, use, looks.without_start(use, latest))
-        if (
-            behind.exceeds(LAGS, null.HALF_SURE)
-            and mismatch(before, use, looks.without_start(use, before)).exceeds(LAGS, null.HALF_SURE)
-            and _travelled(looks, use)
-        ):
-            found.append((use.path, behind))
-    yield from lagging_finding(found)
-
-
-def _travelled(looks: Looks, use: Use) -> bool:
-    """Whether the batches' statistics are now far from what they were in the first looks."""
-    then, now = looks.first(LEAST).halves(use), looks.last(LEAST).halves(use)
-    scale = np.sqrt(now.variance.mean(0))
-    of_mean = null.between_windows(then.mean / scale, now.mean / scale)
-    of_variance = null.between_windows(then.log_variance, now.log_variance)
-    return any(each.exceeds(LAGS, null.HALF_SURE) for each in (of_mean, of_variance))
-
-
-def lagging_finding(behind: list[tuple[str, null.Excess]]) -> Iterator[Finding]:
-    """The finding for layers whose moving statistics are behind."""
-    if behind:
-        worst = max((each for _, each in behind), key=lambda each: each.effect)
-        yield fault(
-            "lagging-statistics",
-            tuple(path for path, _ in behind),
-            f"the batches' statistics are {np.sqrt(worst.effect):.1f} standard deviations (or nats of the "
-            f"variance) away from the moving ones, {np.sqrt(worst.ratio):.0f} times what sampling gives",
-            f"less than {np.sqrt(LAGS):.1f}",
-            "The batches' statistics change faster than the moving statistics, by which predict normalizes.",
-            "layer.momentum = 0.9  # or a smaller learning rate, or tfbn.recalibrate(model, images)",
-        )
-
-
-def mismatch(looks: Looks, use: Use, moving: tuple[np.ndarray, np.ndarray] | None = None) -> null.Excess:
-    """The difference between the batches' statistics and the moving ones, if it has one sign in all looks.
-
-    Args:
-        looks: Some steps.
-        use: A call of a layer.
-        moving: The moving mean and variance to compare with; None: as they are.
-    """
-    halves, (mean, variance) = looks.halves(use), moving or looks.moving(use)
-    of_mean = null.systematic((halves.mean - mean) / np.sqrt(halves.variance))
-    of_variance = null.systematic(halves.log_variance - np.log(variance))
-    return max(of_mean, of_variance, key=lambda each: each.significant(null.HALF_SURE))
 
 
 def ragged_batches(looks: Looks) -> Iterator[Finding]:
@@ -237,9 +174,8 @@ def _by_batch(looks: Looks) -> tuple[str, ...]:
     return tuple(dict.fromkeys(use.path for use in looks.uses if use.normalizes_by_batch))
 
 
-def _between_halves(halves: Halves) -> null.Excess:
-    of_means, of_variances = null.systematic(halves.shift), null.systematic(halves.log_ratio)
-    return max(of_means, of_variances, key=null.Excess.significant)
+def _between_halves(halves: Halves) -> Pairs:
+    return list(zip(null.systematic(halves.shift), null.systematic(halves.log_ratio), strict=True))
 
 
 def _same(looks: Looks, one: Use, two: Use) -> bool:
@@ -247,19 +183,22 @@ def _same(looks: Looks, one: Use, two: Use) -> bool:
     a, b = looks.halves(one), looks.halves(two)
     gap = np.abs(a.mean - b.mean) / np.sqrt(a.variance)
     return bool(np.all(gap < 1e-4) and np.all(np.abs(a.log_variance - b.log_variance) < 1e-3)) and bool(
-        np.all(a.variance.max(1) > 2 * a.epsilon)
+        np.all(a.variance.max(-1, keepdims=True) > 2 * a.epsilon)
     )
 
 
-def _apart(looks: Looks, one: Use, two: Use) -> null.Excess:
-    """Whether two calls in a step get data of different statistics."""
+def _apart(looks: Looks, one: Use, two: Use) -> list[null.Excess]:
+    """How far the data of two calls in a step have different statistics: means, and variances."""
     a, b = looks.halves(one), looks.halves(two)
     looked = len(looks.steps)
     scale = (a.variance + b.variance) / 2
-    means = (a.mean - b.mean) ** 2 / scale
-    variances = (a.log_variance - b.log_variance) ** 2
-    return max(
-        null.excess(means, a.mean_noise + b.mean_noise, looked, 2 * looked),
-        null.excess(variances, a.log_variance_noise + b.log_variance_noise, looked, 2 * looked),
-        key=null.Excess.significant,
+    of_means = (a.mean - b.mean) ** 2 / scale, a.mean_noise + b.mean_noise
+    of_variances = (
+        (a.log_variance - b.log_variance) ** 2,
+        a.log_variance_noise + b.log_variance_noise,
     )
+    return [
+        each
+        for squared, noise in (of_means, of_variances)
+        for each in null.excess(squared.mean(0), noise.mean(0), looked, 2 * looked)
+    ]

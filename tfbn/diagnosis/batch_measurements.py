@@ -2,18 +2,19 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfbn.graph.traversal import NamedLayer
 
+LEAST = 8  # looks; fewer are not enough to tell a fault
 # Rows of `Looks.values`.
 FIRST_MEAN, FIRST_VARIANCE, SECOND_MEAN, SECOND_VARIANCE, MOVING_MEAN, MOVING_VARIANCE = range(6)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Use:
     """One call of a layer in the train step.
 
@@ -40,7 +41,7 @@ class Use:
 
 @dataclasses.dataclass(frozen=True)
 class Halves:
-    """The moments of the two halves of each batch, shape `(looks, channels)`.
+    """The moments of the two halves of each batch, shape `(looks, layers, channels)`.
 
     The difference between the two halves of a batch estimates the sampling error of the batch's
     moments for the number of values that are really independent: neighboring pixels are not.
@@ -48,21 +49,21 @@ class Halves:
     Attributes:
         first: Mean and variance of the first half.
         second: Of the second half.
-        share: Of the first half in the batch, shape `(looks, 1)`.
-        epsilon: Added to variances.
+        share: Of the first half in the batch, shape `(looks, 1, 1)`.
+        epsilon: Added to variances, shape `(layers, 1)`.
 
     Example:
 
-    >>> one, four = np.ones((3, 2)), np.full((3, 2), 4.0)
-    >>> halves = Halves((0 * one, one), (2 * one, one), np.full((3, 1), 0.5), epsilon=0.0)
+    >>> one = np.ones((3, 1, 2))
+    >>> halves = Halves((0 * one, one), (2 * one, one), np.full((3, 1, 1), 0.5), np.zeros((1, 1)))
     >>> halves.mean[0].tolist(), halves.variance[0].tolist()
-    ([1.0, 1.0], [2.0, 2.0])
+    ([[1.0, 1.0]], [[2.0, 2.0]])
     """
 
     first: tuple[np.ndarray, np.ndarray]
     second: tuple[np.ndarray, np.ndarray]
     share: np.ndarray
-    epsilon: float
+    epsilon: np.ndarray
 
     @functools.cached_property
     def mean(self) -> np.ndarray:
@@ -75,7 +76,7 @@ class Halves:
         within = self.share * self.first[1] + (1 - self.share) * self.second[1]
         return within + self._weight * (self.first[0] - self.second[0]) ** 2 + self.epsilon
 
-    @property
+    @functools.cached_property
     def log_variance(self) -> np.ndarray:
         return np.log(self.variance)
 
@@ -135,20 +136,22 @@ class Looks:
     passes: int
     classes: int | None = None
 
-    def halves(self, use: Use) -> Halves:
-        """The batch's moments at a use that is measured."""
-        values = self._of(use)
-        return self._halves(values, float(use.named.layer.epsilon))
+    def halves(self, *uses: Use) -> Halves:
+        """The batch's moments at uses that are measured, with equal numbers of channels."""
+        return self._halves(self._of(uses), _of_layers(uses, "epsilon"))
 
-    def moving(self, use: Use) -> tuple[np.ndarray, np.ndarray]:
-        """The moving mean, and the moving variance with epsilon, just before each step."""
-        values = self._of(use)
-        return values[:, MOVING_MEAN], values[:, MOVING_VARIANCE] + use.named.layer.epsilon
+    def moving(self, *uses: Use) -> tuple[np.ndarray, np.ndarray]:
+        """The moving mean, and the moving variance with epsilon, just before each step, likewise."""
+        values = self._of(uses)
+        return values[:, :, MOVING_MEAN], values[:, :, MOVING_VARIANCE] + _of_layers(uses, "epsilon")
 
     def input_halves(self, by: int) -> Halves:
-        """The moments of the model's input in the batch's halves (0), or its even and odd examples (1)."""
+        """The moments of the model's input in the batch's halves (0), or its even and odd examples (1).
+
+        The input counts as one layer.
+        """
         assert self.inputs is not None
-        return self._halves(self.inputs[:, by].astype(np.float64), 1e-6)
+        return self._halves(self.inputs[:, by : by + 1].astype(np.float64), np.full((1, 1), 1e-6))
 
     def by_layer(self) -> Iterator[list[Use]]:
         """The measured uses of each layer in which the batch normalizes, in the order of the calls."""
@@ -158,20 +161,20 @@ class Looks:
                 found.setdefault(use.path, []).append(use)
         yield from found.values()
 
-    def without_start(self, use: Use, later: "Looks") -> tuple[np.ndarray, np.ndarray]:
+    def without_start(self, uses: Sequence[Use], later: "Looks") -> tuple[np.ndarray, np.ndarray]:
         """The moving statistics at later looks without what they started from here.
 
         Args:
-            use: The only call of a layer in a step.
+            uses: Each the only call of a layer in a step, with equal numbers of channels.
             later: Some of these looks, not the first.
         """
-        weight = use.named.layer.momentum ** (later.steps - self.steps[0])[:, None]
+        weight = _of_layers(uses, "momentum") ** (later.steps - self.steps[0])[:, None, None]
         rest = np.maximum(1 - weight, 1e-9)
+        start = self.first(1).moving(*uses)
         mean, variance = (
-            (now - weight * then[0]) / rest
-            for now, then in zip(later.moving(use), self.moving(use), strict=True)
+            (now - weight * then) / rest for now, then in zip(later.moving(*uses), start, strict=True)
         )
-        return mean, np.maximum(variance, use.named.layer.epsilon)
+        return mean, np.maximum(variance, _of_layers(uses, "epsilon"))
 
     def first(self, number: int) -> "Looks":
         """The earliest of them."""
@@ -186,10 +189,23 @@ class Looks:
         cut: Any = {n: None if getattr(self, n) is None else getattr(self, n)[part] for n in names}
         return dataclasses.replace(self, **cut)
 
-    def _of(self, use: Use) -> np.ndarray:
-        return self.values[:, use.place, :, : use.channels].astype(np.float64)
+    def _of(self, uses: Sequence[Use]) -> np.ndarray:
+        channels = uses[0].channels
+        return self.values[:, [use.place for use in uses], :, :channels].astype(np.float64)
 
-    def _halves(self, values: np.ndarray, epsilon: float) -> Halves:
-        share = (self.examples // 2 / np.maximum(self.examples, 1))[:, None]
-        first = values[:, FIRST_MEAN], values[:, FIRST_VARIANCE]
-        return Halves(first, (values[:, SECOND_MEAN], values[:, SECOND_VARIANCE]), share, epsilon)
+    def _halves(self, values: np.ndarray, epsilon: np.ndarray) -> Halves:
+        share = (self.examples // 2 / np.maximum(self.examples, 1))[:, None, None]
+        first = values[:, :, FIRST_MEAN], values[:, :, FIRST_VARIANCE]
+        return Halves(first, (values[:, :, SECOND_MEAN], values[:, :, SECOND_VARIANCE]), share, epsilon)
+
+
+def by_channels(uses: Iterable[Use]) -> list[list[Use]]:
+    """Groups of uses with equal numbers of channels, whose moments fit into one array."""
+    found: dict[int, list[Use]] = {}
+    for use in uses:
+        found.setdefault(use.channels, []).append(use)
+    return list(found.values())
+
+
+def _of_layers(uses: Sequence[Use], name: str) -> np.ndarray:
+    return np.array([[float(getattr(use.named.layer, name))] for use in uses])

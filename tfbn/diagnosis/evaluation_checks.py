@@ -6,9 +6,19 @@ from typing import Any
 import numpy as np
 
 from tfbn.diagnosis import null
-from tfbn.diagnosis.batch_checks import LAGS, LEAST, lagging_finding, mismatch
-from tfbn.diagnosis.batch_measurements import FIRST_MEAN, FIRST_VARIANCE, SECOND_MEAN, SECOND_VARIANCE, Looks
+from tfbn.diagnosis.batch_measurements import (
+    FIRST_MEAN,
+    FIRST_VARIANCE,
+    LEAST,
+    SECOND_MEAN,
+    SECOND_VARIANCE,
+    Looks,
+    Use,
+    by_channels,
+)
+from tfbn.diagnosis.differences import in_order
 from tfbn.diagnosis.finding import Finding, fault
+from tfbn.diagnosis.lag_checks import exceeding_lag, lagging_finding, mismatch
 
 OTHER_RANGE = 1.0  # nats between the pixels of validation and of training
 BEYOND = 10.0  # times the differences among batches of the training data
@@ -72,10 +82,14 @@ def bad_evaluation(looks: Looks | None, logs: Mapping[str, Any], named: Iterable
     if gap is None or looks is None or len(looks.steps) < LEAST:
         return
     latest = looks.last(LEAST)
-    found = [(group[-1].path, mismatch(latest, group[-1])) for group in latest.by_layer()]
-    behind = [(path, each) for path, each in found if each.exceeds(LAGS, null.HALF_SURE)]
-    yield from lagging_finding(behind)
-    if set(named) <= HARMLESS and max((each.effect for _, each in found), default=0.0) < EXPLAINED:
+    behind: dict[Use, null.Excess] = {}
+    largest = 0.0
+    for uses in by_channels(group[-1] for group in latest.by_layer()):
+        differences = mismatch(latest, uses)
+        behind |= exceeding_lag(uses, differences)
+        largest = max(largest, *(max(pair, key=_surely).effect for pair in differences))
+    yield from lagging_finding(in_order(behind))
+    if set(named) <= HARMLESS and largest < EXPLAINED:
         yield fault(
             "not-batch-normalization",
             (),
@@ -85,6 +99,10 @@ def bad_evaluation(looks: Looks | None, logs: Mapping[str, Any], named: Iterable
             "overfitting, other data, or other labels do.",
             "model.evaluate(x_train, y_train)  # as bad on the training data?",
         )
+
+
+def _surely(difference: null.Excess) -> float:
+    return difference.significant(null.HALF_SURE)
 
 
 # Faults that do not make evaluation worse than training.

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -41,68 +42,85 @@ class Excess:
         return self.effect if self.exceeds(0.0, probability) else 0.0
 
 
-def excess(squared: np.ndarray, noise: np.ndarray, freedom: int, noise_freedom: int) -> Excess:
-    """Compares squared differences with squared noise, by the F distribution.
+def excess(squared: np.ndarray, noise: np.ndarray, freedom: int, noise_freedom: int) -> list[Excess]:
+    """Compares squared differences with squared noise, by the F distribution; all layers at once.
 
     The channels count as one observation, since those of a layer are correlated; so the
     probability is too large rather than too small.
 
     Args:
-        squared: Squared differences, by channel.
-        noise: Their expected values under sampling alone, by channel.
+        squared: Squared differences, by layer and channel.
+        noise: Their expected values under sampling alone, likewise.
         freedom: How many independent differences are in `squared`.
         noise_freedom: How many are in `noise`.
 
+    Returns:
+        One for each layer.
+
     Example:
 
-    >>> excess(np.array([9.0]), np.array([0.5]), 15, 16).exceeds(1.0)
-    True
-    >>> excess(np.array([1.1]), np.array([1.0]), 15, 16).exceeds(0.01)
-    False
+    >>> found = excess(np.array([[9.0], [1.1]]), np.array([[0.5], [1.0]]), 15, 16)
+    >>> [each.exceeds(0.01) for each in found]
+    [True, False]
     """
-    difference, by_chance = float(np.mean(squared)), float(np.mean(noise))
+    pairs = zip(squared.mean(-1).tolist(), noise.mean(-1).tolist(), strict=True)
+    return [_of_averages(*pair, freedom, noise_freedom) for pair in pairs]
+
+
+def _of_averages(difference: float, by_chance: float, freedom: int, noise_freedom: int) -> Excess:
     if not math.isfinite(difference + by_chance) or freedom < 1 or noise_freedom < 1:
         return Excess(0.0, 0.0)
     ratio = difference / by_chance if by_chance > 0 else np.inf if difference > 0 else 0.0
     return Excess(max(0.0, difference - by_chance), ratio, (freedom, noise_freedom))
 
 
-def between_steps(values: np.ndarray, noise: np.ndarray) -> Excess:
+def between_steps(values: np.ndarray, noise: np.ndarray) -> list[Excess]:
     """Tests whether values differ more between successive steps than by sampling; a trend does not count.
 
     Args:
-        values: By step and channel.
+        values: By step, layer, and channel.
         noise: Estimates of their squared errors, likewise.
     """
     looks = len(values)
     if looks < 2:
-        return Excess(0.0, 0.0)
+        return _nothing(values)
     squared = (np.diff(values, axis=0) ** 2).mean(0) / 2
     return excess(squared, noise.mean(0), looks - 1, looks)
 
 
-def systematic(differences: np.ndarray) -> Excess:
-    """Tests whether differences, by step and channel, have the same sign in every step."""
+def systematic(differences: np.ndarray) -> list[Excess]:
+    """Tests whether differences, by step, layer, and channel, have the same sign in every step."""
     looks = len(differences)
     if looks < 2:
-        return Excess(0.0, 0.0)
+        return _nothing(differences)
     return excess(differences.mean(0) ** 2, differences.var(0, ddof=1) / looks, 1, looks - 1)
 
 
-def between_windows(earlier: np.ndarray, later: np.ndarray) -> Excess:
-    """Whether values, by step and channel, are elsewhere on average in later steps: Welch's test.
+def between_windows(earlier: np.ndarray, later: np.ndarray) -> list[Excess]:
+    """Whether values, by step, layer, and channel, are elsewhere on average in later steps: Welch's test.
 
     Example:
 
-    >>> steps = np.linspace(0, 1, 8)[:, None]
-    >>> between_windows(steps, steps + 5).exceeds(1.0), between_windows(steps, steps).exceeds(1.0)
+    >>> steps = np.linspace(0, 1, 8)[:, None, None]
+    >>> [moved], [stayed] = between_windows(steps, steps + 5), between_windows(steps, steps)
+    >>> moved.exceeds(1.0), stayed.exceeds(1.0)
     (True, False)
     """
     looks = min(len(earlier), len(later))
     if looks < 2:
-        return Excess(0.0, 0.0)
+        return _nothing(later)
     noise = earlier.var(0, ddof=1) / len(earlier) + later.var(0, ddof=1) / len(later)
     return excess((later.mean(0) - earlier.mean(0)) ** 2, noise, 1, looks - 1)
+
+
+def _nothing(values: np.ndarray) -> list[Excess]:
+    return [Excess(0.0, 0.0)] * values.shape[1]
+
+
+def largest(found: Iterable[Excess], effect: float, probability: float = SURE) -> Excess | None:
+    """The one with the largest effect of those that exceed; None if none does."""
+    exceeding = [each for each in found if each.exceeds(effect, probability)]
+    return max(exceeding, key=lambda each: each.effect, default=None)
 
 
 def too_many_of_a_class(counts: np.ndarray) -> tuple[float, float]:
