@@ -13,7 +13,7 @@ comes to:
 - a layer that normalizes by moving statistics has those of a pretrained network;
 - the momentum forgets where the statistics started: `momentum^steps` is below 5 %;
 - the learning rate is the experiment's own, the smallest where it tries several, and 0.1 where it looks
-  for the largest one;
+  for the largest one; `real_scale` has two, and both are watched;
 - no call site has a `training=` flag that this Keras overrides.
 
 Left out by that rule: batches of 1 and 4, statistics held while the batch normalizes, random networks
@@ -24,7 +24,6 @@ those of `benchmarks.diagnosis.arms`.
 """
 
 import contextlib
-import dataclasses
 import tempfile
 import time
 import warnings
@@ -114,30 +113,30 @@ RUNS: dict[str, tuple[dict[str, Any], tuple[tuple[str, str], ...]]] = {
 }
 
 
-@dataclasses.dataclass
-class Fit:
-    """A `fit` that was watched, and the steps that it made."""
+class Watch(tfbn.Doctor):
+    """A doctor that counts the steps of its `fit`."""
 
-    doctor: tfbn.Doctor
-    steps: int
+    steps = 0
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.steps += 1
+        super().on_train_batch_end(batch, logs)
 
 
 @contextlib.contextmanager
-def watched_fits(batch_size: int | None) -> Iterator[list[Fit]]:
+def watched_fits(batch_size: int | None) -> Iterator[list[Watch]]:
     """While the block runs, a doctor watches each `fit` of a network with BatchNormalization."""
-    fits, original = [], keras.Model.fit
+    original, watches = keras.Model.fit, []
 
     def fit(model: Any, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
         is_one_step = kwargs.get("epochs", 1) == kwargs.get("steps_per_epoch") == 1
         if is_one_step or not tfbn.traversal.batch_normalizations(model):
             return original(model, *args, callbacks=callbacks, **kwargs)
-        doctor, before = tfbn.Doctor(batch_size=batch_size), int(model.optimizer.iterations)
-        history = original(model, *args, callbacks=[*(callbacks or ()), doctor], **kwargs)
-        fits.append(Fit(doctor, int(model.optimizer.iterations) - before))
-        return history
+        watches.append(Watch(batch_size=batch_size))
+        return original(model, *args, callbacks=[*(callbacks or ()), watches[-1]], **kwargs)
 
     with mock.patch.object(keras.Model, "fit", fit):
-        yield fits
+        yield watches
 
 
 def run_of(experiment: Experiment, condition: str, arm: str) -> tuple[Any, Cell]:
@@ -154,17 +153,17 @@ def examine(name: str, condition: str, arm: str) -> Row:
     batch_size = dict(cell.parameters).get("batch_size", getattr(config, "batch_size", None))
     with (
         tempfile.TemporaryDirectory() as folder,
-        watched_fits(batch_size) as fits,
+        watched_fits(batch_size) as watches,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
         experiment.run(config, cell, Path(folder))
     return {
-        "fits": len(fits),
-        "steps": sum(each.steps for each in fits),
-        "unexamined": sorted({each.doctor.unexamined for each in fits if each.doctor.unexamined}),
+        "fits": len(watches),
+        "steps": sum(each.steps for each in watches),
+        "unexamined": sorted({each.unexamined for each in watches if each.unexamined}),
         "seconds": round(time.process_time() - start, 1),
-        "findings": [found.to_dict() for each in fits for found in each.doctor.findings],
+        "findings": [found.to_dict() for each in watches for found in each.findings],
     }
 
 

@@ -271,25 +271,6 @@ def test_the_fused_operation_is_tensorflows():
             BatchNormalization(fused=True)
 
 
-def test_the_doctor_says_what_it_cannot_measure(rng):
-    """Elsewhere than on TensorFlow it sees flags and moving statistics, not the batches, and trains on."""
-    x = rng.normal(3, 2, (64, 4)).astype("float32")
-    norm = BatchNormalization(momentum=0.999)
-    model = keras.Sequential([keras.Input((4,)), norm, keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    doctor = tfbn.Doctor(batch_size=16)
-    with pytest.warns(UserWarning, match="slow-momentum"):
-        model.fit(x, x[:, :1], batch_size=16, verbose=0, callbacks=[doctor])
-    assert doctor.findings.names == ["slow-momentum"]
-    if keras.backend.backend() == "tensorflow":
-        assert doctor.unexamined is None
-    else:
-        assert doctor.unexamined == (
-            f"The backend is {keras.backend.backend()}, so only what the model's flags and moving statistics "
-            "show was examined, not its batches."
-        )
-
-
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="compares programs of XLA")
 @pytest.mark.parametrize("training", [True, False])
 def test_on_jax_it_compiles_to_the_stock_layers_program(training):

@@ -104,6 +104,7 @@ class Doctor(keras.callbacks.Callback):
         self._in_evaluation: EvaluationStep | None = None
         self._left_out: str | None = None  # why it does not measure in the step
         self._step = self._next = 0
+        self._stride = 1  # steps from one call of on_train_batch_end to the next
 
     # What Keras calls.
 
@@ -123,6 +124,7 @@ class Doctor(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.findings, self.unexamined = Diagnosis(), self._left_out
         self._step, self._next = 0, 1
+        self._stride = building.steps_per_execution(self.model)
         self._plan = None
         params = self.params or {}  # none in a custom loop
         per_epoch, epochs = params.get("steps"), params.get("epochs")
@@ -135,7 +137,8 @@ class Doctor(keras.callbacks.Callback):
         self._report(found)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._step += building.steps_per_execution(self.model)
+        # On JAX, each use of self.model brings all variables up to date, which takes long.
+        self._step += self._stride
         if self._plan is None or self._step < self._next:
             return
         self._next = next((step for step in _EARLY if step > self._step), self._step + self.every)
@@ -170,6 +173,7 @@ class Doctor(keras.callbacks.Callback):
         return self._by(BEFORE.values(), plan)
 
     def _now(self) -> Iterable[Finding]:
+        _ = self.model  # on JAX, this brings the variables up to date
         found = self._by([self._moved, broken_statistics], self._plan)
         looks = self._looks()
         return found + (self._unknown(self._by(batch_checks.CHECKS, looks)) if looks is not None else [])

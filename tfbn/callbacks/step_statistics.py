@@ -90,14 +90,17 @@ class StepStatistics:
 
     def read(self) -> Looks | None:
         """The last looks; None before the first one."""
+        import tensorflow as tf
+
         count = int(self._looks.numpy())
         if not count or self.problem is not None:
             return None
-        measured = [use for use in self._uses if use.place is not None]
-        count = min(count, ROWS)
-        batches, rows = self._batches[:count].numpy(), self._rows[:count, : len(measured)].numpy()
+        batches = self._batches.numpy()[: min(count, ROWS)]
         order = np.argsort(batches[:, -1])
-        batches, rows = batches[order], rows[order]
+        batches = batches[order]
+        measured = [use for use in self._uses if use.place is not None]
+        # Only the rows in use: to read the whole variable would copy it.
+        rows = tf.gather(self._rows, order).numpy()[:, : len(measured)]
         labels = batches[:, 8 * CHANNELS : -3]
         are_classes = self._has_labels and bool(np.all(labels.sum(1) == batches[:, -2]))
         inputs = batches[:, : 8 * CHANNELS].reshape(-1, 2, 4, CHANNELS)
