@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from tfbn.utils.files import written_whole
 
 Row = dict[str, Any]
@@ -42,6 +40,8 @@ def complete(
         minutes: Start no run after this time; None: make all rows.
         again: Keys whose rows are made again.
     """
+    import keras  # here, since the docs read rows without it
+
     start, keys = time.monotonic(), list(keys)
     found = {tuple(row[name] for name in names): row for row in read(path)}
     for key in [key for key in keys if key not in found or key in again]:
