@@ -150,7 +150,8 @@ def examine(name: str, condition: str, arm: str) -> Row:
     """What doctors find in one run."""
     experiment, start = catalog.load_experiment(name), time.process_time()
     config, cell = run_of(experiment, condition, arm)
-    batch_size = dict(cell.parameters).get("batch_size", getattr(config, "batch_size", None))
+    of_cell: dict[str, Any] = dict(cell.parameters)
+    batch_size = of_cell.get("batch_size", getattr(config, "batch_size", None))
     with (
         tempfile.TemporaryDirectory() as folder,
         watched_fits(batch_size) as watches,

@@ -54,7 +54,8 @@ def domains_in_a_batch(looks: Looks) -> Iterator[Finding]:
         found |= exceeding(uses, _between_halves(looks.halves(*uses)), SHIFTED)
     moved = in_order(found)
     if looks.inputs is not None and not moved:
-        of_inputs = (null.largest(*_between_halves(looks.input_halves(by)), SHIFTED) for by in (0, 1))
+        pairs = (pair for by in (0, 1) for pair in _between_halves(looks.input_halves(by)))
+        of_inputs = (null.largest(pair, SHIFTED) for pair in pairs)
         moved = [(path, each) for each in of_inputs if each is not None for path in _by_batch(looks)]
     if moved:
         largest = max((each for _, each in moved), key=lambda each: each.effect)

@@ -190,8 +190,8 @@ class Looks:
         return dataclasses.replace(self, **cut)
 
     def _of(self, uses: Sequence[Use]) -> np.ndarray:
-        channels = uses[0].channels
-        return self.values[:, [use.place for use in uses], :, :channels].astype(np.float64)
+        places, channels = np.array([use.place for use in uses]), uses[0].channels
+        return self.values[:, places, :, :channels].astype(np.float64)
 
     def _halves(self, values: np.ndarray, epsilon: np.ndarray) -> Halves:
         share = (self.examples // 2 / np.maximum(self.examples, 1))[:, None, None]
