@@ -15,6 +15,7 @@ from experiments.lab.store import manifest_of
 
 WHOLE, AT_LEAST = "to be a whole number of at least", "to be a finite number of at least"
 SMALL = "--data_dir=two --train_images=2 --test_images=2 --pixels=unit"
+GOOD = f"--model=good.keras {SMALL}"  # all is well with it, which takes less than with the default
 
 # After "frozen_batchnorm"; the piece is after "Expected ".
 MAIN_JOB = {
@@ -42,7 +43,7 @@ MAIN_JOB = {
     "--model=oblong.keras": "`model` to take square images. Received: model='oblong.keras, which takes 12 x",
     "--model=good.keras --image_size=20": "to be that of the network, 12 x 12. Received: image_size=20",
     "--model=good.keras --channels=1": "`channels` to be those of the network, 3. Received: channels=1",
-    f"--model=good.keras {SMALL} --weights=none": "to be auto, since good.keras has its own. Received: weigh",
+    f"{GOOD} --weights=none": "to be auto, since good.keras has its own. Received: weigh",
     "--model=resnet20": "packaged weights of resnet20 (there are: []). Received: weights='auto'",
     "--weights=imagenet": "packaged weights one of ['mnist5k', 'mnist5k-0'",
     "--weights=nowhere.weights.h5": "`weights` to be a file that exists. Received: weights='nowhere.weights.",
@@ -75,19 +76,19 @@ MAIN_JOB = {
     "--data_dir=text": "others). Received: data_dir='text/cat/0.png'",
     "--source_data_dir=one": "images of at least two classes. Received: ('cat',) in one",
     "--source_dataset=nothing": "`dataset` to be a TFDS name (did you mean",
-    "--work_dir=file": "`work_dir` to be a folder that can be written. Received: work_dir='file'",
-    "--work_dir=file/below": "to be a folder that can be written. Received: work_dir='file/below'",
-    "--work_dir=/proc/nothing": "to be a folder that can be written. Received: work_dir='/proc/nothing'",
-    "--work_dir=foreign": "new, empty or the folder of an earlier study. Received: work_dir='foreign', which",
+    f"{GOOD} --work_dir=file": "`work_dir` to be a folder that can be written. Received: work_dir='file'",
+    f"{GOOD} --work_dir=file/below": "to be a folder that can be written. Received: work_dir='file/below'",
+    f"{GOOD} --work_dir=/proc/nothing": "a folder that can be written. Received: work_dir='/proc/nothing'",
+    f"{GOOD} --work_dir=foreign": "new, empty or the folder of an earlier study. Received: work_dir='foreign",
     "--work_dir=other": "to belong to the same configuration. Received: work_dir='other' with momentum=0.5 t",
     "--work_dir=corrupt": "Received: path='corrupt/runs/noise=0.3/batch/seed0/result.json' (",
-    "--work_dir=half": "a readable file of an earlier run; use another work_dir",
-    "--work_dir=future": "stores runs in format 1. Received: work_dir='future' of format 2",
+    f"{GOOD} --work_dir=half": "a readable file of an earlier run; use another work_dir",
+    f"{GOOD} --work_dir=future": "stores runs in format 1. Received: work_dir='future' of format 2",
     "--dry_run --work_dir=foreign": "new, empty or the folder of an earlier study. Received: work_dir='forei",
     "--audit --arms=nothing": "`arms` to be one of ['auto', 'inference', 'batch', ",
-    "--scheduler=tcp://127.0.0.1:9": "`scheduler` to be one that answers. Received: scheduler='tcp://127.0.0",
-    "--scheduler=nonsense://x": "`scheduler` to be one that answers. Received: scheduler='nonsense://x'",
-    "--scheduler=local:none": "to be an address or local:<workers>. Received: scheduler='local:none'",
+    f"{GOOD} --scheduler=tcp://127.0.0.1:9": "to be one that answers. Received: scheduler='tcp://127.0.0",
+    f"{GOOD} --scheduler=nonsense://x": "to be one that answers. Received: scheduler='nonsense://x'",
+    f"{GOOD} --scheduler=local:none": "to be an address or local:<workers>. Received: scheduler='local:none'",
     "surplus": "flags only. Received: surplus",
 }
 

@@ -5,7 +5,7 @@ import numpy as np
 
 import tfbn
 
-RATE, BEFORE, AFTER = 0.05, 7, 10
+RATE, BEFORE, AFTER = 0.05, 5, 6
 
 
 class Weights(keras.layers.Layer):

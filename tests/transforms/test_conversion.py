@@ -297,13 +297,13 @@ def test_bad_input(call, message):
 )
 def test_applications(name, tmp_path):
     model, x = applications.build(name), applications.images(name)
-    outputs = model.predict(x, verbose=0)
+    outputs = np.array(model(x, training=False))
     stock = [named.path for named in batch_normalizations(model) if type(named.layer) is Stock]
     tfbn.convert(model, training=True)
     assert [s.path for s in batch_normalizations(model) if type(s.layer) is BatchNormalization] == stock
     assert len(stock) == sum(type(layer).__name__ == "BatchNormalization" for layer in model.layers)
-    np.testing.assert_array_equal(model.predict(x, verbose=0), outputs)
+    np.testing.assert_array_equal(model(x, training=False), outputs)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert all(named.layer.training is True for named in batch_normalizations(loaded))
-    np.testing.assert_array_equal(tfbn.revert(loaded).predict(x, verbose=0), outputs)
+    np.testing.assert_array_equal(tfbn.revert(loaded)(x, training=False), outputs)

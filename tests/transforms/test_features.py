@@ -58,7 +58,7 @@ def build(rng, wiring=flat, base=None, head=(), compiled=True):
     base.trainable = False
     if compiled:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(0.05), loss, metrics=["accuracy"])
+        model.compile(keras.optimizers.SGD(0.05, momentum=0.9), loss, metrics=["accuracy"])
     return model
 
 

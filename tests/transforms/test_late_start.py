@@ -82,7 +82,7 @@ def test_a_function_as_learning_rate():
     check(found, expected(lambda: optimizers.Adam(lambda: RATE), start), start)
 
 
-@pytest.mark.parametrize("steps", [None, 2, 7])
+@pytest.mark.parametrize("steps", [None, 2, 4])
 def test_a_norm_over_all_gradients_that_are_applied(steps):
     """Two optimizers without it, whose gradients are clipped here, must come to the same."""
     model, limit = network(), 0.5
@@ -121,18 +121,18 @@ def test_a_second_start_and_a_layer_that_comes_back():
     model, optimizer = network(), optimizers.Nadam(RATE)
     start = values(model.weights)
     model.compile(optimizer, "mse")
-    run(optimizer, model.trainable_variables, range(4))
+    run(optimizer, model.trainable_variables, range(3))
     tfbn.unfreeze(model, "b")
-    run(optimizer, model.trainable_variables, range(4, 9))
+    run(optimizer, model.trainable_variables, range(3, 5))
     tfbn.freeze(model, "c")
-    run(optimizer, model.trainable_variables, range(9, 12))
+    run(optimizer, model.trainable_variables, range(5, 7))
     tfbn.unfreeze(model, "c")
     assert model.optimizer is optimizer
-    run(optimizer, model.trainable_variables, range(12, 20))
+    run(optimizer, model.trainable_variables, range(7, 10))
 
     oracle = network()
     oracle.set_weights(start)
-    for name, spans in {"a": [(0, 20)], "b": [(4, 20)], "c": [(0, 9), (12, 20)]}.items():
+    for name, spans in {"a": [(0, 10)], "b": [(3, 10)], "c": [(0, 5), (7, 10)]}.items():
         for span in spans:
             run(optimizers.Nadam(RATE), oracle.get_layer(name).weights, range(*span))
     for now, then in zip(values(model.weights), values(oracle.weights), strict=True):
@@ -319,6 +319,7 @@ def trained(optimizer, **compiled):
     model = keras.Sequential([keras.Input((4,)), *layers])
     model.get_layer("hidden").trainable = False
     model.compile(optimizer, "mse", **compiled)
+    optimizer.build(model.trainable_variables)  # takes longer while `fit` traces
     model.fit(X, Y, batch_size=8, verbose=0, shuffle=False)
     tfbn.unfreeze(model, "hidden")
     model.fit(X, Y, batch_size=8, verbose=0, shuffle=False)

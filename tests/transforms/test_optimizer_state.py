@@ -72,7 +72,7 @@ def table() -> list:
 
 
 @pytest.mark.parametrize(("name", "option"), table())
-def test_ten_steps_after_unfreezing(name, option):
+def test_steps_after_unfreezing(name, option):
     if option == "decay" and name == "adamw":
         pytest.skip("has it already")
 

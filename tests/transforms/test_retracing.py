@@ -125,7 +125,7 @@ def test_what_is_excluded_from_weight_decay_stays_so_inside_a_loss_scale():
 
 
 def test_a_frozen_and_fitted_model_saves_with_its_optimizer(tmp_path):
-    model = identical_networks("adam")
+    model = identical_networks(keras.optimizers.SGD(0.1, momentum=0.9))
     moved(model)
     tfbn.freeze(model, "a")
     moved(model)
