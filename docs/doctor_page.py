@@ -25,6 +25,7 @@ def updated(text: str) -> str:
     blocks = {"cost": cost(benchmark["rows"]), "faults": faults(read(RESULTS / "faults.json"))}
     blocks |= {"healthy": healthy(read(RESULTS / "healthy.json"))}
     blocks |= {"arms": arms(read(RESULTS / "arms.json"))}
+    blocks |= {"claims": claims(read(RESULTS / "claims.json"))}
     blocks |= {"averages": averages(read(RESULTS / "averages.json"))}
     return between_marks(text, blocks)
 
@@ -86,27 +87,31 @@ def _steps(rows: list[dict[str, Any]]) -> str:
 
 def healthy(rows: list[dict[str, Any]]) -> str:
     """How often a healthy training was reported, with its interval."""
-    alarmed = [row for row in rows if row["findings"]]
-    text = (
-        f"It reported a fault in {len(alarmed)} of {len(rows)} networks (random weights, 50 steps on "
-        f"photographs, batches of 16): {rate(len(alarmed), len(rows))}."
-    )
-    named = (f"`{f['name']}` in {row['network']}" for row in alarmed for f in row["findings"])
-    return text + (f" It was {', '.join(named)}." if alarmed else "")
+    what = "networks (random weights, 50 steps on photographs, batches of 16)"
+    return _alarms(rows, what, "{network}")
 
 
 def arms(rows: list[dict[str, Any]]) -> str:
     """The same for the healthy arms of the main job."""
-    alarmed = [row for row in rows if row["findings"]]
     names, seeds = (list(dict.fromkeys(row[key] for row in rows)) for key in ("arm", "seed"))
     listed, steps = ", ".join(f"`{name}`" for name in names), max(row["steps"] for row in rows)
-    text = (
-        f"It reported a fault in {len(alarmed)} of {len(rows)} trainings of EfficientNet-Lite0 ({listed}; "
-        f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}, {steps} steps): {rate(len(alarmed), len(rows))}."
-    )
-    named = (
-        f"`{f['name']}` in `{row['arm']}`, seed {row['seed']}" for row in alarmed for f in row["findings"]
-    )
+    several = f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}"
+    what = f"trainings of EfficientNet-Lite0 ({listed}; {several}, {steps} steps)"
+    return _alarms(rows, what, "`{arm}`, seed {seed}")
+
+
+def claims(rows: list[dict[str, Any]]) -> str:
+    """The same for healthy runs of the claims' experiments."""
+    names = dict.fromkeys(row["experiment"] for row in rows)
+    listed, steps = ", ".join(f"`{name}`" for name in names), [row["steps"] for row in rows]
+    what = f"runs ({listed}; {min(steps)} to {max(steps)} steps)"
+    return _alarms(rows, what, "`{arm}` of `{experiment}`, {condition}")
+
+
+def _alarms(rows: list[dict[str, Any]], what: str, where: str) -> str:
+    alarmed = [row for row in rows if row["findings"]]
+    text = f"It reported a fault in {len(alarmed)} of {len(rows)} {what}: {rate(len(alarmed), len(rows))}."
+    named = (f"`{f['name']}` in {where.format(**row)}" for row in alarmed for f in row["findings"])
     return text + (f" It was {', '.join(named)}." if alarmed else "")
 
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from benchmarks.diagnosis.claims import KEY, RUNS
 from benchmarks.diagnosis.rows import read
 from docs import doctor_page
 
@@ -44,6 +45,23 @@ def test_a_fault_that_was_missed_is_counted():
     assert "| a | [few-values](#few-values) | 2 of 2 | before to 7 |" in text
     assert "| c |  | 0 of 1 |  |" in text
     assert "In 1 training runs another fault" in text
+
+
+def test_a_false_alarm_is_counted_and_located():
+    found = {"name": "few-values"}
+    rows = [
+        {"experiment": "depth", "condition": "8 layers", "arm": "plain", "steps": 99, "findings": []},
+        {"experiment": "depth", "condition": "8 layers", "arm": "residual", "steps": 50, "findings": [found]},
+    ]
+    text = doctor_page.claims(rows)
+    assert text.startswith("It reported a fault in 1 of 2 runs (`depth`; 50 to 99 steps): 50 %")
+    assert text.endswith("It was `few-values` in `residual` of `depth`, 8 layers.")
+
+
+def test_every_healthy_run_has_a_row():
+    rows = {tuple(row[name] for name in KEY): row for row in read(doctor_page.RESULTS / "claims.json")}
+    assert set(rows) == {(name, *run) for name, (_, runs) in RUNS.items() for run in runs}
+    assert all(row["fits"] >= 1 for row in rows.values())
 
 
 def test_the_interval_is_exact():
