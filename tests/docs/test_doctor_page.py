@@ -58,6 +58,15 @@ def test_a_false_alarm_is_counted_and_located():
     assert text.endswith("It was `few-values` in `residual` of `depth`, 8 layers.")
 
 
+@pytest.mark.parametrize(("worse", "verdict"), [(0.1, "at most 0.5 worse"), (0.6, "does not rule out")])
+def test_averages_are_judged_by_the_end_of_the_interval(worse, verdict):
+    rows = [
+        {"seed": seed, "raw": 60.0, "averaged_as_keras": 60.0, "averaged": 60 - worse + seed / 100}
+        for seed in range(3)
+    ]
+    assert verdict in doctor_page.averages(rows).splitlines()[-1]
+
+
 def test_every_healthy_run_has_a_row():
     rows = {tuple(row[name] for name in KEY): row for row in read(doctor_page.RESULTS / "claims.json")}
     assert set(rows) == {(name, *run) for name, (_, runs) in RUNS.items() for run in runs}
