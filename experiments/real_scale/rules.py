@@ -29,8 +29,8 @@ the first run of these arms and with the other frozen arms' results known. So wa
 claims about fine-tuning are as they were. Fine-tuning everything in six more conditions, and the three
 claims about gamma and beta alone and about statistics held for the last third, were added before their
 first run; of gamma and beta one seed had run. Two of the six conditions, `large_images` and `digits`, were
-dropped again before their first run, so that the study takes at most four hours on two cores. Every row of results names the commit of the code that
-ran, whose rules these are.
+dropped again before their first run, so that the study takes at most four hours on two cores. Every row of
+results names the commit of the code that ran, whose rules these are.
 """
 
 import dataclasses
