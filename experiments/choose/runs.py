@@ -1,6 +1,7 @@
 """The trials of `choose`, and which of them continue."""
 
 import functools
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,11 @@ def more(config: Config, results: pd.DataFrame, folder: Path) -> list[Cell]:
     return [Cell(config.shifts[0], arm, int(seeds[-1]) + 1) for arm in arms]
 
 
-def _judged(folder: Path, model: Any, split: Any, batch_size: int, fit_by_batch: bool) -> dict[str, float]:
+def _judged(
+    folder: Path, model: Any, split: Any, batch_size: int, fit_by_batch: bool, known: Hashable = None
+) -> dict[str, float]:
     """The accuracies, and in the run's folder on which images each head was right."""
-    inference, batch = evaluation.both_modes(model, split, batch_size)
+    inference, batch = evaluation.both_modes(model, split, batch_size, known)
     fit_sees = batch if fit_by_batch else inference
     tried = race.tried_on(
         {

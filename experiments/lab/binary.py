@@ -64,6 +64,8 @@ def _main(experiment: Question, argv: list[str]) -> None:
         options.check(config)
         check_installed(*EXPERIMENTS)
         if experiment.uses_tensorflow:
+            if not (config.dry_run or getattr(config, "audit", False)):
+                executor.prepare(config)
             load_tensorflow()
         asked = {"dry_run": functools.partial(plan.describe, experiment), "audit": experiment.audit}
         for name, tell in asked.items():

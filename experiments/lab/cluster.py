@@ -15,6 +15,7 @@ from typing import Any
 
 from tfbn.utils.validation import InputError
 
+from .pool import GROWTH, memory
 from .workers import LostWorkerError, use_one_thread
 
 TIMEOUT = 20  # seconds to reach a scheduler
@@ -40,7 +41,7 @@ def executor(scheduler: str, with_tensorflow: bool = True) -> Iterator[Executor]
         client = stack.enter_context(_client(distributed, address, scheduler))
         try:
             _check_workers(client, scheduler)
-            client.register_plugin(_one_thread_plugin(distributed, with_tensorflow))
+            client.register_plugin(_plugin(distributed, with_tensorflow, GROWTH))
         except Exception as error:
             if is_loss(error):
                 raise LostWorkerError(str(error)) from None
@@ -144,13 +145,22 @@ def _version() -> str | None:
         return None
 
 
-def _one_thread_plugin(distributed: Any, with_tensorflow: bool) -> Any:
+def _plugin(distributed: Any, with_tensorflow: bool, growth: float) -> Any:
     class OneThread(distributed.WorkerPlugin):
-        """Also prepares workers that join later."""
+        """Prepares workers, also those that join later, and has them replaced when they have grown."""
 
         name = "tfbn-one-thread"
 
         def setup(self, worker: Any) -> None:
             use_one_thread(with_tensorflow)
+            self._worker, self._first = worker, None
+
+        def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
+            if start != "executing" or finish not in ("memory", "error"):
+                return
+            now = memory()
+            self._first = now if self._first is None else self._first
+            if now - self._first > growth and self._worker.nanny is not None:
+                self._worker.loop.add_callback(self._worker.close_gracefully, restart=True)
 
     return OneThread()

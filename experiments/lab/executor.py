@@ -11,8 +11,9 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from . import cluster
+from . import cluster, fork_server
 from .experiment import RunConfig
+from .pool import Workers
 from .workers import LostWorkerError, prepare_worker
 
 
@@ -32,6 +33,12 @@ def check(config: RunConfig) -> None:
     """Raises `InputError` if the options name workers that cannot take runs; starts nothing."""
     if config.scheduler:
         cluster.check(config.scheduler)
+
+
+def prepare(config: RunConfig) -> None:
+    """Begins to load TensorFlow for the workers that the options ask for, and does not wait."""
+    if config.workers and not config.scheduler:
+        fork_server.start()
 
 
 def make(config: RunConfig, with_tensorflow: bool = True) -> contextlib.AbstractContextManager[Executor]:
@@ -70,10 +77,10 @@ def result_of(future: Future) -> Any:
 
 @contextlib.contextmanager
 def _processes(workers: int, with_tensorflow: bool) -> Iterator[Executor]:
-    # Spawned, not forked: TensorFlow does not survive a fork.
-    context = multiprocessing.get_context("spawn")
     prepare = functools.partial(prepare_worker, with_tensorflow)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=prepare) as pool:
+    context = fork_server.context() if with_tensorflow else multiprocessing.get_context("spawn")
+    make = functools.partial(ProcessPoolExecutor, 1, mp_context=context, initializer=prepare)
+    with Workers(workers, make) as pool:
         try:
             yield pool
         except BaseException:

@@ -1,5 +1,6 @@
 """Trains only the rest of a network if the outputs of its frozen prefix never change."""
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from tfbn.utils.validation import InputError
 
 from . import training
 from .data import Split
+
+# The rest of each model, so that its step is traced once.
+_rest: "weakref.WeakKeyDictionary[Any, Any]" = weakref.WeakKeyDictionary()
 
 
 def shortened(model: Any, split: Split) -> tuple[Any, np.ndarray]:
@@ -28,7 +32,8 @@ def shortened(model: Any, split: Split) -> tuple[Any, np.ndarray]:
         features = tfbn.cache_features(model, **training.batches(split.train_x, 100, "x"), verbose=False)
     except InputError:
         return model, split.train_x
-    return features.rest, next(features.data.batch(features.examples).as_numpy_iterator())
+    rest = _rest.setdefault(model, features.rest)
+    return rest, next(features.data.batch(features.examples).as_numpy_iterator())
 
 
 class WholeRecorder(tfbn.DriftRecorder):

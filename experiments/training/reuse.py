@@ -9,10 +9,12 @@ from ..lab.experiment import Cell, Named, grid
 T = TypeVar("T")
 
 KEPT = 2  # models in a process
+LIMIT = 2**26  # bytes of remembered states
 _kept: dict[Hashable, Any] = {}
+_states: dict[Hashable, list[Any]] = {}
 
 
-def model_for(key: Hashable, build: Callable[[], Any]) -> Any:
+def model_for(key: Hashable, build: Callable[[], Any], start: Hashable = None) -> Any:
     """The model from `build`, or an earlier one with the same key, reset to the new weights and seeds.
 
     Only the last two models are kept in a process, so runs with the same key should be
@@ -21,8 +23,15 @@ def model_for(key: Hashable, build: Callable[[], Any]) -> Any:
     Args:
         key: Everything that the graph and the optimizer's settings depend on.
         build: Makes a compiled model; the models of one key differ in their weights alone.
+        start: Everything that the weights and seeds of a new model depend on; models of several keys can
+            share them. Where they are remembered, nothing is built. None: always build.
     """
+    if key in _kept and start in _states:
+        restart(_kept[key], _states[start])
+        return _kept[key]
     fresh = build()
+    if start is not None:
+        _remember(start, state_of(fresh))
     if key not in _kept:
         while len(_kept) >= KEPT:
             _kept.pop(next(iter(_kept)))
@@ -61,6 +70,13 @@ def arm_by_arm(conditions: Named, arms: Iterable[str], seeds: int) -> list[Cell]
     ['a', 'b', 'a', 'b', 'c', 'c']
     """
     return taking_turns(grid(conditions, [arm], seeds) for arm in arms)
+
+
+def _remember(start: Hashable, state: list[Any]) -> None:
+    """Keeps a state, and drops the oldest where they are too large together."""
+    _states[start] = state
+    while sum(value.nbytes for each in _states.values() for value in each) > LIMIT:
+        del _states[next(iter(_states))]
 
 
 def state_of(model: Any) -> list[Any]:

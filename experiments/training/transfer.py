@@ -94,9 +94,10 @@ def run_arm(
     strategy = devices.strategy(config)
     keras.utils.set_random_seed(seed)
     split = prepared_split(config, shift, seed)
+    start = (config, arm.pretrained, arm.keeps_classifier, seed, split.classes)
     with strategy.scope():
-        build_network = functools.partial(build, config, arm, seed, split.classes, folder)
-        model = reuse.model_for((config, arm, split.classes), build_network)
+        build_network = functools.partial(_built, config, arm, seed, split.classes, folder)
+        model = reuse.model_for((config, arm, split.classes), build_network, start)
     if config.strategy != "none":
         devices.synchronize(model, config.synchronized)
     if arm.recalibrate:
@@ -113,11 +114,24 @@ def run_arm(
     measurements = {"fit_seconds": time.perf_counter() - started, "fit_accuracy": fit_accuracy}
     measurements["frozen_part_computed_once"] = float(trained is not model)
     measurements["trained_parameters"] = training.trained_parameters(model)
-    measurements |= judge(model, split, config.batch_size, fit_by_batch=_by_batch(arm))
+    known = (*start, shift) if _stays(config, arm) else None
+    measurements |= judge(model, split, config.batch_size, fit_by_batch=_by_batch(arm), known=known)
     measurements |= evaluation.moved(before, evaluation.statistics_and_affine(model))
     measurements |= evaluation.last_drift(folder)
     note_for_tensorboard(folder, arm, shift, seed, measurements)
     return measurements
+
+
+def _built(*arguments: Any) -> Any:
+    """The model of `build`; random numbers go on from the seed, as where a model is used again."""
+    model = build(*arguments)
+    keras.utils.set_random_seed(arguments[2])
+    return model
+
+
+def _stays(config: ArmConfig, arm: Arm) -> bool:
+    """Whether training changes nothing before the head but moving statistics."""
+    return not (arm.trainable or arm.affine or config.frozen) and config.strategy == "none"
 
 
 def note_for_tensorboard(

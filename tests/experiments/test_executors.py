@@ -64,6 +64,20 @@ def test_a_killed_worker_costs_no_run(place, tmp_path):
     assert not list(tmp_path.rglob("*.unfinished"))
 
 
+@pytest.mark.long
+def test_workers_of_a_cluster_are_replaced_and_results_stay(tmp_path, monkeypatch):
+    calm = run(small.Config(seeds=3, workers=0), tmp_path / "calm")
+    monkeypatch.setattr("experiments.lab.cluster.GROWTH", -1)  # after every run
+    experiment = dataclasses.replace(small.EXPERIMENT, run=run_and_say_where)
+    results = runner.run(experiment, small.Config(seeds=3, scheduler="local:2"), tmp_path / "replaced")
+    assert results.pid.nunique() > 2
+    pd.testing.assert_frame_equal(results[["arm", "seed", "value"]], calm[["arm", "seed", "value"]])
+
+
+def run_and_say_where(config, cell, folder):
+    return {**small.run(config, cell, folder), "pid": os.getpid()}
+
+
 def test_workers_that_die_again_and_again_end_in_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(runner.dispatch, "IDLE_ROUNDS", 2)
     with pytest.raises(runner.dispatch.FailedRunsError, match="LostWorkerError"):

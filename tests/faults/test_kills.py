@@ -63,7 +63,7 @@ def test_a_worker_and_then_the_main_process_are_killed(tmp_path):
     main = start(*command)
     workers, begun = at_work(main, rough)
     os.kill(workers[0], signal.SIGKILL)
-    workers, _ = at_work(main, rough, before=begun)
+    workers, _ = at_work(main, rough, before=begun, runs=1)  # the other worker stays at its run
     os.kill(main.pid, signal.SIGKILL)
     main.communicate(timeout=60)
     until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
@@ -79,14 +79,15 @@ def test_a_worker_and_then_the_main_process_are_killed(tmp_path):
     assert all(path.stat().st_mtime_ns == when for path, when in stored.items())
 
 
-def at_work(main, folder, before=()):
-    """Waits until two workers are at runs and another run is stored; these workers and the runs' folders."""
+def at_work(main, folder, before=(), runs=2):
+    """Waits until two workers are at runs, `runs` of them new, and another run is stored; these workers and
+    the folders of the new runs."""
 
     def busy():
         assert main.poll() is None, main.communicate()[0]
         begun = set(folder.glob("runs/*/*/*.unfinished")).difference(before)
         workers, stored = workers_of(main.pid), any(folder.glob("runs/*/*/*/result.json"))
-        return (workers, begun) if stored and len(begun) == len(workers) == 2 else None
+        return (workers, begun) if stored and (len(begun), len(workers)) == (runs, 2) else None
 
     return until(busy)
 

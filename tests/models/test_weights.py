@@ -1,5 +1,6 @@
 """Weights from files and packaged weights."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -50,6 +51,19 @@ def test_other_classes_keep_a_fresh_head(kind, source, tmp_path):
     assert (bias == 0).all()
     headless = build(weights=path, include_top=False, pooling="avg")
     assert_same_body(headless, source)
+
+
+def test_a_file_is_read_a_second_time_only_for_a_head(source, tmp_path, monkeypatch):
+    source.save_weights(tmp_path / "network.weights.h5")
+    read, load = [], keras.Model.load_weights
+    monkeypatch.setattr(keras.Model, "load_weights", lambda *args: read.append(args) or load(*args))
+    assert_same_body(build(weights=tmp_path / "network.weights.h5", include_top=False, pooling="avg"), source)
+    assert len(read) == 1
+    model = build(weights=tmp_path / "network.weights.h5")
+    assert len(read) == 3
+    assert (
+        model.get_layer("head_dense").kernel.numpy() == source.get_layer("head_dense").kernel.numpy()
+    ).all()
 
 
 def test_file_without_a_head_leaves_the_head_fresh(tmp_path, rng):

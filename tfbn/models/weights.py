@@ -103,6 +103,8 @@ def load(model: keras.Model, body: keras.Model, path: Path) -> None:
                 f"input_shape={model.input_shape[1:]} (stem and stages). "
                 f"Received: weights={str(path)!r} ({reason})"
             ) from error
+        if len(model.weights) == len(body.weights):
+            return
         # The body has just been loaded, so an error can only mean the head.
         with contextlib.suppress(ValueError):
             model.load_weights(str(path))

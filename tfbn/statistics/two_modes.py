@@ -17,7 +17,8 @@ class Performance:
 
     Nothing in the model changes: not the moving statistics, not the metrics' states.
 
-    On TensorFlow the forward pass in inference mode is traced once, at the first measurement.
+    On TensorFlow the forward pass in inference mode, and loss and metrics, are traced once, at the first
+    measurement, as `fit` traces its step.
 
     Args:
         model: A built, compiled model.
@@ -39,6 +40,7 @@ class Performance:
     def __init__(self, model: Any, inputs: Any, labels: Any):
         self._model = model
         self._run = traced_once(model, self._forward)
+        self._judge = traced_once(model, self._judged)
         self.look_at(inputs, labels)
 
     def look_at(self, inputs: Any, labels: Any) -> None:
@@ -72,13 +74,16 @@ class Performance:
             return predict_outputs(self._model, inputs)
 
     def _measures(self, outputs: Any, training: bool) -> dict[str, float]:
+        values = self._judge(self._inputs, self._labels, outputs, training)
+        return {name: float(value) for name, value in values.items() if _is_scalar(value)}
+
+    def _judged(self, inputs: Any, labels: Any, outputs: Any, training: bool) -> dict[str, Any]:
         # In a stateless scope, assignments go to the scope and not to the variables.
         with keras.StatelessScope():
             for metric in self._model.metrics:
                 metric.reset_state()
-            loss = self._model.compute_loss(x=self._inputs, y=self._labels, y_pred=outputs, training=training)
-            measured = self._model.compute_metrics(self._inputs, self._labels, outputs)
-        return {name: float(value) for name, value in {**measured, "loss": loss}.items() if _is_scalar(value)}
+            loss = self._model.compute_loss(x=inputs, y=labels, y_pred=outputs, training=training)
+            return {**self._model.compute_metrics(inputs, labels, outputs), "loss": loss}
 
 
 def _is_scalar(value: Any) -> bool:

@@ -37,8 +37,32 @@ class Curves:
         self.steps: list[int] = []
         self.rows: list[np.ndarray] = []
 
-    def point(self, step: int, values: np.ndarray) -> Any:
-        """A `Summary` of one step, from the metrics of all layers, shape `(layers, metrics)`."""
+    def numbers(self, values: np.ndarray) -> list[list[float]]:
+        """What `point` writes of each row, in the order of the tags.
+
+        Args:
+            values: The metrics of all layers, shape `(rows, layers, metrics)`.
+        """
+        if np.isfinite(values).all():
+            over = np.stack([values.max(axis=1), np.median(values, axis=1)], axis=1)
+        else:
+            over = np.stack([_largest_and_median(row) for row in values])
+        parts = [
+            part[:, :, i]
+            for i, metric in enumerate(self.metrics)
+            for part, wanted in ((values, BY_LAYER), (over, OVER_LAYERS))
+            if metric in wanted
+        ]
+        return np.concatenate(parts, axis=1).tolist()
+
+    def point(self, step: int, values: np.ndarray, numbers: list[float] | None = None) -> Any:
+        """A `Summary` of one step.
+
+        Args:
+            step: The step.
+            values: The metrics of all layers, shape `(layers, metrics)`.
+            numbers: Those of `numbers`, if they are known.
+        """
         self.steps.append(step)
         self.rows.append(np.array(values, np.float32))
         if self._point is None:
@@ -46,20 +70,10 @@ class Curves:
         elif len(self.steps) == 2:  # TensorBoard needs the descriptions once
             for made in self._point.value:
                 made.ClearField("metadata")
-        for made, number in zip(self._point.value, self._numbers(values), strict=True):
+        known = self.numbers(values[None])[0] if numbers is None else numbers
+        for made, number in zip(self._point.value, known, strict=True):
             made.simple_value = number
         return self._point
-
-    def _numbers(self, values: np.ndarray) -> list[float]:
-        """The numbers of a row that are written, in the order of the tags."""
-        over = _largest_and_median(values)
-        parts = [
-            part[:, i]
-            for i, metric in enumerate(self.metrics)
-            for part, wanted in ((values, BY_LAYER), (over, OVER_LAYERS))
-            if metric in wanted
-        ]
-        return np.concatenate(parts).tolist()
 
     def _described(self) -> Any:
         """A `Summary` of scalars, metric by metric: first those of the layers, then those over all layers."""
@@ -88,8 +102,6 @@ class Curves:
 
 def _largest_and_median(values: np.ndarray) -> np.ndarray:
     """Over the layers that have a finite value: `(layers, metrics)` to `(2, metrics)`."""
-    if np.isfinite(values).all():
-        return np.stack([values.max(axis=0), np.median(values, axis=0)])
     columns = [column[np.isfinite(column)] for column in values.T]
     return np.array([[c.max(), np.median(c)] if len(c) else [np.nan, np.nan] for c in columns]).T
 

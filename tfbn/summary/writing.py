@@ -65,7 +65,8 @@ class Writer:
         self._first: np.ndarray | None = None
         self._last: tuple[int, np.ndarray] | None = None
         self._last_mismatch: np.ndarray | None = None
-        self._not_drawn: tuple[int, np.ndarray] | None = None  # came after the last point of the curves
+        # What came after the last point of the curves.
+        self._not_drawn: tuple[int, np.ndarray, list[float]] | None = None
         self._not_kept: tuple[int, Any] | None = None  # likewise for the channels
         self._channels_step = -1  # the last one that was kept
         self._events: Any = None  # an EventFile, between `begin` and `close`
@@ -123,10 +124,11 @@ class Writer:
             values: Shape `(n, layers, len(tfbn.drift.METRICS))`.
             mismatches: Shape `(layers, 2)`, measured after the last of the steps, or None.
         """
-        for step, values_now in zip(steps.tolist(), values, strict=True):
+        numbers = self._curves["drift"].numbers(values) if len(values) else []
+        for step, values_now, numbers_now in zip(steps.tolist(), values, numbers, strict=True):
             row = step // self._every
             self._first = values_now.copy() if self._first is None else self._first
-            self._last = self._not_drawn = (step, values_now)
+            self._last, self._not_drawn = (step, values_now), (step, values_now, numbers_now)
             self._blocks["drift"].append(row, step, values_now, self._events.add)
             if self._curves["drift"].thinning.keeps(row):
                 self._write_curves()
@@ -251,8 +253,8 @@ class Writer:
 
     def _write_curves(self) -> None:
         if self._not_drawn is not None:
-            step, values = self._not_drawn
-            self._events.add(step, self._curves["drift"].point(step, values))
+            step, values, numbers = self._not_drawn
+            self._events.add(step, self._curves["drift"].point(step, values, numbers))
             self._not_drawn = None
 
     def _write_channels(self) -> None:
