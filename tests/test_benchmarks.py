@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import common, readme, results
+from benchmarks import common, operations, readme, results
 from benchmarks.common import WITHOUT_ONEDNN, Way, compare, interleaved, row, run_benchmark
 
 QUICK = ("accuracy", "frozen_prefix", "recorder", "layer")
@@ -107,4 +107,22 @@ def test_results_of_other_benchmarks_stay_and_misses_are_told(tmp_path):
     assert [line for line in lines if line.startswith(("| f", "| s"))] == [
         "| s | stock | ours | 2.000 ± 0.000 | 0.9 (missed) |  |  | 1000 -> 2000 ms |",
         "| f | stock | ours | 0.500 ± 0.000 | 0.9 |  |  | 1000 -> 500 ms |",
+    ]
+
+
+def test_the_kinds_of_operations_of_a_step_and_their_table():
+    import tensorflow as tf
+
+    x = tf.ones((40, 40))
+    step = tf.function(lambda: tf.linalg.matmul(x, x) + tf.linalg.matmul(x, 2 * x))
+    step()
+    kinds = operations.by_kind(step, steps=3)
+    assert any("MatMul" in kind for kind in kinds)
+    assert all(milliseconds > 0 for milliseconds in kinds.values())
+    table = operations.table({"stock": {"Mul": 2.0, "Sub": 0.1}, "tfbn": {"Mul": 0.04, "Add": 5.0}})
+    assert table.splitlines()[2:] == [
+        "| Add | 0.0 | 5.0 |",
+        "| Mul | 2.0 | 0.0 |",
+        "| others | 0.1 | 0.0 |",
+        "| together | 2.1 | 5.0 |",
     ]

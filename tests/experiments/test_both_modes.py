@@ -17,7 +17,7 @@ def small_model(seed=0, norm=keras.layers.BatchNormalization):
     layers = [keras.layers.Dense(4), norm(name="bn"), keras.layers.Dense(2, name="head")]
     model = keras.Sequential([keras.Input((3,)), *layers])
     model.get_layer("bn").moving_mean.assign(np.linspace(-1, 1, 4) + seed)
-    model = keras.Model(model.input, model.output)
+    model = keras.Model(model.inputs[0], model.outputs[0])
     return training.compiled(model, keras.optimizers.SGD(0.1))
 
 

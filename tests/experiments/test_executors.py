@@ -66,15 +66,21 @@ def test_a_killed_worker_costs_no_run(place, tmp_path):
 
 @pytest.mark.long
 def test_workers_of_a_cluster_are_replaced_and_results_stay(tmp_path, monkeypatch):
-    calm = run(small.Config(seeds=3, workers=0), tmp_path / "calm")
-    monkeypatch.setattr("experiments.lab.cluster.GROWTH", -1)  # after every run
-    experiment = dataclasses.replace(small.EXPERIMENT, run=run_and_say_where)
-    results = runner.run(experiment, small.Config(seeds=3, scheduler="local:2"), tmp_path / "replaced")
+    calm = run(small.Config(seeds=5, workers=0), tmp_path / "calm")
+    monkeypatch.setattr("experiments.lab.cluster.GROWTH", 100 * 2**20)  # a worker's third run is its last
+    experiment = dataclasses.replace(small.EXPERIMENT, run=run_and_grow)
+    results = runner.run(experiment, small.Config(seeds=5, scheduler="local:2"), tmp_path / "replaced")
     assert results.pid.nunique() > 2
+    assert results.pid.value_counts().max() <= 4  # one may begin before it ends
     pd.testing.assert_frame_equal(results[["arm", "seed", "value"]], calm[["arm", "seed", "value"]])
 
 
-def run_and_say_where(config, cell, folder):
+HELD = []
+
+
+def run_and_grow(config, cell, folder):
+    """A small run that keeps 60 MB, and says on which worker."""
+    HELD.append(b"x" * (60 * 2**20))
     return {**small.run(config, cell, folder), "pid": os.getpid()}
 
 

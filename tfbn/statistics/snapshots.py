@@ -68,11 +68,7 @@ def take_one(layer: Any) -> Statistics:
     """
     if getattr(layer, "moving_mean", None) is None:
         raise fail("layer", "to be a BatchNormalization layer that is built", getattr(layer, "name", layer))
-    mean, variance = (_copied(v) for v in (layer.moving_mean, layer.moving_variance))
+    from tfbn.utils.tensors import numbers_of
+
+    mean, variance = (np.float64(numbers_of(v)) for v in (layer.moving_mean, layer.moving_variance))
     return Statistics(mean, variance, float(layer.epsilon))
-
-
-def _copied(variable: Any) -> np.ndarray:
-    import keras
-
-    return np.array(keras.ops.convert_to_numpy(variable), np.float64, copy=True)

@@ -38,13 +38,11 @@ def channel_values(model: Any) -> ChannelValues:
 
 
 def _of_layer(layer: Any) -> np.ndarray:
-    import keras
+    from tfbn.utils.tensors import numbers_of
 
     shape = tuple(layer.moving_mean.shape)
     variables = (layer.moving_mean, layer.moving_variance, layer.gamma, layer.beta)
-    rows = [
-        np.full(shape, np.nan) if v is None else np.asarray(keras.ops.convert_to_numpy(v)) for v in variables
-    ]
+    rows = [np.full(shape, np.nan) if v is None else numbers_of(v) for v in variables]
     return np.array(rows, np.float32)
 
 

@@ -46,6 +46,22 @@ def batch_length(x: Any) -> int:
     return int(x.shape[0])
 
 
+def numbers_of(variable: Any) -> np.ndarray:
+    """A copy of a Keras variable's numbers.
+
+    On TensorFlow, NumPy's own way to them takes several operations, ten times as long.
+
+    Example:
+
+    >>> numbers_of(keras.Variable([1.0, 2.0])).tolist()
+    [1.0, 2.0]
+    """
+    value = variable.value
+    if keras.backend.backend() == "tensorflow" and hasattr(value, "read_value"):
+        return value.value().numpy()
+    return np.array(keras.ops.convert_to_numpy(value))
+
+
 def values_of(x: Any) -> np.ndarray:
     """The numbers that are there: all of an array, what a ragged or a sparse tensor stores.
 
