@@ -153,7 +153,8 @@ def _plugin(distributed: Any, with_tensorflow: bool, growth: float) -> Any:
 
         def setup(self, worker: Any) -> None:
             use_one_thread(with_tensorflow)
-            self._worker, self._first = worker, None
+            self._worker = worker
+            self._first: int | None = None
 
         def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
             if start != "executing" or finish not in ("memory", "error"):

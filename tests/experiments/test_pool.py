@@ -12,6 +12,7 @@ from concurrent.futures.thread import ThreadPoolExecutor
 import pytest
 
 from experiments.lab.pool import Workers
+from tests.waiting import until
 
 HELD = []
 FORKS = functools.partial(ProcessPoolExecutor, 1, mp_context=multiprocessing.get_context("forkserver"))
@@ -51,7 +52,6 @@ def test_a_worker_that_dies_costs_one_call_and_an_error_costs_no_worker():
             killed.result()
         assert before.result() == after.result() != replaced.result()
         os.kill(replaced.result(), signal.SIGKILL)  # between two calls
-        time.sleep(0.3)
         with pytest.raises(BrokenProcessPool):
             workers.submit(os.getpid).result()
         assert workers.submit(pow, 2, 5).result() == 32
@@ -68,9 +68,7 @@ def test_calls_are_taken_in_their_order_by_all_workers():
 def test_nothing_starts_after_the_end():
     with Workers(1, FORKS) as workers:
         running, waiting = workers.submit(time.sleep, 60), workers.submit(os.getpid)
-        until_running = time.monotonic() + 20
-        while not running.running() and time.monotonic() < until_running:
-            time.sleep(0.01)
+        until(running.running)
         workers.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             process.terminate()

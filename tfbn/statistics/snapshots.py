@@ -70,5 +70,5 @@ def take_one(layer: Any) -> Statistics:
         raise fail("layer", "to be a BatchNormalization layer that is built", getattr(layer, "name", layer))
     from tfbn.utils.tensors import numbers_of
 
-    mean, variance = (np.float64(numbers_of(v)) for v in (layer.moving_mean, layer.moving_variance))
+    mean, variance = (numbers_of(v).astype(np.float64) for v in (layer.moving_mean, layer.moving_variance))
     return Statistics(mean, variance, float(layer.epsilon))
