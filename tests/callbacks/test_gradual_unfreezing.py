@@ -16,9 +16,12 @@ Y = np.arange(16) % 2
 
 def network():
     keras.utils.set_random_seed(0)
-    model = tfbn.models.build(
-        "resnet8", width=4, input_shape=(8, 8, 1), classes=2, classifier_activation=None
-    )
+    inputs = x = keras.Input((8, 8, 1))
+    for stage in (1, 2, 3):
+        x = keras.layers.Conv2D(4, 3, padding="same", name=f"stage{stage}_block1_conv1")(x)
+        x = keras.layers.ReLU()(keras.layers.BatchNormalization(name=f"stage{stage}_block1_bn1")(x))
+    x = keras.layers.GlobalAveragePooling2D(name="head_pool")(x)
+    model = keras.Model(inputs, keras.layers.Dense(2, name="head_dense")(x))
     tfbn.freeze(model, up_to="head_pool", training=False)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(1e-2), loss)

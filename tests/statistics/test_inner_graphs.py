@@ -114,10 +114,17 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(
-    "eager", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["graph", "run_eagerly"]
-)
-@pytest.mark.parametrize("case", CASES)
+def cases():
+    """In graphs each; run eagerly, where most come to the same, a cell, a map and a function."""
+    for case in CASES:
+        yield pytest.param(case, False, id=f"{case}-graph")
+        quick = case in ("recurrent cell", "tf.map_fn", "AutoGraph")
+        yield pytest.param(
+            case, True, marks=pytest.mark.slow if quick else pytest.mark.long, id=f"{case}-run_eagerly"
+        )
+
+
+@pytest.mark.parametrize(("case", "eager"), list(cases()))
 def test_statistics_are_those_of_every_position(rng, case, eager):
     layer, holder = CASES[case]()
     inputs = keras.Input((4, 5))
@@ -184,22 +191,29 @@ LOOKS = {
 }
 
 
+def fitted_after(look, folder):
+    """The weights after two steps of a model that was looked at."""
+    x = np.random.default_rng(7).normal(1, 2, (16, 4, 5)).astype("float32")
+    keras.utils.set_random_seed(1)
+    layer, inputs = Decorated(), keras.Input((4, 5))
+    model = keras.Model(inputs, L.Dense(1)(L.Flatten()(layer(inputs))))
+    model.compile("sgd", "mse")
+    arguments = look(model, x, folder)
+    arguments = arguments if isinstance(arguments, dict) and "callbacks" in arguments else {}
+    model.fit(x, np.zeros((16, 1)), batch_size=8, shuffle=False, verbose=0, **arguments)
+    assert np.abs(np.array(layer.bn.moving_mean)).min() > 0
+    return [np.array(weight, copy=True) for weight in model.weights]
+
+
+@pytest.fixture(scope="module")
+def unseen():
+    return fitted_after(lambda *_: None, None)
+
+
 @pytest.mark.parametrize("look", LOOKS)
-def test_looking_at_a_model_leaves_its_functions_as_they_are(rng, look, tmp_path):
+def test_looking_at_a_model_leaves_its_functions_as_they_are(look, unseen, tmp_path):
     """A `tf.function` keeps its traces: `fit` must not get one from a run that assigns nothing."""
-    x, y = rng.normal(1, 2, (16, 4, 5)).astype("float32"), np.zeros((16, 1))
-    fitted = []
-    for looks in (False, True):
-        keras.utils.set_random_seed(1)
-        layer, inputs = Decorated(), keras.Input((4, 5))
-        model = keras.Model(inputs, L.Dense(1)(L.Flatten()(layer(inputs))))
-        model.compile("sgd", "mse")
-        arguments = LOOKS[look](model, x, tmp_path / "log") if looks else None
-        arguments = arguments if isinstance(arguments, dict) and "callbacks" in arguments else {}
-        model.fit(x, y, batch_size=8, shuffle=False, verbose=0, **arguments)
-        fitted.append([np.array(weight, copy=True) for weight in model.weights])
-        assert np.abs(np.array(layer.bn.moving_mean)).min() > 0
-    for plain, seen in zip(*fitted, strict=True):
+    for plain, seen in zip(unseen, fitted_after(LOOKS[look], tmp_path / "log"), strict=True):
         np.testing.assert_array_equal(plain, seen)
     if look == "recorder":
         log = read_drift(tmp_path / "log")

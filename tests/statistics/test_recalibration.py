@@ -320,7 +320,7 @@ def test_a_large_offset_loses_nothing_between_batches(rng):
 def test_a_compiled_model_trains_on_and_keeps_its_optimizer(rng):
     model, x = small_net(rng, TFBN), data(rng)
     y = rng.normal(size=(11, 3)).astype("float32")
-    model.compile("adam", "mse")
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "mse")
     model.fit(x, y, epochs=1, batch_size=4, verbose=0)
     step = model.train_function
     slots = [np.array(v, copy=True) for v in model.optimizer.variables]

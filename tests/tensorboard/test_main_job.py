@@ -22,7 +22,7 @@ def page(tmp_path_factory):
         pytest.skip("needs Debian's chromium and chromium-driver; .ci/run installs them")
     main_job.unpack(folder / "runs")
     try:
-        with serving(folder / "runs", "--reload_interval=1") as url:
+        with serving(folder / "runs", "--reload_interval=0") as url:
             page = browser.Page(driver, url)
             page.until_listed(main_job.RUNS)
             yield page

@@ -7,6 +7,8 @@ import numpy as np
 
 from tfbn.utils.validation import InputError, check_at_least, fail
 
+TOGETHER = 256  # examples
+
 
 @dataclasses.dataclass(frozen=True)
 class Images:
@@ -117,20 +119,24 @@ def collected(pairs: Any, form: Form, class_names: tuple[str, ...]) -> Images:
     ready = pairs.take(form.limit or -1).map(
         lambda image, label: (form.of(image), tf.cast(label, tf.int64)), num_parallel_calls=2
     )
+    one_size = ready.element_spec[0].shape.is_fully_defined()
+    if one_size:  # many at once: handing over an example takes as long as bringing it into form
+        ready = ready.batch(TOGETHER)
     try:
         examples = list(ready.as_numpy_iterator())
     except tf.errors.DataLossError as error:
         raise InputError(f"Expected data that can be read. Received: {error.message}") from None
     if not examples:
         raise InputError("Expected at least one example. Received: an empty split")
-    sizes = sorted({image.shape for image, _ in examples})
+    sizes = set() if one_size else {image.shape for image, _ in examples}
     if len(sizes) > 1:
         raise fail(
             "image_size",
-            f"to be given for images of {len(sizes)} sizes, such as {sizes[:2]}",
+            f"to be given for images of {len(sizes)} sizes, such as {sorted(sizes)[:2]}",
             form.image_size,
         )
-    images, labels = (np.stack(part) for part in zip(*examples, strict=True))
+    parts = zip(*examples, strict=True)
+    images, labels = (np.concatenate(part) if one_size else np.stack(part) for part in parts)
     return Images(images, labels, class_names)
 
 
