@@ -79,6 +79,9 @@ LAYER = {
     "momentum as text": ("high", "`momentum` to be a number in [0, 1]. Received: momentum='high'"),
     "momentum None": (None, "Received: momentum=None"),
     "momentum NaN": (float("nan"), "Received: momentum=nan"),
+    "axis": ([1, 2], "`axis` to be a whole number. Received: axis=[1, 2]"),
+    "axis as text": ("last", "`axis` to be a whole number. Received: axis='last'"),
+    "epsilon as text": ("small", "`epsilon` to be a finite number of at least 0. Received: epsilon='small'"),
     "epsilon": (-1e-3, "`epsilon` to be a finite number of at least 0. Received: epsilon=-0.001"),
     "training": (1, f"`training` {FLAG}training=1"),
     "update_statistics": ("no", f"`update_statistics` {FLAG}update_statistics='no'"),
@@ -108,6 +111,14 @@ DATA = {
         "`data` to be batches that the model 'net' takes. Received: batch 0",
     ),
     "with NaN": (X * np.nan, {}, "`data` to be free of NaN. Received: NaN in batch 0"),
+    "of batches in a list": (
+        [X[:4], X[4:]],
+        {},
+        "`data` to be the model's 1 input; batches come from an iterator, iter(batches). Received: data='",
+    ),
+    "with targets in a tuple": ((X, X[..., 0]), {}, "Received: data='tuple of 2'"),
+    "of batches with targets in a list": ([(X[:4], X[:4]), (X[4:], X[4:])], {}, "Received: data='list of 4'"),
+    "a batch of nothing": (iter([None]), {}, "Received: batch 0 of shape None"),
     "nothing": (
         None,
         {},
@@ -123,6 +134,9 @@ FEATURES = {
     "of another shape": ({"x": X[..., :1]}, "`x` to be batches that the model takes"),
     "unequal": ({"x": X, "y": np.zeros(3)}, "`data` to be arrays of the same length. Received: data=[3, 8]"),
     "weights without y": ({"x": X, "sample_weight": np.ones(8)}, "`sample_weight` to be None, since y is"),
+    "in a list": ({"x": [X, X]}, "`x` to be the model's 1 input"),
+    "y in a list": ({"x": X, "y": [0] * 8}, "`y` to be arrays, as x is. Received: y='list'"),
+    "folder a number": ({"x": X, "folder": 3}, "`folder` to be the path of a folder. Received: folder=3"),
     "up_to": ({"x": X, "up_to": "nowhere"}, "`up_to` to match a layer"),
     "memory": ({"x": X, "memory_limit": -1}, "`memory_limit` to be a whole number of at least 0"),
     "folder": ({"x": X, "folder": "file"}, "`folder` to be an empty folder, or not to exist yet"),
@@ -236,6 +250,31 @@ CALLS: dict = {
     "DriftRecorder: labels": (
         lambda m: tfbn.DriftRecorder("new", probe=X, probe_labels=X[:3]),
         "`probe_labels` to be the targets of the probe, which has",
+    ),
+    "DriftRecorder: overwrite": (
+        lambda m: tfbn.DriftRecorder("log", overwrite="no"),
+        "`overwrite` to be True or False. Received: overwrite='no'",
+    ),
+    "DriftRecorder: reference": (
+        lambda m: tfbn.DriftRecorder("log", reference={"bn": 3}),
+        "`reference` to be statistics by layer, from `tfbn.statistics.take`",
+    ),
+    "DriftRecorder: probe": (
+        lambda m: tfbn.DriftRecorder("log", probe="x"),
+        "`probe` to be a batch of inputs. Received: probe='x'",
+    ),
+    "Probe: two for one": (lambda m: mismatch.Probe(m, [X, X]), "`inputs` to be the model's 1 input"),
+    "AveragedStatistics": (
+        lambda m: callbacks.AveragedStatistics(None),
+        "`images` to be arrays, or batches as `predict` takes them. Received: images=None",
+    ),
+    "GradualUnfreezing": (
+        lambda m: callbacks.GradualUnfreezing({1: 3}),
+        "`schedule[1]` to be one or several patterns. Received: schedule[1]=3",
+    ),
+    "BatchNormalization: inputs": (
+        lambda m: tfbn.BatchNormalization(axis=4)(X),
+        "`axis` to be an axis of inputs of shape (8, 6, 6, 2). Received: axis=4",
     ),
     "read_drift": (lambda m: callbacks.read_drift("nowhere"), "drift.parquet"),
     "writer: a file": (

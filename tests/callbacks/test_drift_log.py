@@ -203,6 +203,21 @@ def test_it_can_be_read_while_another_process_publishes(tmp_path, rng, monkeypat
     assert read_drift(tmp_path)["step"].tolist() == [1, 1, 2, 2]
 
 
+def test_another_version_is_not_read_as_this_one(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr(drift_log, "VERSION", 2)
+    log = DriftLog(tmp_path, CHANNELS)
+    log.append(np.array([1]), 0, values(rng, 1))
+    log.publish()
+    with pytest.raises(ValueError, match=r"of format 1, which this tfbn reads; it has format 2"):
+        read_drift(tmp_path)
+
+
+@pytest.mark.parametrize("folder", [None, 3, ["log"]])
+def test_a_folder_is_a_path(folder):
+    with pytest.raises(ValueError, match=r"Expected `folder` to be the path of a folder. Received: folder="):
+        read_drift(folder)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 and then nothing", "foreign"])
 def test_reading_what_is_no_log(tmp_path, content):
     path = tmp_path / NAME

@@ -270,6 +270,25 @@ def test_masked_positions_do_not_count(rng):
     np.testing.assert_allclose(np.array(bn.moving_variance), kept.var(0), rtol=1e-5)
 
 
+def test_a_mask_along_the_axis_of_the_channels(rng):
+    """Steps as channels: each has a number of words of its own."""
+    inputs, bn = keras.Input((4,), dtype="int32"), STOCK(axis=1, name="bn")
+    embedding = layers.Embedding(9, 4, mask_zero=True)
+    model = keras.Model(inputs, bn(embedding(inputs)))
+    scramble(model, rng)
+    words = np.array([[3, 0, 0, 0], [1, 8, 5, 0], [0, 0, 0, 0], [0, 0, 0, 0], [2, 7, 0, 4]])
+    result = recalibrate(model, words, batch_size=2, verbose=False)
+    embedded = np.array(embedding.embeddings, "float64")[words]
+    kept = [embedded[words[:, step] > 0, step] for step in range(4)]
+    assert result.statistics["bn"].count.tolist() == [each.size for each in kept]
+    np.testing.assert_allclose(np.array(bn.moving_mean), [each.mean() for each in kept], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(np.array(bn.moving_variance), [each.var() for each in kept], rtol=1e-5)
+    before = state(model)
+    with pytest.raises(ValueError, match=r"to have unmasked positions. Received: none for layer 'bn'"):
+        recalibrate(model, words[:4], verbose=False)  # no word is a fourth one
+    assert all(np.array_equal(a, b) for a, b in zip(before, state(model), strict=True))
+
+
 def test_a_set_that_is_masked_as_a_whole(rng):
     inputs = keras.Input((4, 2))
     model = keras.Model(inputs, STOCK(name="bn")(layers.Masking(0.0)(inputs)))
@@ -403,6 +422,20 @@ def test_a_statistic_that_does_not_fit_the_variables(rng):
     with pytest.raises(ValueError, match=r"layer 'bn' has float16 variables, and a statistic as large as"):
         recalibrate(model, x, verbose=False)
     assert all(np.array_equal(a, b) for a, b in zip(before, state(model), strict=True))
+
+
+@pytest.mark.parametrize("beyond", [np.nan, np.inf])
+def test_a_share_of_statistics_that_are_beyond_use(rng, beyond):
+    bn = STOCK(name="bn")
+    model = keras.Sequential([keras.Input((3,)), bn])
+    bn.moving_variance.assign([1.0, beyond, 2.0])
+    x = rng.normal(2, 3, (7, 3)).astype("float32")
+    before = state(model)
+    with pytest.raises(ValueError, match=r"`share` to be 1, .* layer 'bn' .* Received: share=0\.5"):
+        recalibrate(model, x, share=0.5, verbose=False)
+    assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before, state(model), strict=True))
+    recalibrate(model, x, verbose=False)
+    np.testing.assert_allclose(np.array(bn.moving_variance), x.var(0), rtol=1e-5)
 
 
 def test_models_that_cannot_be_recalibrated():

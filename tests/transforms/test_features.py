@@ -219,6 +219,12 @@ class Own(keras.layers.Layer):
         return x + 1.0 if training else x
 
 
+class Penalty(keras.layers.Layer):
+    def call(self, x):
+        self.add_loss(keras.ops.mean(x))
+        return x
+
+
 def first(layer):
     """A wiring with a layer in front of the backbone."""
 
@@ -241,6 +247,7 @@ REFUSED = {
         lambda: {"wiring": first(layers.ActivityRegularization(0.1, name="act"))},
         "'act': it adds to the loss",
     ),
+    "add_loss": (lambda: {"wiring": first(Penalty(name="penalty"))}, "'penalty': it adds to the loss (add"),
     "own code": (lambda: {"wiring": first(Own(name="own"))}, "'own': it is a Own, whose own code"),
 }
 

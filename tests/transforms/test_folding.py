@@ -240,6 +240,15 @@ def test_training_at_the_call_site_is_not_folded_away(rng, bn):
     assert all("training=True where it is called" in found[path] for path in ("forced", "inner/deep"))
 
 
+def test_sparse_inputs_stay_sparse(rng):
+    dense = [layers.Dense(3), layers.BatchNormalization()]
+    model = scramble(keras.Sequential([keras.Input((5,), sparse=True), *dense]), rng)
+    folded = fold(model, verbose=False)
+    assert folded.inputs[0].sparse
+    x = tf.sparse.from_dense(np.eye(5, dtype="float32")[[0, 2, 2]])
+    assert_close(folded.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
 def test_renorm_is_folded_as_inference_has_it(rng):
     try:
         bn = STOCK(renorm=True, epsilon=0.01)

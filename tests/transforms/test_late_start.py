@@ -272,7 +272,43 @@ class Reads(Lists):
         self.norms = [float(keras.ops.sum(mean)) for mean in self.means]
 
 
-@pytest.mark.parametrize("kind", [CountsFromTheStart, InOne, Around, Reads])
+class Scales(Lists):
+    """Divides by the norm of all gradients, in a method of its own that gets all of them."""
+
+    def apply(self, grads, trainable_variables=None):
+        super().apply(_scaled(grads), trainable_variables)
+
+
+class Clips(Lists):
+    def _clip_gradients(self, grads):
+        return _scaled(grads)
+
+
+class ScalesPairs(Lists):
+    """One that does not mind: `fit` passes the gradients of all variables to it."""
+
+    def apply_gradients(self, grads_and_vars):
+        grads, variables = zip(*grads_and_vars, strict=True)
+        return super().apply_gradients(zip(_scaled(grads), variables, strict=True))
+
+
+def _scaled(grads):
+    norm = keras.ops.sqrt(sum(keras.ops.sum(g * g) for g in grads))
+    return [g / norm for g in grads]
+
+
+@pytest.mark.parametrize("kind", [Scales, Clips, ScalesPairs])
+def test_before_the_first_step_any_of_them_takes_in_variables(kind):
+    model, optimizer = network(), kind(0.5)
+    model.compile(optimizer, "mse")
+    optimizer.build(model.trainable_variables)
+    tfbn.unfreeze(model, "b")
+    before = values(model.get_layer("b").weights)
+    run(optimizer, model.trainable_variables, range(1))
+    assert np.any(values(model.get_layer("b").weights)[0] != before[0])
+
+
+@pytest.mark.parametrize("kind", [CountsFromTheStart, InOne, Around, Reads, Scales, Clips])
 def test_what_cannot_follow_is_refused_before_anything_changes(kind):
     model, optimizer = network(), kind(0.5)
     model.compile(optimizer, "mse")

@@ -154,6 +154,24 @@ def test_a_part_of_the_value_sets_that_part():
     assert of_layer(model.get_layer("first").bn).updates
 
 
+@pytest.mark.parametrize("how", ["LoRA", "switched off"])
+def test_a_variable_that_was_off_on_its_own_stays_off(how):
+    model = keras.Sequential([keras.Input((3,)), L.Dense(2, name="head"), L.BatchNormalization(name="bn")])
+    layer = model.get_layer("head")
+    if how == "LoRA":
+        layer.enable_lora(1)
+    else:
+        layer.bias.trainable = False
+    kept, off = tfbn.modes_of(model), [v.path for v in layer.variables if not v.trainable]
+    tfbn.freeze(model, "head")
+    assert not layer.trainable_variables
+    tfbn.set_modes(model, kept)
+    assert [v.path for v in layer.variables if not v.trainable] == off != []
+    tfbn.set_modes(model, {".": {"class": "Sequential", "trainable": False}})
+    tfbn.set_modes(model, kept)
+    assert [v.path for v in layer.variables if not v.trainable] == off
+
+
 GOOD = {"class": "tfbn>BatchNormalization", "trainable": False, "training": True}
 BAD = {
     "near name": ({"owm": GOOD}, "did you mean own"),
@@ -162,6 +180,12 @@ BAD = {
     "no mode": ({"own": "frozen"}, "to be a dict with class and trainable"),
     "unknown key": ({"own": {**GOOD, "trainin": True}}, "did you mean training"),
     "no flag": ({"own": {**GOOD, "training": "no"}}, "to be True, False or None"),
+    "a number for a path": ({3: GOOD}, "to be a dict by path, which is text. Received: modes=3"),
+    "a number for a class": ({"own": {**GOOD, "class": 3}}, "to be text. Received: .*=3"),
+    "a flag of another kind": (
+        {"head": {"class": "Dense", "trainable": True, "training": False}},
+        "since a Dense has no other flags",
+    ),
     "no truth": ({"own": {**GOOD, "trainable": None}}, "to be True or False"),
 }
 

@@ -1,5 +1,6 @@
 """`AveragedStatistics`: moving statistics for averaged weights."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -73,6 +74,8 @@ class AveragedStatistics(keras.callbacks.SwapEMAWeights):
         self._batch_size, self._steps = batch_size, -(-most // size)
         if is_arrays(images):
             images = _drawn(images, most, check_at_least("seed", seed, 0))
+        elif not isinstance(images, Iterable | keras.utils.PyDataset) or isinstance(images, str | bytes):
+            raise fail("images", "to be arrays, or batches as `predict` takes them", images)
         elif iter(images) is images:
             raise fail("images", "to be readable more than once", images)
         self._images = images

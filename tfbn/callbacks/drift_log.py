@@ -25,11 +25,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tfbn.callbacks.log_files import NAME, PARTS, TEMPORARY, files_of, tables_of
+from tfbn.callbacks.log_files import NAME, PARTS, TEMPORARY, VERSION, files_of, tables_of
 from tfbn.statistics import drift, mismatch
 from tfbn.utils.files import written_whole
 
-VERSION = 1
 UNITS = drift.UNITS | mismatch.UNITS
 # Rows of a row group; up to this many are buffered in memory, about 5 MB.
 ROWS_PER_GROUP = 131_072

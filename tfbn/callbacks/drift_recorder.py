@@ -11,13 +11,12 @@ from tfbn.callbacks import building, log_files, log_place
 from tfbn.callbacks import traced as traced_parts
 from tfbn.callbacks.disk import Disk
 from tfbn.callbacks.recording import FLUSH_SECONDS, Recording, serves
-from tfbn.callbacks.recording_options import Position, RecordingOptions
+from tfbn.callbacks.recording_options import Position, RecordingOptions, check_output
 from tfbn.callbacks.step_hook import StepHook, in_step
 from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.statistics.snapshots import Snapshot, take
 from tfbn.statistics.two_modes import in_both_modes
 from tfbn.summary import modes, writing
-from tfbn.utils.files import can_be_written
 from tfbn.utils.validation import fail
 
 
@@ -106,8 +105,7 @@ class DriftRecorder(keras.callbacks.Callback):
         super().__init__()
         self._options = RecordingOptions(every, probe, probe_labels, probe_every)
         self.every = every
-        if not isinstance(log_dir, (str, os.PathLike)) or not can_be_written(log_dir):
-            raise fail("log_dir", "to be a folder that can be written", log_dir)
+        check_output(log_dir, reference, tensorboard=tensorboard, heat_maps=heat_maps, overwrite=overwrite)
         self.log_dir = Path(log_dir)
         self._arguments = arguments | {"log_dir": self.log_dir}
         self._reference: Snapshot | None = reference

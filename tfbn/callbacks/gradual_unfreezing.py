@@ -62,8 +62,10 @@ class GradualUnfreezing(keras.callbacks.Callback):
         super().__init__()
         if not isinstance(schedule, Mapping) or not schedule:
             raise fail("schedule", "to map epochs to layers, such as {2: 'stage3'}", schedule)
-        for epoch in schedule:
+        for epoch, layers in schedule.items():
             check_at_least("schedule's epochs", epoch, 0)
+            if not isinstance(layers, Iterable):
+                raise fail(f"schedule[{epoch}]", "to be one or several patterns", layers)
         self.schedule = {
             int(epoch): [layers] if isinstance(layers, str) else list(layers)
             for epoch, layers in sorted(schedule.items())

@@ -20,6 +20,9 @@ NAME = "drift.parquet"
 PARTS = "drift.*.parquet"
 TEMPORARY = ".drift*.tmp"
 REFERENCE = "drift_reference.npz"
+VERSION = 1
+# What reading a damaged log raises.
+DAMAGED = (pa.ArrowException, OSError, KeyError, TypeError, ValueError)
 # Folder -> the recording of this process that writes there, so that a reader sees the latest rows.
 UNDER_WAY: "weakref.WeakValueDictionary[Path, Any]" = weakref.WeakValueDictionary()
 # Folder -> the recorder of this process that owns it, from the beginning of its training to the end.
@@ -39,7 +42,7 @@ def read_drift(folder: str | os.PathLike) -> Any:
         categorical in the model's order, and null is NaN.
 
     Raises:
-        InputError: There is no `drift.parquet` in the folder, or it is damaged.
+        InputError: There is no `drift.parquet` in the folder, or it is damaged or of a later format.
 
     Example:
 
@@ -48,13 +51,15 @@ def read_drift(folder: str | os.PathLike) -> Any:
     ...
     tfbn.utils.validation.InputError: Expected `folder` to hold a drift.parquet. Received: folder='...nothing'
     """
+    if not isinstance(folder, str | os.PathLike):
+        raise fail("folder", "to be the path of a folder", folder)
     folder = Path(folder)
     bring_up_to_date(folder)
     layers = list(channels_in(folder))
     try:
         frame = pa.concat_tables(_all_tables(folder)).unify_dictionaries().to_pandas()
         frame["layer"] = frame["layer"].cat.set_categories(layers)
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+    except DAMAGED as error:
         raise _damaged(folder, error) from error
     return frame
 
@@ -80,9 +85,14 @@ def channels_in(folder: str | os.PathLike) -> dict[str, int]:
         raise fail("folder", f"to hold a {NAME}", str(folder))
     try:
         about = json.loads(pq.read_schema(files[0]).metadata[b"tfbn.drift"])
-        return dict(zip(about["layers"], about["channels"], strict=True))
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        channels = dict(zip(about["layers"], about["channels"], strict=True))
+        version = about["version"]
+    except DAMAGED as error:
         raise _damaged(folder, error) from error
+    if version != VERSION:
+        what = f"to hold a {NAME} of format {VERSION}, which this tfbn reads; it has format {version!r}"
+        raise fail("folder", what, str(folder))
+    return channels
 
 
 def tables_of(folder: Path) -> Iterator[Any]:
@@ -135,10 +145,12 @@ def rows_of(folder: str | os.PathLike) -> Iterator[tuple[int, np.ndarray, np.nda
 
 
 def last_step(folder: str | os.PathLike) -> int:
-    """The step of the last row; -1 without rows."""
-    return max(
-        (pa.compute.max(table["step"]).as_py() for table in tables_of(Path(folder)) if len(table)), default=-1
-    )
+    """The step of the last row; -1 without rows. Errors as in `read_drift`."""
+    tables = tables_of(Path(folder))
+    try:
+        return max((pa.compute.max(table["step"]).as_py() for table in tables if len(table)), default=-1)
+    except DAMAGED as error:
+        raise _damaged(Path(folder), error) from error
 
 
 def is_claimed(folder: Path, owner: Any) -> bool:

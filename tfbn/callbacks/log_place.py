@@ -64,13 +64,14 @@ def decide(owner: Any, folder: Path, epoch: int, channels: Mapping[str, int], ov
 def _to_be_continued(folder: Path, epoch: int, channels: Mapping[str, int]) -> Place | None:
     """The log in the folder, cut where training resumes; None if it is damaged or of another model."""
     reference = reference_file.load(folder)
-    try:
-        same = reference is not None and channels_in(folder) == dict(channels)
-    except InputError:
-        same = False
-    if not same or list(reference or ()) != list(channels):
+    if reference is None or list(reference) != list(channels):
         return None
-    before = last_step(folder)
+    try:
+        if channels_in(folder) != dict(channels):
+            return None
+        before = last_step(folder)
+    except InputError:
+        return None
     drift_log.keep_epochs_before(folder, epoch)
     step = last_step(folder)
     replaced = f"; steps {step + 1} to {before} are recorded again" if step < before else ""

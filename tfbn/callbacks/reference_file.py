@@ -2,6 +2,8 @@
 
 import json
 import os
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +35,14 @@ def save(folder: str | os.PathLike, reference: Snapshot) -> None:
 def load(folder: str | os.PathLike) -> Snapshot | None:
     """Reads what `save` wrote, without running code from the file; None if it cannot be read."""
     try:
-        with np.load(Path(folder) / REFERENCE, allow_pickle=False) as arrays:
+        # Opened here, since `np.load` leaves a damaged file open.
+        with (Path(folder) / REFERENCE).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             layers = json.loads(str(arrays["layers"]))
             ends = np.cumsum([size for _, size, _ in layers])[:-1]
             means, variances = (np.split(arrays[name], ends) for name in ("mean", "variance"))
-    except (OSError, KeyError, TypeError, ValueError):
+        return {
+            path: Statistics(mean, variance, epsilon)
+            for (path, _, epsilon), mean, variance in zip(layers, means, variances, strict=True)
+        }
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error):
         return None
-    return {
-        path: Statistics(mean, variance, epsilon)
-        for (path, _, epsilon), mean, variance in zip(layers, means, variances, strict=True)
-    }

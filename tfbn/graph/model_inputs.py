@@ -8,7 +8,9 @@ from typing import Any
 
 import keras
 
+from tfbn.graph.data_flow import graph
 from tfbn.utils.validation import fail
+from tfbn.utils.words import counted
 
 
 def preprocessed(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any, Any]:
@@ -32,6 +34,33 @@ def preprocessed(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -
     if preprocess is None:
         return x, y, sample_weight
     return keras.utils.unpack_x_y_sample_weight(preprocess(x, y, sample_weight))
+
+
+def check_number(model: Any, x: Any, name: str = "data") -> None:
+    """Raises if a list or tuple has more arrays than the model has inputs: Keras would drop the others.
+
+    Args:
+        model: Any model or layer.
+        x: A batch of inputs, or all inputs, as `predict` takes them.
+        name: What the user calls them.
+
+    Raises:
+        InputError: There are more.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> check_number(model, [np.zeros((4, 2)), np.ones((4, 2))])
+    Traceback (most recent call last):
+    tfbn.utils.validation.InputError: Expected `data` to be the model's 1 input;... Received: data='list of 2'
+    """
+    flow = graph(model) if isinstance(x, list | tuple) else None
+    if flow is None or hasattr(model, "preprocess_samples") or has_own(model, "predict_step"):
+        return
+    expected, number = len(flow.inputs), len(keras.tree.flatten(x))
+    if number > expected:
+        what = f"to be the model's {counted(expected, 'input')}; batches come from an iterator, iter(batches)"
+        raise fail(name, what, f"{type(x).__name__} of {number}")
 
 
 def has_own(model: Any, step: str) -> bool:

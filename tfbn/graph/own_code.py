@@ -34,6 +34,21 @@ def looks_at_training(layer: Any) -> bool:
     return _takes_training(layer.call) or bool(own_state(layer))
 
 
+def adds_to_the_loss(layer: Any) -> bool:
+    """Whether a layer's own code calls `add_loss`.
+
+    Example:
+
+    >>> adds_to_the_loss(keras.layers.Dense(1, activity_regularizer="l2"))  # not by code of its own
+    False
+    """
+    if _is_known(layer):
+        return False
+    theirs = [each for each in type(layer).__mro__ if each.__module__.split(".")[0] not in ("keras", "tfbn")]
+    functions = [inspect.unwrap(each) for kind in theirs for each in vars(kind).values() if callable(each)]
+    return any("add_loss" in each.__code__.co_names for each in functions if inspect.isfunction(each))
+
+
 def same_in_training(operation: Any) -> set[int]:
     """The ids of layers whose own code was seen to do the same in both modes.
 

@@ -1,6 +1,7 @@
 """`BatchNormalization` with `training` and `update_statistics` separate from `trainable`."""
 
 import math
+import numbers
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ from keras import ops
 from tfbn.graph.keras_internals.layers import batch_moments, renorm_transforms, update_renorm_statistics
 from tfbn.layers import fused as fused_ops
 from tfbn.layers import modes
-from tfbn.utils.validation import check_between, check_flag
+from tfbn.utils.validation import check_between, check_flag, fail
 
 
 @keras.saving.register_keras_serializable(package="tfbn")
@@ -99,9 +100,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
         fused: bool | None = None,
         **kwargs: Any,
     ):
-        check_between("momentum", args[1] if len(args) > 1 else kwargs.get("momentum", 0.99), 0, 1)
+        given = {**dict(zip(("axis", "momentum", "epsilon"), args, strict=False)), **kwargs}
+        if not isinstance(given.get("axis", -1), numbers.Integral):
+            raise fail("axis", "to be a whole number", given["axis"])
+        check_between("momentum", given.get("momentum", 0.99), 0, 1)
+        check_between("epsilon", given.get("epsilon", 1e-3), 0, math.inf)
         super().__init__(*args, **kwargs)
-        check_between("epsilon", self.epsilon, 0, math.inf)
         self.training = training
         self.update_statistics = update_statistics
         self.batch_statistics_in_inference = batch_statistics_in_inference
@@ -144,6 +148,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _trace_key(self) -> tuple[modes.Mode, float]:
         """What a traced train step depends on; `tfbn.audit` compares it with the current flags."""
         return self.mode, self.momentum
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the variables; raises if the inputs have no such axis."""
+        if not -len(input_shape) <= self.axis < len(input_shape):
+            raise fail("axis", f"to be an axis of inputs of shape {tuple(input_shape)}", self.axis)
+        super().build(input_shape)
 
     def train(self, mode: bool = True) -> "BatchNormalization":
         """PyTorch's `Module.train`: has no effect here, since Keras passes `training` in calls."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from tfbn.graph.call_hooks import observed
 from tfbn.graph.inner_graphs import EagerIfNeeded, check_graph, current_graph, functions_inlined
-from tfbn.graph.model_inputs import call_inputs
+from tfbn.graph.model_inputs import call_inputs, check_number
 from tfbn.graph.symbolic_calls import takes_training
 from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.layers import modes
@@ -78,6 +78,7 @@ class Probe:
         shapes = [tuple(leaf.shape) for leaf in keras.tree.flatten(arrays)]
         if not all(shape and shape[0] for shape in shapes):
             raise fail("inputs", "to be a batch with at least one example", shapes)
+        check_number(self._model, arrays, "inputs")
         inputs = call_inputs(self._model, arrays)
         self._inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
         self.outputs = None

@@ -21,12 +21,13 @@ class Moments:
     Attributes:
         mean: Shape `(channels,)`, float64.
         variance: Shape `(channels,)`, float64.
-        count: Number of values per channel: batch size times positions.
+        count: Number of values per channel: batch size times positions. An array of shape
+            `(channels,)` where they differ, since a mask runs along the channels' axis.
     """
 
     mean: np.ndarray
     variance: np.ndarray
-    count: float
+    count: Any
 
     def merge(self, other: "Moments") -> "Moments":
         """The moments of both sets of values together, by the law of total variance.
@@ -45,7 +46,7 @@ class Moments:
         if self.mean.shape != other.mean.shape:
             raise fail("parts", f"to have {counted(len(self.mean), 'channel')} each", len(other.mean))
         count = self.count + other.count
-        share = other.count / count
+        share = other.count / np.maximum(count, 1)
         shift = other.mean - self.mean
         within = (1 - share) * self.variance + share * other.variance
         return Moments(self.mean + share * shift, within + share * (1 - share) * shift**2, count)

@@ -10,7 +10,7 @@ from keras import ops
 
 from tfbn.graph.call_hooks import replaced
 from tfbn.graph.inner_graphs import EagerIfNeeded, check_graph, current_graph, functions_inlined
-from tfbn.graph.model_inputs import predict_outputs, preprocessed
+from tfbn.graph.model_inputs import check_number, predict_outputs, preprocessed
 from tfbn.graph.traversal import NamedLayer
 from tfbn.statistics.moments import Moments
 from tfbn.statistics.replaced_statistics import moments, normalize, replaceable
@@ -91,7 +91,7 @@ def measure_population(
             raise fail("model", "to call one of its BatchNormalization layers", model.name)
         for index in pending if method == "batch" else pending[:1]:
             population = pools[index]
-            if population is None:
+            if population is None or not np.all(population.count):
                 path = named_layers[index].path
                 raise ValueError(
                     f"Expected `data` to have unmasked positions. Received: none for layer {path!r}"
@@ -110,7 +110,7 @@ def _one_pass(
 ) -> tuple[list[Moments | None], int, int]:
     pools: list[Moments | None] = [None] * len(named_layers)
     samples = count = 0
-    progress = keras.utils.Progbar(batches.length, unit_name="batch", verbose=int(verbose))
+    progress = keras.utils.Progbar(batches.length, unit_name="batch", verbose=int(bool(verbose)))
     for x in _readable(batches):
         calls_of_layers = _observe(observer, x, count)
         for index, calls in enumerate(calls_of_layers):
@@ -152,6 +152,7 @@ def _has_nan(leaf: Any) -> bool:
 
 
 def _observe(observer: "Observer", x: Any, count: int) -> Any:
+    check_number(observer.inner, x)
     try:
         x = as_arrays(preprocessed(observer.inner, x)[0])
         return observer.observe(x)
@@ -161,7 +162,7 @@ def _observe(observer: "Observer", x: Any, count: int) -> Any:
         name, kind = observer.inner.name, type(observer.inner).__name__
         raise fail("model", "to have a `call`, since `predict` runs it", f"{name} of class {kind}") from error
     except Exception as error:
-        shapes = keras.tree.map_structure(lambda leaf: leaf.shape, x)
+        shapes = keras.tree.map_structure(lambda leaf: getattr(leaf, "shape", leaf), x)
         raise ValueError(
             f"Expected `data` to be batches that the model {observer.inner.name!r} takes. "
             f"Received: batch {count} of shape {shapes}: {error}"
@@ -232,10 +233,10 @@ class Observer(keras.Model):
 
 def merged(pool: Moments | None, call: tuple[Any, Any, Any]) -> Moments | None:
     """The moments so far with those of one more call, as `Observer` gives them."""
-    count, mean, variance = int(call[0]), np.asarray(call[1], np.float64), np.asarray(call[2], np.float64)
-    if not count:  # a batch that is masked as a whole
+    count, mean, variance = np.asarray(call[0]), *(np.asarray(value, np.float64) for value in call[1:])
+    if not count.any():  # a batch that is masked as a whole
         return pool
-    new = Moments(mean, variance, count)
+    new = Moments(mean, variance, count if count.ndim else int(count))
     return pool.merge(new) if pool else new
 
 

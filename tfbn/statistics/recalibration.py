@@ -9,7 +9,7 @@ from tfbn.graph.traversal import batch_normalizations
 from tfbn.statistics.moments import Moments
 from tfbn.statistics.population import Method, PopulationStatistics, measure_population
 from tfbn.statistics.replaced_statistics import batch_statistics
-from tfbn.utils.validation import check_between
+from tfbn.utils.validation import check_between, fail
 
 __all__ = ["batch_statistics", "population_statistics", "recalibrate"]
 
@@ -142,9 +142,11 @@ def population_statistics(
 def _blended(layer: Any, population: Moments, share: float) -> Moments:
     if share == 1:
         return population
-    old = (
-        np.asarray(ops.convert_to_numpy(v), np.float64) for v in (layer.moving_mean, layer.moving_variance)
-    )
+    variables = (layer.moving_mean, layer.moving_variance)
+    old = [np.asarray(ops.convert_to_numpy(variable), np.float64) for variable in variables]
+    if not all(np.isfinite(value).all() for value in old):
+        what = f"to be 1, since the moving statistics of layer {layer.name!r} are NaN or infinite"
+        raise fail("share", what, share)
     new = (population.mean, population.variance)
     mean, variance = ((1 - share) * a + share * b for a, b in zip(old, new, strict=True))
     return Moments(mean, variance, population.count)

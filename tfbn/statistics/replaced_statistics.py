@@ -66,7 +66,8 @@ def moments(layer: Any, inputs: Any, mask: Any = None) -> tuple[Any, Any, Any]:
 
     Returns:
         `(count, mean, variance)`: the number of positions N*H*W that count, an int32
-        scalar; mean and variance of shape `(channels,)`, float32 or wider.
+        scalar, or one for each channel where a mask runs along the channels' axis (`axis=1` after
+        an embedding); mean and variance of shape `(channels,)`, float32 or wider.
 
     Example:
 
@@ -83,13 +84,14 @@ def moments(layer: Any, inputs: Any, mask: Any = None) -> tuple[Any, Any, Any]:
         shape = ops.shape(x)
         count = ops.prod(ops.convert_to_tensor([shape[axis] for axis in axes], dtype="int32"))
         return count, mean, variance
-    shape = ops.shape(x)
-    counts = ops.broadcast_to(ops.expand_dims(ops.cast(mask, "bool"), -1), (*shape[:-1], 1))
-    count = ops.sum(ops.cast(counts, "int32"))
+    counts = ops.broadcast_to(ops.expand_dims(ops.cast(mask, "bool"), -1), ops.shape(x))
+    count = ops.sum(ops.cast(counts, "int32"), axes, keepdims=True)
     divisor = ops.cast(ops.maximum(count, 1), x.dtype)
-    mean = ops.sum(ops.where(counts, x, 0.0), axes) / divisor
-    variance = ops.sum(ops.where(counts, ops.square(x - mean), 0.0), axes) / divisor
-    return count, mean, variance
+    mean = ops.sum(ops.where(counts, x, 0.0), axes, keepdims=True) / divisor
+    variance = ops.sum(ops.where(counts, ops.square(x - mean), 0.0), axes, keepdims=True) / divisor
+    count, mean, variance = (ops.reshape(value, (-1,)) for value in (count, mean, variance))
+    # The last axis has no mask, so all channels there have one count.
+    return (count[0] if axes[-1] < len(x.shape) - 1 else count), mean, variance
 
 
 def normalize(layer: Any, inputs: Any, mean: Any, variance: Any) -> Any:

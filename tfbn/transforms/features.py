@@ -1,6 +1,7 @@
 """Outputs of a frozen prefix, computed once, so that only the rest of a model runs in training."""
 
 import dataclasses
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 
 from tfbn.graph.keras_internals.trainers import compile_arguments
-from tfbn.graph.model_inputs import has_own, preprocessed
+from tfbn.graph.model_inputs import check_number, has_own, preprocessed
 from tfbn.graph.traversal import batch_normalizations, named_layers
 from tfbn.transforms import frozen_prefix
 from tfbn.transforms.folding import fold
@@ -170,6 +171,9 @@ class _Examples:
             raise fail("y", f"to be None, since a {type(x).__name__} brings its targets", type(y).__name__)
         if y is None and sample_weight is not None:
             raise fail("sample_weight", "to be None, since y is", type(sample_weight).__name__)
+        for name, given in (("y", y), ("sample_weight", sample_weight)):
+            if given is not None and not is_arrays(given):
+                raise fail(name, "to be arrays, as x is", type(given).__name__)
         self._batches = Batches(_present(x, y, sample_weight) if self._arrays else x, batch_size)
         if not self._arrays and self._batches.repeatable:
             first, again = (next(iter(self), None) for _ in range(2))
@@ -180,6 +184,7 @@ class _Examples:
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         read = self._batches if self._arrays else (_present(*parts) for parts in self._batches.elements())
         for parts in read:
+            check_number(self._model, parts[0], "x")
             yield tuple(map(as_arrays, _present(*preprocessed(self._model, *parts))))
 
 
@@ -270,6 +275,8 @@ def _check_own_code(model: Any) -> None:
 def _empty_folder(folder: str | Path | None) -> Path | None:
     if folder is None:
         return None
+    if not isinstance(folder, str | os.PathLike):
+        raise fail("folder", "to be the path of a folder", folder)
     path = Path(folder)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise fail("folder", "to be an empty folder, or not to exist yet", str(folder))

@@ -58,7 +58,8 @@ class Rebuilt:
             made = [self._make(layer) for layer in model.layers]
             kept = [getattr(each, "model", each) if isinstance(each, _Inlined) else each for each in made]
             first = model.inputs[0]
-            inputs = keras.Input(batch_shape=first.shape, dtype=first.dtype, name=first.name)
+            given = {"batch_shape": first.shape, "dtype": first.dtype, "sparse": first.sparse}
+            inputs = keras.Input(**given, name=first.name)
             kept = [each for each in kept if each is not _FOLDED]
             return keras.Sequential([inputs, *kept], name=model.name)
         return keras.models.clone_model(model, clone_function=self._make, call_function=_call)

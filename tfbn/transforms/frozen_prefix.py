@@ -10,7 +10,7 @@ import keras
 from tfbn.graph.data_flow import graph
 from tfbn.graph.keras_internals.graphs import carries_mask, nodes_of
 from tfbn.graph.keras_internals.layers import has_seeds
-from tfbn.graph.own_code import looks_at_training, same_in_training
+from tfbn.graph.own_code import adds_to_the_loss, looks_at_training, same_in_training
 from tfbn.graph.recursion import deep_graphs
 from tfbn.graph.selection import select
 from tfbn.graph.symbolic_calls import received
@@ -233,6 +233,8 @@ class _Obstacles:
             return "it changes its state in every call"
         if getattr(layer, "activity_regularizer", None) is not None:
             return "it adds to the loss (activity_regularizer)"
+        if adds_to_the_loss(layer):
+            return "it adds to the loss (add_loss)"
         if looks_at_training(layer) and not is_same:
             return f"it is a {type(layer).__name__}, whose own code decides what it does in training"
         return None

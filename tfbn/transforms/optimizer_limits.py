@@ -25,14 +25,26 @@ def made_with_it(optimizer: Any) -> list[Any]:
     return [v for v in internals.tracked_variables(optimizer) if id(v) not in later]
 
 
-def check_extendable(optimizer: Any) -> None:
-    """Raises if an optimizer is wrapped, or wraps another."""
+def check_extendable(optimizer: Any, step: int = 0) -> None:
+    """Raises if an optimizer is wrapped, wraps another, or may combine the gradients of all variables.
+
+    Args:
+        optimizer: The optimizer.
+        step: Its step count. From the first step on, variables that join are updated apart.
+    """
     state = vars(optimizer)
     if "apply" in state and TWINS not in state:
         raise refusal(optimizer, "its `apply` was replaced on the object")
     wrapped = [name for name, value in state.items() if isinstance(value, keras.optimizers.Optimizer)]
     if wrapped:
         raise refusal(optimizer, f"it wraps another optimizer, in `{wrapped[0]}`")
+    own = internals.own_code_for_all_gradients(optimizer)
+    if own and step:
+        raise refusal(
+            optimizer,
+            f"{type(optimizer).__name__} has its own `{own}`, which gets the gradients of all variables at "
+            "once, and variables that join after the first step are updated apart",
+        )
 
 
 def check_extended(optimizer: Any, twin: Any, final: dict[int, Any], state: dict[str, Any]) -> None:

@@ -131,7 +131,7 @@ class _Move:
     def _join(self, joining: list[Any]) -> None:
         optimizer = self.optimizer
         kept = [v for v, key in zip(self.wanted, self.keys, strict=True) if key in self.places]
-        check_extendable(optimizer)
+        check_extendable(optimizer, self.step)
         twin = _fresh_twin(optimizer, kept, self.wanted)
         final = self._merge(twin)
         state = {n: v for n, v in set_by_build(twin).items() if isinstance(v, keras.Variable)}

@@ -10,6 +10,7 @@ import keras
 from tfbn.graph.traversal import NamedLayer, built_batch_normalizations, named_layers
 from tfbn.layers import BatchNormalization, modes
 from tfbn.transforms.conversion import convert_layers, revert_layers
+from tfbn.transforms.held_variables import held_variables
 from tfbn.transforms.retracing import take_effect
 from tfbn.utils.validation import InputError, check_choice, check_flag, fail, near_names
 
@@ -111,9 +112,17 @@ def _of(layer: Any) -> dict[str, Any]:
 
 
 def _put(model: Any, wanted: Sequence[tuple[NamedLayer, Mapping[str, Any]]]) -> None:
+    stay_off = [
+        v
+        for named in named_layers(model)
+        if not named_layers(named.layer)
+        for v in held_variables(named.layer)
+    ]
     for named, mode in wanted:  # containers first, since Keras sets what is in them too
         if named.layer.trainable != mode["trainable"]:
             named.layer.trainable = mode["trainable"]
+    for variable in stay_off:
+        variable.trainable = False
     for named, mode in wanted:
         layer = named.layer
         if not isinstance(layer, keras.layers.BatchNormalization):
@@ -131,6 +140,8 @@ def _checked(modes: Any) -> Modes:
     if not isinstance(modes, Mapping):
         raise fail("modes", "to be a dict by path, as returned by `tfbn.modes_of`", type(modes).__name__)
     for path, mode in modes.items():
+        if not isinstance(path, str):
+            raise fail("modes", "to be a dict by path, which is text", path)
         if not isinstance(mode, Mapping) or not {"class", "trainable"} <= set(mode):
             raise fail(f"modes[{path!r}]", "to be a dict with class and trainable", mode)
         for key, value in mode.items():
@@ -139,6 +150,8 @@ def _checked(modes: Any) -> Modes:
                 check_flag(f"modes[{path!r}][{key!r}]", value)
         if not isinstance(mode["trainable"], bool):
             raise fail(f"modes[{path!r}]['trainable']", "to be True or False", mode["trainable"])
+        if not isinstance(mode["class"], str):
+            raise fail(f"modes[{path!r}]['class']", "to be text", mode["class"])
     return modes
 
 
@@ -150,10 +163,14 @@ def _matched(model: Any, modes: Modes) -> list[tuple[NamedLayer, Mapping[str, An
         known = {path: _of(named.layer) for path, named in layers.items()}
         names = _by_order({WHOLE: known[WHOLE]} | dict(modes), known)
     for path, mode in modes.items():
-        found = _of(layers[names[path]].layer)["class"]
+        layer = layers[names[path]].layer
+        found = _of(layer)["class"]
         norms = (TFBN, STOCK)
         if path != WHOLE and found != mode["class"] and not (found in norms and mode["class"] in norms):
             raise fail(f"modes[{path!r}]['class']", f"to be that of the layer, {found}", mode["class"])
+        if not isinstance(layer, keras.layers.BatchNormalization) and not {*mode} <= {"class", "trainable"}:
+            what = f"to have class and trainable only, since a {found} has no other flags"
+            raise fail(f"modes[{path!r}]", what, dict(mode))
     paths = {name: path for path, name in names.items() if path in modes}
     return [(named, modes[paths[path]]) for path, named in layers.items() if path in paths]
 

@@ -65,6 +65,17 @@ def check_known(optimizer: Any, variables: list[Any]) -> None:
     optimizer._check_variables_are_known(variables)
 
 
+def own_code_for_all_gradients(optimizer: Any) -> str | None:
+    """The first method of an optimizer for all gradients that its class does not have from Keras."""
+    methods = ("apply", "_backend_apply_gradients", "_clip_gradients")
+    return next((name for name in methods if _module_of(type(optimizer), name) != "keras"), None)
+
+
+def _module_of(kind: type, name: str) -> str:
+    owner = next(each for each in kind.__mro__ if name in vars(each))
+    return owner.__module__.partition(".")[0]
+
+
 def gradient_sums(optimizer: Any, variables: list[Any]) -> list[Any]:
     """The accumulated gradients of these variables in an optimizer that accumulates."""
     return [optimizer._accumulated_gradients[optimizer._get_variable_index(v)] for v in variables]
