@@ -140,7 +140,7 @@ def averages(rows: list[dict[str, Any]]) -> str:
     verdict = (
         f"at most {HALF} worse"
         if gain.low >= -HALF
-        else f"which does not rule out that they are {HALF} worse"
+        else f"which does not rule out that they are more than {HALF} worse"
     )
     text = f"Averages with their statistics less raw weights: {gain.text()} points, {verdict}."
     return "\n".join([*lines, "", text])
