@@ -366,6 +366,20 @@ def test_as_a_context_manager_it_frees_the_model(data, tmp_path):
     assert read_drift(tmp_path)["step"].max() == 3
 
 
+def test_a_relative_folder_stays_where_training_began(data, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    moves = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: monkeypatch.chdir(elsewhere)
+    )
+    recorder = DriftRecorder("log", tensorboard=False)
+    train(compiled(), data, [recorder, moves], epochs=2)
+    assert read_drift(tmp_path / "log")["step"].max() == 2 * STEPS
+    assert recorder.log_dir == tmp_path / "log"
+    assert not any(elsewhere.iterdir())
+
+
 def test_a_train_function_of_an_earlier_fit_is_not_used(data, tmp_path):
     model, by_hand = compiled(), ByHand()
     train(model, data)

@@ -224,7 +224,7 @@ class DriftRecorder(keras.callbacks.Callback):
             return
         shapes = {each.path: each.layer.moving_mean.shape[0] for each in building.ready_layers(self.model)}
         place = log_place.decide(self, self.log_dir, epoch, shapes, self._arguments["overwrite"])
-        self.log_dir = place.folder
+        self.log_dir = place.folder.absolute()  # the process may change its folder during `fit`
         if place.reference is not None:
             self._reference = place.reference
             self._position = Position(place.step, place.step, epoch, next_epoch=epoch)
