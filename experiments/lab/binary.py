@@ -103,19 +103,19 @@ def answer(experiment: Question, config: Any) -> tuple[Summary, Path]:
         The summary of the results, and the report's path.
     """
     trackers.check(config)
-    check(experiment, config)
     executor.check(config)
+    check(experiment, config)
     return _answered(experiment, config)
 
 
 def check(experiment: Question, config: Any) -> None:
     """Raises `InputError` if the config, or that of a part of a collection, cannot run."""
-    options.check(config)
-    experiment.check(config)
     parts = experiment.parts(config) if isinstance(experiment, Collection) else []
-    for part, part_config in parts:  # what is cheap to check, of all parts, first
-        options.check(part_config)
-        Store(folder_of(part.name, part_config)).check(part.name, part_config)
+    for each, its_config in ((experiment, config), *parts):  # what is cheap to check, of all parts, first
+        options.check(its_config)
+        if not isinstance(each, Collection):
+            Store(folder_of(each.name, its_config)).check(each.name, its_config)
+    experiment.check(config)
     for part, part_config in parts:
         check(part, part_config)
 
