@@ -33,7 +33,13 @@ def check(network, seed, name, monkeypatch):
     assert "Error" not in (result["unexamined"] or "")
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if way is fault.ways[0] else pytest.mark.long)
+        for name, (fault, way) in WAYS.items()
+    ],
+)
 def test_a_planted_fault_is_named(name, monkeypatch):
     check("dense", 0, name, monkeypatch)
 

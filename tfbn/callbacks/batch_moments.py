@@ -10,12 +10,23 @@ from tfbn.utils.tensors import is_ragged, is_sparse
 CHANNELS, CLASSES = 16, 64  # measured at most
 
 
-def _moments(x: Any, axis: int) -> list[Any]:
-    """Mean and variance of the first channels, padded."""
+def _of_examples(x: Any, axis: int) -> tuple[Any, Any]:
+    """Mean and variance of the first channels of each example."""
     import tensorflow as tf
 
-    axes = [each for each in range(len(x.shape)) if each != axis]
-    return [_padded(each) for each in tf.nn.moments(x, axes)]
+    # With one more axis, since `tf.nn.moments` over none would drop every axis of size 1.
+    x = _few_channels(x, axis)[:, None]
+    return tf.nn.moments(x, [each for each in range(1, len(x.shape)) if each != axis + 1])
+
+
+def _of_all(of_examples: tuple[Any, Any], some: slice) -> list[Any]:
+    """Mean and variance of some examples, padded: by the law of total variance, so that positions are
+    read once for all parts of a batch."""
+    import tensorflow as tf
+
+    means, variances = (each[some] for each in of_examples)
+    mean, between = tf.nn.moments(means, [0])
+    return [_padded(mean), _padded(tf.reduce_mean(variances, 0) + between)]
 
 
 def _few_channels(x: Any, axis: int) -> Any:
@@ -40,29 +51,19 @@ def measured(x: Any, axis: int, moving_mean: Any, moving_variance: Any) -> Any:
     """
     import tensorflow as tf
 
-    x = _few_channels(x, axis)
-    half = tf.shape(x)[0] // 2
-    parts = [*_moments(x[:half], axis), *_moments(x[half:], axis)]
+    of_examples, half = _of_examples(x, axis), tf.shape(x)[0] // 2
+    parts = [*_of_all(of_examples, slice(half)), *_of_all(of_examples, slice(half, None))]
     rows = tf.stack([*parts, _padded(moving_mean), _padded(moving_variance)])
     return tf.ensure_shape(rows, (6, CHANNELS))
 
 
 def input_moments(x: Any) -> Any:
-    """The moments of a model's input, by halves and by even and odd examples: shape `(8 * CHANNELS,)`.
-
-    From those of each example, by the law of total variance: the images are read once.
-    """
+    """The moments of a model's input, by halves and by even and odd examples: shape `(8 * CHANNELS,)`."""
     import tensorflow as tf
 
-    # With one more axis, since `tf.nn.moments` over none would drop every axis of size 1.
-    x = _few_channels(x, len(x.shape) - 1)[:, None]
-    of_examples = tf.nn.moments(x, list(range(1, len(x.shape) - 1)))
-    half, parts = tf.shape(x)[0] // 2, []
-    for some in (slice(None, half), slice(half, None), slice(0, None, 2), slice(1, None, 2)):
-        means, variances = (each[some] for each in of_examples)
-        mean, between = tf.nn.moments(means, [0])
-        parts += [_padded(mean), _padded(tf.reduce_mean(variances, 0) + between)]
-    return tf.reshape(tf.stack(parts), (8 * CHANNELS,))
+    of_examples, half = _of_examples(x, len(x.shape) - 1), tf.shape(x)[0] // 2
+    some = slice(half), slice(half, None), slice(0, None, 2), slice(1, None, 2)
+    return tf.reshape(tf.stack([row for each in some for row in _of_all(of_examples, each)]), (8 * CHANNELS,))
 
 
 def first_dense(data: Any) -> Any:
