@@ -43,13 +43,13 @@ def complete(
     import keras  # here, since the docs read rows without it
 
     start, keys = time.monotonic(), list(keys)
+    order = {each: place for place, each in enumerate(keys)}
     found = {tuple(row[name] for name in names): row for row in read(path)}
     for key in [key for key in keys if key not in found or key in again]:
         if minutes is not None and time.monotonic() - start > 60 * minutes:
             break
         began = time.monotonic()
         found[key] = dict(zip(names, key, strict=True)) | examine(*key)
-        order = {each: place for place, each in enumerate(keys)}
         write(path, [found[each] for each in sorted(found, key=lambda each: order.get(each, len(order)))])
         print(f"{time.monotonic() - began:.0f} s", json.dumps(found[key]), flush=True)
         keras.backend.clear_session()

@@ -1,6 +1,5 @@
 """`AveragedStatistics`: moving statistics for averaged weights."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -12,7 +11,7 @@ from tfbn.callbacks.step_hook import StepHook, in_step
 from tfbn.graph.traversal import built_batch_normalizations
 from tfbn.statistics.population import Observer, measure_population
 from tfbn.statistics.recalibration import set_population
-from tfbn.utils.batches import DEFAULT_BATCH_SIZE, is_arrays
+from tfbn.utils.batches import DEFAULT_BATCH_SIZE, are_batches, is_arrays
 from tfbn.utils.distribution import scope_of
 from tfbn.utils.tensors import batch_length
 from tfbn.utils.validation import check_at_least, fail
@@ -74,7 +73,7 @@ class AveragedStatistics(keras.callbacks.SwapEMAWeights):
         self._batch_size, self._steps = batch_size, -(-most // size)
         if is_arrays(images):
             images = _drawn(images, most, check_at_least("seed", seed, 0))
-        elif not isinstance(images, Iterable | keras.utils.PyDataset) or isinstance(images, str | bytes):
+        elif not are_batches(images):
             raise fail("images", "to be arrays, or batches as `predict` takes them", images)
         elif iter(images) is images:
             raise fail("images", "to be readable more than once", images)

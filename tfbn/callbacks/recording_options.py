@@ -2,14 +2,14 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
 from tfbn.statistics.snapshots import Statistics
-from tfbn.utils.batches import is_arrays
+from tfbn.utils.batches import are_batches, is_arrays
 from tfbn.utils.files import can_be_written
 from tfbn.utils.validation import check_at_least, fail
 
@@ -46,7 +46,7 @@ class RecordingOptions:
         check_at_least("every", self.every, 1)
         if self.probe_every is not None:
             check_at_least("probe_every", self.probe_every, 1)
-        if self.probe is not None and not is_arrays(self.probe) and not _holds_batches(self.probe):
+        if self.probe is not None and not is_arrays(self.probe) and not are_batches(self.probe):
             raise fail("probe", "to be a batch of inputs", self.probe)
         for name in ("probe_every", "probe_labels"):
             if getattr(self, name) is not None and self.probe is None:
@@ -68,10 +68,6 @@ def check_output(log_dir: Any, reference: Any, **flags: Any) -> None:
     )
     if reference is not None and not is_snapshot:
         raise fail("reference", "to be statistics by layer, from `tfbn.statistics.take`", reference)
-
-
-def _holds_batches(data: Any) -> bool:
-    return isinstance(data, Iterable | keras.utils.PyDataset) and not isinstance(data, str | bytes)
 
 
 def _examples(batch: Any) -> int | None:

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 
 from tfbn.auditing.audit import audit
 from tfbn.auditing.table import Audit
 from tfbn.graph.traversal import NamedLayer, built_batch_normalizations
 from tfbn.utils.batches import DEFAULT_BATCH_SIZE, Batches
+from tfbn.utils.tensors import numbers_of
 
 LOOK_AT = 20  # batches: enough to detect an order, cheap to read
 
@@ -61,20 +61,9 @@ class Plan:
         x = self.data[0] if isinstance(self.data, tuple) and len(self.data) > 1 else self.data
         return len(x) if hasattr(x, "shape") and len(x.shape) > 0 else None
 
-    def all_statistics(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Those of every layer, with one copy from the device."""
-        variables = [
-            v for named in self.layers for v in (named.layer.moving_mean, named.layer.moving_variance)
-        ]
-        packed = keras.ops.convert_to_numpy(keras.ops.concatenate([v.value for v in variables]))
-        ends = np.cumsum([v.shape[0] for v in variables])
-        parts = np.split(packed.astype(np.float64), ends[:-1])
-        return list(zip(parts[::2], parts[1::2], strict=True))
-
     def statistics(self, layer: Any) -> tuple[np.ndarray, np.ndarray]:
         """Moving mean and variance of a layer in float64."""
-        convert = keras.ops.convert_to_numpy
-        return tuple(np.array(convert(v), np.float64) for v in (layer.moving_mean, layer.moving_variance))  # type: ignore[return-value]
+        return numbers_of(layer.moving_mean).astype(float), numbers_of(layer.moving_variance).astype(float)
 
 
 def _targets(data: Any, batch_size: int | None) -> Iterator[Any]:

@@ -13,7 +13,8 @@ DEAD = 1e-12  # a channel with a smaller moving variance is constant
 
 def broken_statistics(plan: Plan) -> Iterator[Finding]:
     """Statistics or gamma and beta that are not finite, or a negative variance."""
-    for named, (mean, variance) in zip(plan.layers, plan.all_statistics(), strict=True):
+    for named in plan.layers:
+        mean, variance = plan.statistics(named.layer)
         bad = int(np.sum(~np.isfinite(mean) | ~np.isfinite(variance) | (variance < 0)))
         if bad:
             yield fault(

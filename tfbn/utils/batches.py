@@ -142,6 +142,17 @@ def is_arrays(data: Any) -> bool:
     return bool(leaves) and all(hasattr(leaf, "shape") and len(leaf.shape) > 0 for leaf in leaves)
 
 
+def are_batches(data: Any) -> bool:
+    """Whether `data` can be read batch by batch; arrays by themselves can, too.
+
+    Example:
+
+    >>> are_batches([np.zeros((2, 3))]), are_batches("images"), are_batches(3)
+    (True, False, False)
+    """
+    return isinstance(data, Iterable | keras.utils.PyDataset) and not isinstance(data, str | bytes)
+
+
 def _sliceable(array: Any) -> Any:
     """An array that can be sliced: pandas indexes by label, and SciPy's matrices cannot be indexed."""
     if hasattr(array, "tocoo"):
