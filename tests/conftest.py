@@ -94,8 +94,7 @@ def _cleared():
     import keras
 
     yield
-    keras.backend.clear_session()
-    gc.collect()
+    keras.backend.clear_session()  # which also collects garbage
     gc.freeze()
 
 

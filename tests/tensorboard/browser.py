@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -93,13 +94,14 @@ class Page:
         return self.wait(lambda: self.all(css))[0]
 
     def until_listed(self, runs):
-        """TensorBoard reads the logs in the background: opens the tab until this many runs are listed."""
+        """TensorBoard reads the logs in the background: opens the tab once this many runs are listed."""
 
         def listed():
-            self.open()
-            return self.imported("data.js", "return (await module.ask('runs')).runs.length") == runs
+            with urlopen(f"{self.url}data/plugin/tfbn/runs", timeout=SECONDS) as answer:
+                return len(json.load(answer)["runs"])
 
-        until(listed, every=0.3)
+        until(lambda: listed() == runs, every=0.2)
+        self.open()
 
     def imported(self, module, body, **given):
         """What an async function gives that has one of the page's modules as `module`."""
