@@ -22,8 +22,28 @@ FLAGS += [
 # One for each of what is normalized by, and whether statistics and parameters move.
 DISTINCT = [(True, True, True), (True, False, False), (False, True, False), (False, None, True)]
 DISTINCT += [(None, None, True), (None, None, False)]
+OTHERS = [flags for flags in FLAGS if flags not in DISTINCT]
+# XLA takes its time. What it compiles depends on these three alone, and with (None, None, True) all are true.
+COMPILED = [flags for flags in DISTINCT if flags != (None, None, True)]
 WAYS = ["eager", "function", "jit", "fit", "fit_two_steps_per_execution", "fit_eagerly", "fit_jit"]
 FORMS = ["functional", "nested", "subclassed", "shared"]
+# The flags of the quick run: all of them where a shared layer is used twice in a plain way; in other cells
+# those that differ, since no way to run and no form of model looks at flags.
+QUICK = {
+    ("eager", "shared", None): FLAGS,
+    ("eager", "shared", False): FLAGS,
+    ("function", "shared", None): FLAGS,
+    ("function", "shared", False): DISTINCT,
+    ("jit", "shared", None): COMPILED,
+    ("fit", "shared", None): FLAGS,
+    ("fit", "functional", None): DISTINCT,
+    ("fit", "nested", None): DISTINCT,
+    ("fit", "subclassed", None): DISTINCT,
+    ("fit_two_steps_per_execution", "shared", None): DISTINCT,
+    ("fit_eagerly", "shared", None): DISTINCT,
+    ("fit_eagerly", "shared", False): OTHERS,
+    ("fit_jit", "shared", None): COMPILED,
+}
 
 
 class Subclassed(keras.Model):
@@ -156,14 +176,11 @@ def flags_decide(training, update, trainable):
 
 
 def cases():
-    """Flags x ways x forms; cells that repeat another cell's path through the code are slow or long."""
+    """Flags x ways x forms; cells that repeat another cell's path through the code are long."""
     for flags, way, form, fused in itertools.product(FLAGS, WAYS, FORMS, [None, False]):
-        slow = fused is None and (form == "shared" or way == "fit")
-        slow = slow or (form == "shared" and way in ("eager", "function", "fit_eagerly"))
-        # XLA takes its time, and a functional model is in a nested one.
-        slow = slow and (flags in DISTINCT or (way not in ("jit", "fit_jit") and form != "functional"))
-        quick = form == "shared" and fused is None and way in ("eager", "function", "fit")
-        marks = [] if quick else [pytest.mark.slow] if slow else [pytest.mark.long]
+        plain = form == "shared" and fused is None and way in ("eager", "function", "fit")
+        quick = flags in QUICK.get((way, form, fused), [])
+        marks = [] if plain else [pytest.mark.slow] if quick else [pytest.mark.long]
         yield pytest.param(*flags, way, form, fused, marks=marks)
 
 

@@ -8,12 +8,19 @@ import tfbn
 RATE, BEFORE, AFTER = 0.05, 5, 6
 
 
+SHAPES = {"matrix": (3, 2), "vector": (3,)}
+
+
 class Weights(keras.layers.Layer):
-    """A matrix and a vector."""
+    """A matrix, a vector or both."""
+
+    def __init__(self, *kinds, **kwargs):
+        super().__init__(**kwargs)
+        self.kinds = kinds
 
     def build(self, shape):
-        self.matrix = self.add_weight(shape=(3, 2), name="matrix")
-        self.vector = self.add_weight(shape=(3,), name="vector")
+        for kind in self.kinds:
+            setattr(self, kind, self.add_weight(shape=SHAPES[kind], name=kind))
 
     def call(self, x):
         return x
@@ -30,8 +37,12 @@ class Shifted(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def network():
-    """Three layers `a`, `b` and `c`, of which `a` and `c` train; their weights are always the same."""
-    model = keras.Sequential([keras.Input((2,)), *(Weights(name=name) for name in "abc")])
+    """Three layers `a`, `b` and `c`, of which `a` and `c` train; their weights are always the same.
+
+    Those of `b`, which stands between them, have the shapes of theirs.
+    """
+    kinds = {"a": ["vector"], "b": ["matrix", "vector"], "c": ["matrix"]}
+    model = keras.Sequential([keras.Input((2,)), *(Weights(*kinds[name], name=name) for name in kinds)])
     rng = np.random.default_rng(0)
     model.set_weights([np.float32(rng.normal(size=w.shape)) for w in model.weights])
     model.get_layer("b").trainable = False

@@ -25,7 +25,7 @@ class TheirNormalization(Stock):
 
 @keras.saving.register_keras_serializable(package="tests")
 class Subclassed(keras.Model):
-    """BN in a list, in a dict, in a wrapper, and one layer used three times."""
+    """BN in a list, in a dict, in a wrapper, and one layer used twice."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -35,7 +35,7 @@ class Subclassed(keras.Model):
         self.head = L.Dense(2)
 
     def call(self, x, training=None):
-        for _ in range(3):
+        for _ in range(2):
             x = self.listed[0](x, training=training)
         x = self.named["bn"](x, training=training)
         return self.head(self.wrapped(x, training=training))
@@ -50,16 +50,15 @@ def functional():
 def shared():
     inputs = keras.Input((4, 6))
     bn = L.BatchNormalization(momentum=0.5)
-    return keras.Model(inputs, L.Dense(2)(bn(bn(bn(inputs)))))
+    return keras.Model(inputs, L.Dense(2)(bn(bn(inputs))))
 
 
 def nested():
-    models = []
-    for _ in range(3):  # a model in a model in a model
-        inputs = keras.Input((4, 6))
-        inner = models[-1](inputs) if models else inputs
-        models.append(keras.Model(inputs, L.BatchNormalization(momentum=0.5)(inner)))
-    return models[-1]
+    """A model in a model in a model."""
+    inputs = [keras.Input((4, 6)) for _ in range(3)]
+    innermost = keras.Model(inputs[0], L.BatchNormalization(momentum=0.5)(inputs[0]))
+    middle = keras.Model(inputs[1], innermost(inputs[1]))
+    return keras.Model(inputs[2], L.BatchNormalization(momentum=0.5)(middle(inputs[2])))
 
 
 def sequential():
@@ -67,7 +66,7 @@ def sequential():
 
 
 FORMS = {f.__name__: f for f in (functional, shared, nested, sequential, Subclassed)}
-COUNTS = {"functional": 1, "shared": 1, "nested": 3, "sequential": 1, "Subclassed": 3}
+COUNTS = {"functional": 1, "shared": 1, "nested": 2, "sequential": 1, "Subclassed": 3}
 X = np.float32(np.random.default_rng(0).normal(1, 2, (10, 4, 6)))
 
 
@@ -85,8 +84,11 @@ def values(model):
 
 
 def fit(model, **kwargs):
-    targets = np.random.default_rng(2).normal(size=keras.ops.shape(model(X)))
-    return model.fit(X, targets, batch_size=4, verbose=0, **kwargs)
+    return model.fit(X, targets(model), batch_size=4, verbose=0, **kwargs)
+
+
+def targets(model):
+    return np.random.default_rng(2).normal(size=keras.ops.shape(model(X)))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -119,7 +121,9 @@ def test_a_converted_model_without_flags_trains_as_before(form):
 def test_conversion_of_a_compiled_model_takes_effect_in_its_next_fit(form):
     model = built(form)
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "mse")
-    fit(model)
+    # The function that `fit` runs; where all batches have one shape, its trace is smaller.
+    train = fit if form == "functional" else lambda model: model.train_on_batch(X, targets(model))
+    train(model)
     state = [v.numpy().copy() for v in model.optimizer.variables]
     tfbn.convert(model, training=False)
     for a, b in zip(model.optimizer.variables, state, strict=True):
@@ -128,11 +132,11 @@ def test_conversion_of_a_compiled_model_takes_effect_in_its_next_fit(form):
         v for s in batch_normalizations(model) for v in (s.layer.moving_mean, s.layer.moving_variance)
     ]
     before = [v.numpy().copy() for v in statistics]
-    fit(model)
+    train(model)
     for variable, value in zip(statistics, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
     tfbn.revert(model)
-    fit(model)
+    train(model)
     for variable, value in zip(statistics, before, strict=True):
         assert np.all(variable.numpy() != value)
 
@@ -141,7 +145,7 @@ def test_conversion_of_a_compiled_model_takes_effect_in_its_next_fit(form):
 @pytest.mark.parametrize("suffix", ["keras", "weights.h5"])
 def test_saved_form(form, suffix, tmp_path):
     model = built(form)
-    outputs = model.predict(X, verbose=0)
+    outputs = np.array(model(X))
     tfbn.convert(model, training=True, update_statistics=False)
     path = tmp_path / f"model.{suffix}"
     if suffix == "keras":
@@ -158,12 +162,12 @@ def test_saved_form(form, suffix, tmp_path):
         for weight in loaded.weights:
             weight.assign(np.zeros(weight.shape))
         loaded.load_weights(path)
-    np.testing.assert_array_equal(loaded.predict(X, verbose=0), outputs)
+    np.testing.assert_array_equal(loaded(X), outputs)
 
 
 def test_reverted_it_loads_where_tfbn_is_not_installed(tmp_path):
     model = tfbn.convert(built("nested"), training=True)
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=True)
     fit(model)
     tfbn.revert(model)
     assert all(type(named.layer) is Stock for named in batch_normalizations(model))

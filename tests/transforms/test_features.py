@@ -77,7 +77,7 @@ def data(rng):
     return x, rng.integers(0, 3, EXAMPLES), rng.uniform(0.2, 2, EXAMPLES).astype("float32")
 
 
-def fit(model, dataset, epochs=4):
+def fit(model, dataset, epochs=2):
     return model.fit(dataset.batch(5), epochs=epochs, verbose=0, shuffle=False).history
 
 
@@ -152,9 +152,10 @@ def test_past_the_memory_limit_all_is_on_disk(rng, data, tmp_path, folder):
         for a, b in zip(one, two, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5)
             assert a.dtype == b.dtype
-    assert_same_training(model, features, tf.data.Dataset.from_tensor_slices(data))
-    if folder:
+    if folder:  # what the data are is compared above; how they train, with those of a temporary folder
         assert any(place.iterdir())
+    else:
+        assert_same_training(model, features, tf.data.Dataset.from_tensor_slices(data))
 
 
 def test_a_temporary_folder_lives_as_long_as_the_data(rng, data):
