@@ -81,6 +81,23 @@ def _untuned():
         yield
 
 
+@pytest.fixture
+def without_graph_rewriting():
+    """Traced functions run as they were traced.
+
+    TensorFlow rewrites the graph of a function before its first call, which takes longer than the few
+    steps that a test runs. Not for tests of equal bits, since rewriting may change how numbers are rounded.
+    """
+    if not _on_tensorflow():
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     import keras

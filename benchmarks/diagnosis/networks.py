@@ -35,6 +35,10 @@ def data(shape: tuple[int, ...], seed: int, number: int = BATCH * STEPS) -> tupl
 
 def compiled(model: Any, optimizer: Any = None) -> Any:
     model.compile(optimizer or keras.optimizers.SGD(0.05), LOSS, metrics=["accuracy"])
+    if model.distribute_strategy.num_replicas_in_sync == 1:
+        # Makes the metrics' variables: TensorFlow traces a step that has to make variables twice.
+        model.compute_metrics(None, np.zeros(1, int), np.full((1, CLASSES), 1 / CLASSES, "float32"))
+        model.reset_metrics()
     return model
 
 

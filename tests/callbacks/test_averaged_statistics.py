@@ -21,8 +21,14 @@ def data():
     return rng.normal(3, 2, (96, 4)).astype("float32"), rng.normal(size=(96, 1)).astype("float32")
 
 
-def averaging(model, **arguments):
-    model.compile(keras.optimizers.SGD(0.05, use_ema=True, ema_momentum=0.8, **arguments), "mse")
+def averaging(model):
+    model.compile(keras.optimizers.SGD(0.05, use_ema=True, ema_momentum=0.8), "mse")
+    return model
+
+
+def ready(model):
+    """With the optimizer's variables, which the first step makes otherwise: it is traced twice for that."""
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
@@ -65,13 +71,14 @@ class Watch(keras.callbacks.Callback):
         self.raw.append(statistics(self.model))
 
 
+@pytest.mark.usefixtures("without_graph_rewriting")
 def test_at_each_evaluation_and_at_the_end(data):
-    model, watch, plain = averaging(network()), Watch(data[0]), Watch(data[0])
+    model, watch, plain = ready(averaging(network())), Watch(data[0]), Watch(data[0])
     fit(model, data, tfbn.AveragedStatistics(data[0]), watch, epochs=3, validation_data=data)
     assert watch.during == [True] * 18
     assert fits(model, data[0])
     assert watch.at_epochs == [False] * 3  # raw weights and theirs
-    other = averaging(network())
+    other = ready(averaging(network()))
     fit(other, data, plain, epochs=3)
     assert not fits(other, data[0])
     # Training went on as without it: the statistics of each step are the same, the weights to rounding.
@@ -93,6 +100,7 @@ def test_in_checkpoints(data, tmp_path):
         assert fits(keras.models.load_model(tmp_path / f"{epoch}.keras"), data[0])
 
 
+@pytest.mark.usefixtures("without_graph_rewriting")
 def test_resumed_as_uninterrupted(data, tmp_path):
     class Stops(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -103,13 +111,18 @@ def test_resumed_as_uninterrupted(data, tmp_path):
         backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
         return backup, tfbn.AveragedStatistics(data[0], swap_on_epoch=True)
 
-    whole = averaging(network())
-    fit(whole, data, tfbn.AveragedStatistics(data[0], swap_on_epoch=True), epochs=4)
+    model = ready(averaging(network()))
+    variables = [*model.variables, *model.optimizer.variables]
+    start = [np.array(variable, copy=True) for variable in variables]
+    fit(model, data, tfbn.AveragedStatistics(data[0], swap_on_epoch=True), epochs=4)
+    whole = model.get_weights()
+    for variable, value in zip(variables, start, strict=True):
+        variable.assign(value)
     with pytest.raises(KeyboardInterrupt):
-        fit(averaging(network()), data, *callbacks(), Stops(), epochs=4)
+        fit(model, data, *callbacks(), Stops(), epochs=4)
     resumed = averaging(network())
     fit(resumed, data, *callbacks(), epochs=4)
-    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+    for a, b in zip(whole, resumed.get_weights(), strict=True):
         assert np.allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
@@ -132,6 +145,7 @@ def test_at_most_so_many_images(data):
     assert not fits(model, data[0])
 
 
+@pytest.mark.usefixtures("without_graph_rewriting")
 @pytest.mark.parametrize("training", [None, False])
 def test_one_update_for_each_optimizer_step(data, training):
     """Four micro-batches of 8 move the statistics as one batch of 32 does."""
@@ -141,6 +155,8 @@ def test_one_update_for_each_optimizer_step(data, training):
         if training is not None:
             tfbn.convert(model, training=training, update_statistics=False)
         model.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=steps), "mse")
+        if training is not None:
+            ready(model)
         watch = Watch(data[0])
         averaged = [tfbn.AveragedStatistics(data[0])] if steps else []
         model.fit(*data, batch_size=size, verbose=0, shuffle=False, callbacks=[*averaged, watch])
@@ -153,16 +169,19 @@ def test_one_update_for_each_optimizer_step(data, training):
     assert np.array_equal(whole[0], whole[1]) == (training is False)
 
 
+@pytest.mark.usefixtures("without_graph_rewriting")
 def test_a_large_mean_does_not_cancel_a_small_variance(data):
-    model = network()
+    """Four micro-batches are all of the data, so that one step brings nearly its statistics."""
+    model = network(momentum=0.1)
     model.get_layer("first").bias.assign(model.get_layer("first").bias + 3000.0)
     model.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=4), "mse")
+    ready(model)
     watch = Watch(data[0])
     norm = model.get_layer("norm")
     norm.moving_mean.assign(norm.moving_mean + 3000.0)
-    model.fit(*data, batch_size=8, verbose=0, epochs=16, callbacks=[tfbn.AveragedStatistics(data[0]), watch])
+    model.fit(*data, batch_size=24, verbose=0, epochs=4, callbacks=[tfbn.AveragedStatistics(data[0]), watch])
     variance = expected(model, data[0])[1]
-    assert np.allclose(watch.raw[-1][1], variance, rtol=0.1)
+    assert np.allclose(watch.raw[-1][1], variance, rtol=0.01)
 
 
 def test_a_step_that_fails_leaves_statistics_to_go_on_with(data):

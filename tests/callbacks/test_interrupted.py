@@ -18,6 +18,8 @@ from tfbn.callbacks import DriftRecorder, read_drift, recording
 
 STEPS = 4  # per epoch
 
+pytestmark = pytest.mark.usefixtures("without_graph_rewriting")
+
 
 def network():
     norm = keras.layers.BatchNormalization(name="norm", momentum=0.9)
@@ -30,10 +32,12 @@ def data():
     return rng.normal(5, 2, (STEPS * 8, 3)).astype("float32"), np.zeros((STEPS * 8, 1))
 
 
-def fit(data, callbacks, epochs=3, seed=0, **arguments):
+def fit(data, callbacks, epochs=3, seed=0, model=None, **arguments):
+    """A new model, unless one is given."""
     keras.utils.set_random_seed(seed)
-    model = network()
-    model.compile("sgd", "mse")
+    if model is None:
+        model = network()
+        model.compile("sgd", "mse")
     model.fit(*data, batch_size=8, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks, **arguments)
     return model
 
@@ -54,7 +58,7 @@ class Ends(keras.callbacks.Callback):
             raise self.error
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, RuntimeError], ids=lambda e: e.__name__)
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError], ids=lambda e: e.__name__)
 def test_what_was_recorded_is_kept(error, data, tmp_path):
     with pytest.raises(error):
         fit(data, [DriftRecorder(tmp_path), Ends(error, step=6)])
@@ -199,8 +203,9 @@ def test_drift_is_measured_from_weights_that_a_callback_loads(data, tmp_path):
 
 def test_copies_write_logs_of_their_own(data, tmp_path, capsys):
     recorder = DriftRecorder(tmp_path / "log", heat_maps=False, probe=data[0][:4])
+    model = None
     for epochs in (2, 1):
-        fit(data, [copy.deepcopy(recorder)], epochs=epochs)
+        model = fit(data, [copy.deepcopy(recorder)], epochs=epochs, model=model)
     assert read_drift(tmp_path / "log")["step"].max() == 2 * STEPS
     assert read_drift(tmp_path / "log-1")["step"].max() == STEPS
     assert "this one goes to" in capsys.readouterr().out
@@ -218,10 +223,10 @@ def test_two_recorders_in_one_fit(data, tmp_path):
 
 def test_pickle_after_a_fit(data, tmp_path):
     recorder = DriftRecorder(tmp_path / "log", every=2, tensorboard=False)
-    fit(data, [recorder], epochs=1)
+    model = fit(data, [recorder], epochs=1)
     again = pickle.loads(pickle.dumps(recorder))
     assert (again.log_dir, again.every) == (recorder.log_dir, 2)
-    fit(data, [again], epochs=1)
+    fit(data, [again], epochs=1, model=model)
     assert read_drift(tmp_path / "log-1")["step"].max() == STEPS
 
 
@@ -268,12 +273,13 @@ def test_a_model_without_call_that_is_built_by_its_first_step(data, tmp_path):
 
 
 def test_two_recorders_that_may_overwrite_do_not_overwrite_each_other(data, tmp_path):
-    fit(data, [DriftRecorder(tmp_path / "log", tensorboard=False)], epochs=2)
+    model = fit(data, [DriftRecorder(tmp_path / "log", tensorboard=False)], epochs=2)
     both = [DriftRecorder(tmp_path / "log", tensorboard=False, overwrite=True) for _ in range(2)]
     fit(data, both, epochs=1)
     assert {each.log_dir for each in both} == {tmp_path / "log", tmp_path / "log-1"}
     assert [int(read_drift(each.log_dir)["step"].max()) for each in both] == [STEPS, STEPS]
-    fit(data, [DriftRecorder(tmp_path / "log", tensorboard=False, overwrite=True)], epochs=3)
+    last = DriftRecorder(tmp_path / "log", tensorboard=False, overwrite=True)
+    fit(data, [last], epochs=3, model=model)
     assert read_drift(tmp_path / "log")["step"].max() == 3 * STEPS
 
 

@@ -54,12 +54,26 @@ def own_step():
     return OwnStep(network.inputs, network.outputs)
 
 
-@pytest.fixture
-def data(rng):
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(7)
     return rng.normal(3, 2, (96, 4)).astype("float32"), rng.normal(size=(96, 1)).astype("float32")
 
 
-def trained(build, data, doctor, policy="float32", **arguments):
+@pytest.fixture(scope="module")
+def two_domains(data):
+    """In the two halves of each batch."""
+    x, y = data
+    return np.where((np.arange(96) % 16 < 8)[:, None], x, 0.2 * x + 9).astype("float32"), y
+
+
+@pytest.fixture(scope="module")
+def without(two_domains):
+    """The weights of a network that is trained on two domains without a doctor."""
+    return trained(functional, two_domains, None)
+
+
+def trained(build, data, doctor, policy="float32", ready=False, **arguments):
     """The weights after two epochs, with or without a doctor."""
     keras.utils.set_random_seed(3)
     before = keras.config.dtype_policy()
@@ -69,6 +83,8 @@ def trained(build, data, doctor, policy="float32", **arguments):
     finally:
         keras.config.set_dtype_policy(before)
     model.compile("sgd", "mse", **arguments)
+    if ready:  # otherwise the first step makes the optimizer's variables, if any, and is traced twice
+        model.optimizer.build(model.trainable_variables)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         callbacks = [] if doctor is None else [doctor]
@@ -96,35 +112,32 @@ def test_training_runs_to_the_same_bits(case, data):
     assert doctor.unexamined is None
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_it_still_looks(case, data):
+@pytest.mark.usefixtures("without_graph_rewriting")
+@pytest.mark.parametrize("case", [case for case in CASES if case != "xla"])  # see test_planted.py
+def test_it_still_looks(case, two_domains):
     """A fault is found in each of them: the two halves of a batch are two domains."""
     build, arguments = CASES[case]
-    x = np.where((np.arange(96) % 16 < 8)[:, None], data[0], 0.2 * data[0] + 9).astype("float32")
     doctor = tfbn.Doctor(batch_size=16)
-    trained(build, (x, data[1]), doctor, **arguments)
+    trained(build, two_domains, doctor, ready=True, **arguments)
     assert doctor.findings.names == ["mixed-domains"]
 
 
-def test_a_check_that_fails_ends_neither_training_nor_the_other_checks(data, monkeypatch):
+def test_a_check_that_fails_ends_neither_training_nor_the_other_checks(two_domains, without, monkeypatch):
     def broken(looks):
         raise RuntimeError("a fault of its own")
 
     monkeypatch.setattr(batch_checks, "CHECKS", (broken, *batch_checks.CHECKS))
-    x = np.where((np.arange(96) % 16 < 8)[:, None], data[0], 0.2 * data[0] + 9).astype("float32")
     doctor = tfbn.Doctor(batch_size=16)
-    watched = trained(functional, (x, data[1]), doctor)
-    without = trained(functional, (x, data[1]), None)
+    watched = trained(functional, two_domains, doctor)
     assert all(np.array_equal(a, b) for a, b in zip(without, watched, strict=True))
     assert doctor.findings.names == ["mixed-domains"]
     assert doctor.unexamined == "RuntimeError: a fault of its own"
 
 
-def test_a_measurement_that_fails_while_the_step_is_traced(data, monkeypatch):
+def test_a_measurement_that_fails_while_the_step_is_traced(two_domains, without, monkeypatch):
     monkeypatch.setattr("tfbn.callbacks.step_statistics.measured", lambda *arguments: 1 / 0)
     doctor = tfbn.Doctor(batch_size=16)
-    watched = trained(functional, data, doctor)
-    without = trained(functional, data, None)
+    watched = trained(functional, two_domains, doctor)
     assert all(np.array_equal(a, b) for a, b in zip(without, watched, strict=True))
     assert "ZeroDivisionError" in doctor.unexamined
 
