@@ -58,13 +58,18 @@ def test_a_false_alarm_is_counted_and_located():
     assert text.endswith("It was `few-values` in `residual` of `depth`, 8 layers.")
 
 
-@pytest.mark.parametrize(("worse", "verdict"), [(0.1, "at most 0.5 worse"), (0.6, "does not rule out")])
+@pytest.mark.parametrize(
+    ("worse", "verdict"), [(0.1, "at most 0.5 points worse"), (0.48, "within 0.5"), (0.8, ": worse.")]
+)
 def test_averages_are_judged_by_the_end_of_the_interval(worse, verdict):
+    accuracies = {"raw": 60.0, "averaged_as_keras": 60.0}
     rows = [
-        {"seed": seed, "raw": 60.0, "averaged_as_keras": 60.0, "averaged": 60 - worse + seed / 100}
+        {"recipe": "digits", "seed": seed, **accuracies, "averaged": 60 - worse + (seed - 1) / 20}
         for seed in range(3)
     ]
-    assert verdict in doctor_page.averages(rows).splitlines()[-1]
+    text = doctor_page.averages(rows)
+    assert verdict in text.splitlines()[-1]
+    assert "| 3 | 60.0 % |  | +0.0 [" in text  # none was recalibrated
 
 
 def test_every_healthy_run_has_a_row():
