@@ -141,11 +141,11 @@ def averages(rows: list[dict[str, Any]]) -> str:
         "averaged_as_keras": "averages, raw statistics",
     }
     columns |= {"averaged": "averages, their statistics"}
+    judged = f"at most {HALF} worse than raw?"
     lines = [
-        f"| training | seeds | raw weights | {' | '.join(columns.values())} |",
-        "|---|---|---|---|---|---|",
+        f"| training | seeds | raw weights | {' | '.join(columns.values())} | {judged} |",
+        "|---|---|---|---|---|---|---|",
     ]
-    verdicts = []
     for recipe, words in TRAININGS.items():
         of_it = [row for row in rows if row["recipe"] == recipe]
         if not of_it:
@@ -153,21 +153,19 @@ def averages(rows: list[dict[str, Any]]) -> str:
         raw = sum(row["raw"] for row in of_it) / len(of_it)
         gains = {name: _gain(of_it, name) for name in columns}
         texts = [gain.text() if gain else "" for gain in gains.values()]
-        lines.append(f"| {words} | {len(of_it)} | {raw:.1f} % | {' | '.join(texts)} |")
-        verdicts.append(f"- {words}: {_at_worst(gains['averaged'])}")
-    return "\n".join([*lines, "", "Averages with their statistics, against raw weights:", "", *verdicts])
+        verdict = _at_worst(gains["averaged"])
+        lines.append(f"| {words} | {len(of_it)} | {raw:.1f} % | {' | '.join(texts)} | {verdict} |")
+    return "\n".join(lines)
 
 
 def _gain(rows: list[dict[str, Any]], name: str) -> Interval | None:
     return interval([row[name] - row["raw"] for row in rows]) if all(name in row for row in rows) else None
 
 
-def _at_worst(gain: Interval) -> str:
-    if gain.low >= -HALF:
-        return f"at most {HALF} points worse."
-    return (
-        f"within {HALF} points on average, but more cannot be ruled out." if gain.mean >= -HALF else "worse."
-    )
+def _at_worst(gain: Interval | None) -> str:
+    if gain is None or gain.mean < -HALF:
+        return "no"
+    return "yes" if gain.low >= -HALF else "on average; the interval reaches further"
 
 
 def main() -> None:
