@@ -22,10 +22,10 @@ def inner(name):
     return keras.Model(inputs, x, name=name)
 
 
-def identical_networks(optimizer="sgd"):
+def identical_networks(optimizer="sgd", **compiled):
     inputs = keras.Input((6,))
     model = keras.Model(inputs, L.Dense(2, name="head")(inner("b")(inner("a")(inputs))))
-    model.compile(optimizer, "mse")
+    model.compile(optimizer, "mse", **compiled)
     return model
 
 
@@ -67,8 +67,8 @@ def slots(optimizer):
 def test_a_compiled_model_around_the_changed_one_is_told(change):
     model, bystander = identical_networks(), identical_networks()
     base = model.get_layer("a")
-    for each in (model, bystander):
-        assert moved(each, fit) == {"a", "b", "head"}
+    for each, train in ((model, fit), (bystander, step)):
+        assert moved(each, train) == {"a", "b", "head"}
     traced, optimizer = bystander.train_function, bystander.optimizer
     change(base)
     statistics = base.get_layer("bn").moving_mean
@@ -81,16 +81,16 @@ def test_a_compiled_model_around_the_changed_one_is_told(change):
 
 
 @pytest.mark.parametrize(
-    "optimizer",
+    ("optimizer", "eagerly"),
     [
-        lambda: keras.optimizers.Adam(0.01),
-        lambda: keras.optimizers.SGD(0.1, momentum=0.9),
-        lambda: keras.optimizers.Adagrad(0.01),
+        (lambda: keras.optimizers.Adam(0.01), True),
+        (lambda: keras.optimizers.SGD(0.1, momentum=0.9), False),
+        (lambda: keras.optimizers.Adagrad(0.01), True),
     ],
     ids=["adam", "momentum", "adagrad"],
 )
-def test_slots_follow_their_variable_where_paths_repeat(optimizer):
-    model = identical_networks(optimizer())
+def test_slots_follow_their_variable_where_paths_repeat(optimizer, eagerly):
+    model = identical_networks(optimizer(), run_eagerly=eagerly)
     moved(model)
     used = model.optimizer
     paths = [v.path for v in model.trainable_variables]
@@ -121,8 +121,8 @@ def test_slots_follow_their_variable_where_paths_repeat(optimizer):
 def test_what_is_excluded_from_weight_decay_stays_so_inside_a_loss_scale():
     inside = keras.optimizers.AdamW(0.01)
     inside.exclude_from_weight_decay(var_names=["gamma"])
-    model = identical_networks(keras.optimizers.LossScaleOptimizer(inside, initial_scale=64.0))
-    model.run_eagerly = True  # one step, after which no more are made
+    optimizer = keras.optimizers.LossScaleOptimizer(inside, initial_scale=64.0)
+    model = identical_networks(optimizer, run_eagerly=True)
     moved(model)
     tfbn.freeze(model, "a")
     gamma, kernel = (model.get_layer("b").get_layer(n).trainable_variables[0] for n in ("bn", "conv"))
@@ -135,7 +135,7 @@ def test_what_is_excluded_from_weight_decay_stays_so_inside_a_loss_scale():
 
 
 def test_a_frozen_and_fitted_model_saves_with_its_optimizer(tmp_path):
-    model = identical_networks(keras.optimizers.SGD(0.1, momentum=0.9))
+    model = identical_networks(keras.optimizers.SGD(0.1, momentum=0.9), run_eagerly=True)
     moved(model)
     tfbn.freeze(model, "a")
     moved(model)
