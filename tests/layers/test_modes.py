@@ -27,13 +27,13 @@ OTHERS = [flags for flags in FLAGS if flags not in DISTINCT]
 COMPILED = [flags for flags in DISTINCT if flags != (None, None, True)]
 WAYS = ["eager", "function", "jit", "fit", "fit_two_steps_per_execution", "fit_eagerly", "fit_jit"]
 FORMS = ["functional", "nested", "subclassed", "shared"]
-# The flags of the quick run: all of them where a shared layer is used twice in a plain way; in other cells
-# those that differ, since no way to run and no form of model looks at flags.
+# The flags of the quick run: all of them where a shared layer is used twice in a plain way, fused or not;
+# in other cells those that differ, since no way to run and no form of model looks at flags.
 QUICK = {
     ("eager", "shared", None): FLAGS,
     ("eager", "shared", False): FLAGS,
-    ("function", "shared", None): FLAGS,
-    ("function", "shared", False): DISTINCT,
+    ("function", "shared", None): DISTINCT,
+    ("function", "shared", False): OTHERS,
     ("jit", "shared", None): COMPILED,
     ("fit", "shared", None): FLAGS,
     ("fit", "functional", None): DISTINCT,
@@ -180,7 +180,7 @@ def cases():
     for flags, way, form, fused in itertools.product(FLAGS, WAYS, FORMS, [None, False]):
         plain = form == "shared" and fused is None and way in ("eager", "function", "fit")
         quick = flags in QUICK.get((way, form, fused), [])
-        marks = [] if plain else [pytest.mark.slow] if quick else [pytest.mark.long]
+        marks = [] if quick and plain else [pytest.mark.slow] if quick else [pytest.mark.long]
         yield pytest.param(*flags, way, form, fused, marks=marks)
 
 
