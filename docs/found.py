@@ -26,7 +26,8 @@ def difference_of(
     arms: "pd.DataFrame", condition: str, arm: str, reference: str, measure: str
 ) -> Interval | None:
     """The difference of two arms under a condition; None if it has not run."""
-    return differences(arms, Rule("", arm, reference, (measure,)), measure).get(condition)
+    part = arms[arms.condition == condition]
+    return differences(part, Rule("", arm, reference, (measure,)), measure).get(condition)
 
 
 def found_in(arms: "pd.DataFrame", condition: str, arm: str, reference: str, measure: str) -> str:

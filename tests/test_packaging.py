@@ -2,10 +2,12 @@
 
 import configparser
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,12 @@ from tfbn.utils.extras import EXPERIMENTS
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("tfbn", "experiments")
 BUILD_FILES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+BUILD = """
+import sys
+sys.path.insert(0, {tools!r})
+from setuptools import build_meta
+build_meta.build_wheel({folder!r})
+"""
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +34,24 @@ def installed(tmp_path_factory):
         shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
     for name in BUILD_FILES:
         shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder), str(source)]
-    subprocess.run(command, check=True, capture_output=True)
+    code = BUILD.format(tools=str(build_tools(folder)), folder=str(folder))
+    # As pip does, with nothing but what pyproject.toml requires; pip would download that again.
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=source, check=True, capture_output=True)
     (wheel,) = folder.glob("tfbn-*.whl")
     zipfile.ZipFile(wheel).extractall(folder / "installed")
     return folder / "installed"
+
+
+def build_tools(folder):
+    """A folder with links to the installed packages that pyproject.toml requires for a build."""
+    tools = folder / "tools"
+    tools.mkdir()
+    (required,) = re.findall(r"^requires = \[(.*)\]$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    for name in re.findall(r'"([\w-]+)', required):
+        found = metadata.distribution(name)
+        for top in {file.parts[0] for file in found.files} - {".."}:
+            (tools / top).symlink_to(Path(found.locate_file(top)).resolve())
+    return tools
 
 
 def files(root):

@@ -39,6 +39,7 @@ def build(config: "Config", arm: str, seed: int, classes: int) -> Any:
 
 
 def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
+    keras.utils.set_random_seed(cell.seed)  # nothing else does where a model is used again
     whole = config.split(cell.seed)
     split, validation = whole.held_back(config.validation_images)
     build_network = functools.partial(build, config, cell.arm, cell.seed, split.classes)
@@ -46,7 +47,7 @@ def run(config: "Config", cell: Cell, folder: Path) -> dict[str, float]:
     budget, size = cell["budget"], cell["batch_size"]
     best: dict[str, Any] = {}
     for rate in sorted(config.learning_rates):
-        model = reuse.model_for(key, build_network)
+        model = reuse.model_for(key, build_network, (*key, cell.seed))
         late = fit(config, model, split, budget, size, cell.seed, rate)
         score = scratch.accuracy(model, *validation)
         if not best or score > best["score"]:  # of equal ones the smallest rate

@@ -51,22 +51,24 @@ class Judgment:
     verdict: str
 
 
-def paired(arms: "pd.DataFrame", condition: str, rule: Rule, measure: str) -> "pd.DataFrame | None":
-    """The measure for both arms, one row for each seed that has both; None if no seed does."""
-    part = arms[arms.condition == condition].pivot(index="seed", columns="setting", values=measure)
-    if not {rule.arm, rule.reference} <= {*part.columns}:
-        return None
-    both = part[[rule.arm, rule.reference]].dropna()
-    return both if len(both) else None
+def paired(arms: "pd.DataFrame", rule: Rule, measure: str) -> "dict[str, pd.DataFrame]":
+    """By condition the measure for both arms, one row for each seed that has both."""
+    part = arms[arms.setting.isin((rule.arm, rule.reference))]
+    table = part.pivot(index=["condition", "seed"], columns="setting", values=measure)
+    if not {rule.arm, rule.reference} <= {*table.columns}:
+        return {}
+    both = table[[rule.arm, rule.reference]].dropna().groupby(level="condition", observed=True)
+    return {str(name): of_both.droplevel("condition") for name, of_both in both}
 
 
 def differences(arms: "pd.DataFrame", rule: Rule, measure: str) -> dict[str, Interval]:
     """The difference of a claim, in every condition that has run."""
     found, changes = {}, {}
+    by_condition = paired(arms, rule, measure)
+    images_of = arms.drop_duplicates("condition").set_index("condition").test_images
     for name in CONDITIONS:
-        both = paired(arms, name, rule, measure)
-        if both is not None:
-            images = int(arms[arms.condition == name].test_images.iloc[0])
+        if name in by_condition:
+            both, images = by_condition[name], int(images_of[name])
             found[name] = difference(both[rule.arm], both[rule.reference], images)
             changes[name] = 100 * (both[rule.arm] - both[rule.reference])
     if not rule.pairs:

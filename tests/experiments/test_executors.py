@@ -100,7 +100,7 @@ def test_workers_that_die_again_and_again_end_in_an_error(tmp_path, monkeypatch)
     ],
 )
 def test_schedulers_that_cannot_serve(scheduler, message, tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.lab.cluster.TIMEOUT", 1)
+    monkeypatch.setattr("experiments.lab.cluster.TIMEOUT", 0.3)
     with pytest.raises(InputError, match=message):
         run(small.Config(seeds=1, scheduler=scheduler), tmp_path / "work")
 

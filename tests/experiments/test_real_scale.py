@@ -33,9 +33,15 @@ def digits():
     return blobs.images()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def extractor():
+    """One for all tests: whatever it computes, it stays as it is."""
     return Extractor(targets.network(TINY, seed=0))
+
+
+@pytest.fixture(scope="module")
+def frozen_rows(digits, extractor):
+    return frozen.run(TINY, 0, digits, extractor)
 
 
 @pytest.mark.parametrize("name", conditions.CONDITIONS)
@@ -66,7 +72,10 @@ def test_batches_hold_every_image_in_every_order():
 
 
 def _fit(training, momentum, x, y, taken, seed):
-    """The same training by `fit` itself: a frozen network and a head, batch after batch."""
+    """The same training by `fit` itself: a frozen network and a head, batch after batch.
+
+    Run eagerly: a few steps take less time than tracing one.
+    """
     base = tfbn.convert(targets.network(TINY, seed), fused=None)
     tfbn.freeze(base, None, training=training, update_statistics=True, trainable=False)
     for site in batch_normalizations(base):
@@ -76,7 +85,7 @@ def _fit(training, momentum, x, y, taken, seed):
     model = keras.Model(base.input, dense(base.output))
     dense.set_weights([head.kernel, head.bias])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
+    model.compile(keras.optimizers.Adam(0.01), loss, run_eagerly=True)
     order = np.concatenate([taken[i % len(taken)] for i in range(TINY.steps)])
     model.fit(x[order], y[order], batch_size=TINY.batch, shuffle=False, verbose=0)
     return model, dense
@@ -126,10 +135,10 @@ def test_one_pass_gives_what_fit_gives_where_moving_statistics_normalize_and_upd
     np.testing.assert_allclose(logits, model.predict(x["test"], verbose=0), rtol=1e-3, atol=1e-3)
 
 
-def test_arms_whose_statistics_update_have_what_the_other_frozen_arms_have(digits, extractor):
+def test_arms_whose_statistics_update_have_what_the_other_frozen_arms_have(digits, frozen_rows):
     rows = updating.run(TINY, 0, digits, Follower(targets.network(TINY, seed=0)))
     assert [row["setting"] for row in rows] == [*arms.UPDATING_MOMENTA]
-    assert {*rows[0]} == {*frozen.run(TINY, 0, digits, extractor)[0]}
+    assert {*rows[0]} == {*frozen_rows[0]}
     for row in rows:
         assert row["learning_rate"] in arms.RATES
         assert all(0 <= row[measure] <= 1 for measure in rules.MEASURES)
@@ -148,8 +157,8 @@ def test_inference_features_are_those_of_the_statistics_given(digits, extractor)
     assert np.abs(extractor.infer(x, extractor.source) - expected).max() > 0.01
 
 
-def test_every_arm_is_judged_by_statistics_of_its_own(digits, extractor):
-    rows = frozen.run(TINY, 0, digits, extractor)
+def test_every_arm_is_judged_by_statistics_of_its_own(digits, extractor, frozen_rows):
+    rows = frozen_rows
     assert [row["setting"] for row in rows] == list(arms.FROZEN)
     for row in rows:
         assert row["learning_rate"] in arms.RATES
