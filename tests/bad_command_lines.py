@@ -16,6 +16,7 @@ from experiments.lab.store import manifest_of
 WHOLE, AT_LEAST = "to be a whole number of at least", "to be a finite number of at least"
 SMALL = "--data_dir=two --train_images=2 --test_images=2 --pixels=unit"
 GOOD = f"--model=good.keras {SMALL}"  # all is well with it, which takes less than with the default
+FILE = "--model=good.keras --pixels=unit"  # likewise, where the images are at fault
 
 # After "frozen_batchnorm"; the piece is after "Expected ".
 MAIN_JOB = {
@@ -27,9 +28,9 @@ MAIN_JOB = {
     "--shifts=noise": "`shift` to have a strength, such as noise=0.3. Received: shift='noise'",
     "--shifts=blur=99": "`blur strength` to be a number in [0.0, 10.0]. Received: blur strength=99.0",
     "--shifts=contrast=nan": "`contrast strength` to be a number in [0.0, 10.0]. Received: contrast strength",
-    "--dataset=uci_digit": "`dataset` to be a TFDS name (did you mean uci_digits",
-    "--dataset=cifar10": "`dataset` to be prepared in",
-    "--dataset=../../elsewhere": "Received: dataset='../../elsewhere'",
+    f"{FILE} --dataset=uci_digit": "`dataset` to be a TFDS name (did you mean uci_digits",
+    f"{FILE} --dataset=cifar10": "`dataset` to be prepared in",
+    f"{FILE} --dataset=../../elsewhere": "Received: dataset='../../elsewhere'",
     "--model=resnet9": "`depth` to be 6n+2 (nearest: 8 and 14). Received: depth=9",
     "--model=resnett8": "`name` to be a network (did you mean resnet8",
     "--model=VGG16": "a network with BatchNormalization, which this one lacks. Received: name='VGG16'",
@@ -60,20 +61,20 @@ MAIN_JOB = {
     "--seeds=0": f"`seeds` {WHOLE} 1. Received: seeds=0",
     "--epochs=-1": f"`epochs` {WHOLE} 0. Received: epochs=-1",
     "--draws=disjoint --test_images=99": "`train_images` to be given, since the draws are disjoint. Received",
-    "--draws=disjoint --train_images=300 --test_images=160": "4 disjoint draws of 460 images are more",
+    f"{FILE} --draws=disjoint --train_images=300 --test_images=160": "4 disjoint draws of 460 images are",
     "--batch_size=-32": f"`batch_size` {WHOLE} 1. Received: batch_size=-32",
     "--learning_rate=-0.1": f"`learning_rate` {AT_LEAST} 0.0. Received: learning_rate=-0.1",
     "--learning_rate=inf": f"`learning_rate` {AT_LEAST} 0.0. Received: learning_rate=inf",
     "--workers=-1": f"`workers` {WHOLE} 0. Received: workers=-1",
     "--results=ftp": "`results` to be one of ['folder', 'return']. Received: results='ftp'",
     "--pixels=bits": "`pixels` to be one of ['auto', 'unit', 'byte', 'symmetric'] (did you mean unit",
-    "--train_images=1798": "`train_images` + `test_images` to be at most 1797, the images of uci_digits. Rec",
-    "--data_dir=nowhere": "`data_dir` to be a folder. Received: data_dir='nowhere'",
-    "--data_dir=file": "`data_dir` to be a folder. Received: data_dir='file'",
-    "--data_dir=empty": "`data_dir` to be a folder with one folder for each class. Received: data_dir='empty",
-    "--data_dir=no_images": "`data_dir` to hold images (.png",
-    "--data_dir=one": "images of at least two classes. Received: ('cat',) in one",
-    "--data_dir=text": "others). Received: data_dir='text/cat/0.png'",
+    f"{FILE} --train_images=1798": "`train_images` + `test_images` to be at most 1797, the images of uci_",
+    f"{FILE} --data_dir=nowhere": "`data_dir` to be a folder. Received: data_dir='nowhere'",
+    f"{FILE} --data_dir=file": "`data_dir` to be a folder. Received: data_dir='file'",
+    f"{FILE} --data_dir=empty": "to be a folder with one folder for each class. Received: data_dir='empty",
+    f"{FILE} --data_dir=no_images": "`data_dir` to hold images (.png",
+    f"{FILE} --data_dir=one": "images of at least two classes. Received: ('cat',) in one",
+    f"{FILE} --data_dir=text": "others). Received: data_dir='text/cat/0.png'",
     "--source_data_dir=one": "images of at least two classes. Received: ('cat',) in one",
     "--source_dataset=nothing": "`dataset` to be a TFDS name (did you mean",
     f"{GOOD} --work_dir=file": "`work_dir` to be a folder that can be written. Received: work_dir='file'",

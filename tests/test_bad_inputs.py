@@ -38,7 +38,7 @@ def end_of(command_line: str, monkeypatch, capsys) -> str:
     monkeypatch.setattr(flags, "FLAGS", values)
     monkeypatch.setattr(config_flags, "read", lambda config_class: read(config_class, values))
     monkeypatch.setattr(dispatch, "run_all", lambda *arguments, **options: pytest.fail("a run was started"))
-    monkeypatch.setattr("experiments.lab.cluster.TIMEOUT", 1)
+    monkeypatch.setattr("experiments.lab.cluster.TIMEOUT", 0.3)
     with pytest.raises(SystemExit) as end:
         binary._main(experiment, binary._parse([name, *arguments]))
     assert end.value.code == 2

@@ -27,6 +27,7 @@ class Changes:
     def __init__(self, results: "pd.DataFrame"):
         self.results, self.ran = results, set(results.arm)
         self.images = sorted(set(results.images))
+        self._images_of = results.groupby("arm", observed=True).images.agg(set)
 
     def by_images(
         self, arm: str, reference: str, images: list[int] | None = None, metric: str = "test_accuracy"
@@ -34,12 +35,11 @@ class Changes:
         """The difference at each number of images; empty if one of the arms did not run."""
         if not {arm, reference} <= self.ran:
             return {}
-        of_arm = self.results.groupby("arm", observed=True).images.agg(set)
         images = self.images if images is None else images
         return {
             f"{n} images" if n else MEAN: paired(self.results, metric, f"images={n}", arm, reference)
             for n in images
-            if n in of_arm[arm] & of_arm[reference]
+            if n in self._images_of[arm] & self._images_of[reference]
         }
 
     def by_mode(self, strategy: str, reference: str, images: list[int], **kwargs: Any) -> dict[str, Interval]:

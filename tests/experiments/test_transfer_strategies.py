@@ -92,13 +92,13 @@ def test_from_scratch_means_other_weights_and_the_same_new_layer(tmp_path):
 
 @pytest.mark.parametrize("arm", ["head_inference", pytest.param("last_inference", marks=pytest.mark.long)])
 def test_cached_features_train_to_the_same_weights(arm, tmp_path):
-    options = TINY.alone(25, strategy_of(arm))
-    split = transfer.prepared_split(options, "none", 0)
+    small = {"model": small_network.saved(tmp_path), "pixels": "unit"} if arm.startswith("head") else {}
+    split = transfer.prepared_split(dataclasses.replace(TINY.alone(25, strategy_of(arm)), **small), "none", 0)
     fit = {"batch_size": 16, "seed": 0, "epochs": 2, "steps": 2}
 
     def trained(cached):
         keras.utils.set_random_seed(0)
-        model = build(arm, tmp_path)
+        model = build(arm, tmp_path, **small)
         part, images, seconds = strategies.cached(model, split) if cached else (model, split, 0.0)
         assert (seconds > 0) == cached
         data = (images.train_x, images.train_y), (images.test_x, images.test_y)
@@ -106,7 +106,7 @@ def test_cached_features_train_to_the_same_weights(arm, tmp_path):
 
     (curve, model), (cached_curve, cached_model) = trained(False), trained(True)
     np.testing.assert_allclose(curve.test_accuracy, cached_curve.test_accuracy, atol=0.05)
-    start = build(arm, tmp_path)
+    start = build(arm, tmp_path, **small)
     for a, b, before in zip(model.weights, cached_model.weights, start.weights, strict=True):
         # Adam turns a rounding error in a small gradient into a step: compare with the way gone.
         assert np.abs(a.numpy() - b.numpy()).max() <= 0.1 * np.abs(a.numpy() - before.numpy()).max() + 1e-6
