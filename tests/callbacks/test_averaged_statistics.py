@@ -101,7 +101,7 @@ def test_in_checkpoints(data, tmp_path):
 
 
 @pytest.mark.usefixtures("without_graph_rewriting")
-def test_resumed_as_uninterrupted(data, tmp_path):
+def test_resumed_as_uninterrupted_and_each_step_as_without_it(data, tmp_path):
     class Stops(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2:
@@ -114,10 +114,18 @@ def test_resumed_as_uninterrupted(data, tmp_path):
     model = ready(averaging(network()))
     variables = [*model.variables, *model.optimizer.variables]
     start = [np.array(variable, copy=True) for variable in variables]
-    fit(model, data, tfbn.AveragedStatistics(data[0], swap_on_epoch=True), epochs=4)
+
+    def start_over():
+        for variable, value in zip(variables, start, strict=True):
+            variable.assign(value)
+
+    watch, plain = Watch(data[0]), Watch(data[0])
+    fit(model, data, tfbn.AveragedStatistics(data[0], swap_on_epoch=True), watch, epochs=4)
     whole = model.get_weights()
-    for variable, value in zip(variables, start, strict=True):
-        variable.assign(value)
+    start_over()
+    fit(model, data, plain, epochs=4)
+    assert np.allclose(watch.raw, plain.raw, rtol=1e-4, atol=1e-5)
+    start_over()
     with pytest.raises(KeyboardInterrupt):
         fit(model, data, *callbacks(), Stops(), epochs=4)
     resumed = averaging(network())
