@@ -104,7 +104,7 @@ def bidirectional():
 CASES = {
     "recurrent cell": lambda: (L.RNN(cell := Cell()), cell),
     "unrolled": lambda: (L.RNN(cell := Cell(), unroll=True), cell),
-    "stacked cells": lambda: (L.RNN([cell := Cell(), L.GRUCell(3)]), cell),
+    "stacked cells": lambda: (L.RNN([cell := Cell(), L.SimpleRNNCell(3)]), cell),
     "bidirectional": bidirectional,
     "tf.cond": lambda: (layer := Inner(condition), layer),
     "tf.map_fn": lambda: (layer := Inner(mapped, rank=2), layer),
@@ -193,6 +193,13 @@ LOOKS = {
 }
 
 
+def in_batches(size, x):
+    """With targets of zeros, in batches of one known shape, which take less to trace."""
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((x, np.zeros((len(x), 1)))).batch(size, drop_remainder=True)
+
+
 def fitted_after(look, folder):
     """The weights after two steps of a model that was looked at."""
     x = np.random.default_rng(7).normal(1, 2, (16, 4, 5)).astype("float32")
@@ -202,7 +209,7 @@ def fitted_after(look, folder):
     model.compile("sgd", "mse")
     arguments = look(model, x, folder)
     arguments = arguments if isinstance(arguments, dict) and "callbacks" in arguments else {}
-    model.fit(x, np.zeros((16, 1)), batch_size=8, shuffle=False, verbose=0, **arguments)
+    model.fit(in_batches(8, x), shuffle=False, verbose=0, **arguments)
     assert np.abs(np.array(layer.bn.moving_mean)).min() > 0
     return [np.array(weight, copy=True) for weight in model.weights]
 
@@ -232,8 +239,7 @@ RECORDED = {
 @pytest.mark.parametrize("case", RECORDED)
 def test_a_recorder_with_a_probe_sees_every_step_and_changes_nothing(rng, case, tmp_path):
     kind, compiled = RECORDED[case]
-    x, y = rng.normal(1, 2, (16, 4, 5)).astype("float32"), np.zeros((16, 1))
-    fitted = []
+    x, fitted = rng.normal(1, 2, (16, 4, 5)).astype("float32"), []
     for callbacks in ([], [tfbn.DriftRecorder(tmp_path, probe=x[:5], tensorboard=False)]):
         keras.utils.set_random_seed(1)
         layer = CASES[kind]()[0]
@@ -241,7 +247,7 @@ def test_a_recorder_with_a_probe_sees_every_step_and_changes_nothing(rng, case, 
         model = keras.Model(inputs, L.Dense(1)(L.Flatten()(layer(inputs))))
         model.compile("sgd", "mse", **compiled)
         before = take(model)
-        model.fit(x, y, batch_size=4, shuffle=False, verbose=0, callbacks=callbacks)
+        model.fit(in_batches(4, x), shuffle=False, verbose=0, callbacks=callbacks)
         fitted.append([np.array(weight, copy=True) for weight in model.weights])
     for plain, seen in zip(*fitted, strict=True):
         np.testing.assert_array_equal(plain, seen)
