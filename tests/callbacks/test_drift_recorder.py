@@ -8,6 +8,7 @@ import tfbn
 from tests import drift_oracle
 from tfbn.callbacks import DriftRecorder, read_drift, step_ring
 from tfbn.statistics import drift, take
+from tfbn.transforms.retracing import TRACED_ATTRIBUTE
 
 BATCH, STEPS = 8, 5  # the last batch is smaller
 WAYS = {
@@ -274,6 +275,7 @@ def test_a_given_reference_and_a_train_function_of_an_earlier_fit(data, tmp_path
     train(model, data)
     train(model, data, [by_hand, DriftRecorder(tmp_path, reference=reference, tensorboard=False)])
     log = read_drift(tmp_path)
+    assert vars(model)[TRACED_ATTRIBUTE].ring is not None  # rows of the step, not of a reading after it
     assert log["step"].unique().tolist() == list(range(STEPS + 1))
     for path in reference:
         found = log[log["layer"] == path][METRICS].to_numpy()
