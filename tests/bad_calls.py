@@ -1,6 +1,6 @@
 """Calls that a public function must refuse, each with a piece of its message.
 
-A call gets a fresh `network()`, which must stay as it was, in a folder made by `write_world`.
+A call gets a `network()`, which must stay as it was, in a folder made by `write_world`.
 """
 
 from pathlib import Path

@@ -20,8 +20,8 @@ TINY = batch_size.Config(
     workers=0,
     model="plain8",
     sizes=(1, 4),
-    steps=8,
-    samples=16,
+    steps=4,
+    samples=8,
     train_images=48,
     test_images=40,
     image_size=8,
@@ -45,9 +45,9 @@ def test_each_budget_and_size_ran_with_its_steps(study):
     _, results, _ = study
     steps = results.dropna(subset="steps").groupby("condition").steps.unique()
     assert {condition: of.tolist() for condition, of in steps.items()} == {
-        "fixed steps, batch 1": [8],
-        "fixed steps, batch 4": [8],
-        "fixed samples, batch 1": [16],
+        "fixed steps, batch 1": [4],
+        "fixed steps, batch 4": [4],
+        "fixed samples, batch 1": [8],
         "fixed samples, batch 4": [4],
     }
     arms = [arm for arm in batch_size.ARMS if arm != "renorm" or small_networks.has_renorm()]

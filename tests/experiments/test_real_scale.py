@@ -40,6 +40,11 @@ def extractor():
 
 
 @pytest.fixture(scope="module")
+def follower():
+    return Follower(targets.network(TINY, seed=0))
+
+
+@pytest.fixture(scope="module")
 def frozen_rows(digits, extractor):
     return frozen.run(TINY, 0, digits, extractor)
 
@@ -115,8 +120,7 @@ def _row(model):
     return row_of([site.layer for site in batch_normalizations(model)])
 
 
-def test_one_pass_gives_what_fit_gives_where_moving_statistics_normalize_and_update(digits):
-    follower = Follower(targets.network(TINY, seed=0))
+def test_one_pass_gives_what_fit_gives_where_moving_statistics_normalize_and_update(digits, follower):
     x, y = targets.of_seed(TINY, digits, seed=0)
     taken = draws.batches(TINY.train, TINY.batch, frozen.ORDERS, seed=0)
     order = [taken[i % len(taken)] for i in range(TINY.steps)]
@@ -135,8 +139,8 @@ def test_one_pass_gives_what_fit_gives_where_moving_statistics_normalize_and_upd
     np.testing.assert_allclose(logits, model.predict(x["test"], verbose=0), rtol=1e-3, atol=1e-3)
 
 
-def test_arms_whose_statistics_update_have_what_the_other_frozen_arms_have(digits, frozen_rows):
-    rows = updating.run(TINY, 0, digits, Follower(targets.network(TINY, seed=0)))
+def test_arms_whose_statistics_update_have_what_the_other_frozen_arms_have(digits, follower, frozen_rows):
+    rows = updating.run(TINY, 0, digits, follower)
     assert [row["setting"] for row in rows] == [*arms.UPDATING_MOMENTA]
     assert {*rows[0]} == {*frozen_rows[0]}
     for row in rows:
