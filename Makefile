@@ -28,7 +28,7 @@ check: $(READY)  ## Lint, types, and the library's unit tests; a minute on two c
 	    $(PYTEST) -m "not slow and not long" --timeout=60 $(UNIT_TESTS); tests=$$?; \
 	    wait $$types && exit $$tests
 
-test: $(READY)  ## Every quick test; about nine minutes on two cores.
+test: $(READY)  ## Every quick test; seven to eight minutes on two cores.
 	$(QUICK)
 
 test-long: $(READY)  ## The quick tests and those that take minutes each.
