@@ -9,6 +9,7 @@ of the studies in these folders, even if they are still running.
 import io
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from docs.real_scale_reading import reading
 from experiments.claims import table as claims
 from experiments.lab.experiment import Summary
 from experiments.real_scale import figure, stored, summary, tables
+from experiments.real_scale.__main__ import Config, cells
 from experiments.real_scale.arms import TUNED, UPDATING
 from experiments.real_scale.conditions import CONDITIONS
 from experiments.real_scale.rules import LEAST_SEEDS, MEASURES
@@ -124,9 +126,24 @@ def measured(arms: "pd.DataFrame", about: dict[str, Any]) -> str:
             f"- All frozen arms of one seed in the base condition take {seconds['frozen']:.0f} CPU seconds.",
             "- The rules are `experiments/real_scale/rules.py` as of the commits that the runs name: "
             f"{_rules(arms)}.",
+            f"- {_of_plan(arms)}",
             f"- Without a verdict, because fewer than {LEAST_SEEDS} seeds have run: {_missing(arms)}.",
         ]
     )
+
+
+def _of_plan(arms: "pd.DataFrame") -> str:
+    """How many runs of the whole study are there, which are not, and what they took."""
+    planned = {(cell.condition, cell.arm, cell.seed) for cell in cells(Config())}
+    runs = arms.drop_duplicates(["condition", "family", "seed"])
+    ran = {*zip(runs.condition, runs.family, runs.seed, strict=True)}
+    left = Counter(f"{CONDITIONS[condition].says}, {family}" for condition, family, _ in planned - ran)
+    hours = runs.cpu_seconds.sum() / 3600
+    took = f"in {hours:.1f} CPU hours, which is {hours / 2:.1f} hours on two cores"
+    if not left:
+        return f"All {len(planned)} runs of the study have run, {took}."
+    rest = "; ".join(f"{what} ({n})" for what, n in sorted(left.items()))
+    return f"{len(planned & ran)} of the study's {len(planned)} runs have run, {took}; left: {rest}."
 
 
 def _rules(arms: "pd.DataFrame") -> str:

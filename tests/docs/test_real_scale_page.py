@@ -57,3 +57,10 @@ def test_what_is_stored_names_its_machine_commit_and_conditions(results):
     assert (tuned.groupby(["condition", "seed"]).machine.nunique() == 1).all()
     assert not any(commit.endswith("+") for commit in about["commits"])
     assert not arms.duplicated(["condition", "seed", "setting"]).any()
+
+
+def test_what_is_left_of_the_study_is_said(results):
+    arms, about = results
+    fewer = arms[~((arms.condition == "base") & (arms.family == "tuned_held") & (arms.seed < 2))]
+    assert "Fashion-MNIST, tuned_held (2)" in real_scale_page.measured(fewer, about)
+    assert "Fashion-MNIST, tuned_held" not in real_scale_page.measured(arms, about)
