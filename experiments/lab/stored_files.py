@@ -105,10 +105,10 @@ def read_table(path: Path) -> "pd.DataFrame":
 
 
 def check_alike(tables: "dict[Path, pd.DataFrame]") -> None:
-    """Raises `InputError` unless the tables to be concatenated have the same columns."""
+    """Raises `InputError` unless the tables to be concatenated have the same columns, in any order."""
     first: list[tuple[str, bool]] = []
     for path, table in tables.items():
-        kinds = [(str(name), table[name].dtype.kind in "biuf") for name in table.columns]
+        kinds = sorted((str(name), table[name].dtype.kind in "biuf") for name in table.columns)
         first = first or kinds
         if {"condition", "arm", "seed"} & {name for name, _ in kinds}:
             raise _unreadable(path, RUN_AGAIN, "it has columns that tell runs apart")
