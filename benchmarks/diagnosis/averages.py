@@ -71,7 +71,8 @@ class BeforeTheSwap(keras.callbacks.Callback):
 
     def __init__(self, split: Split, epochs: int):
         super().__init__()
-        self.split, self.epochs, self.found = split, epochs, {}
+        self.split, self.epochs = split, epochs
+        self.found: dict[str, float] = {}
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if epoch < self.epochs - 1:

@@ -33,7 +33,7 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
     changes = Changes(config, results)
     shown = [("Arms", _arms_table(results, {arm: AFFINE[arm].says for arm in arms}))]
     for shift in config.shifts:
-        of_shift = f"{config.target.name}, {sentences.shift_in_words(shift)}"
+        of_shift = f"{config.target_name}, {sentences.shift_in_words(shift)}"
         shown += [
             (
                 f"Test accuracy in inference mode: {of_shift}",

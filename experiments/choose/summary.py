@@ -45,7 +45,7 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
             ("On images that were not used to choose, with a converged head", table_of(found)),
             ("Modes", tables.arms_table(arms, results)),
             (
-                f"All test images, in inference mode: {config.target.name}",
+                f"All test images, in inference mode: {config.target_name}",
                 tables.accuracy_table(results, shift, arms, arms[0]),
             ),
             ("What BatchNorm did", tables.behavior_table(results, shift, arms)),

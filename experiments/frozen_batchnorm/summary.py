@@ -39,7 +39,7 @@ def summarize(config: Any, results: "pd.DataFrame", folder: Path) -> Summary:
     arms = list(config.arms)
     tables = [("Arms", arms_table(arms, results))]
     for shift in config.shifts:
-        of_shift = f"{config.target.name}, {shift_in_words(shift)}"
+        of_shift = f"{config.target_name}, {shift_in_words(shift)}"
         tables += [
             (f"Test accuracy in inference mode: {of_shift}", accuracy_table(results, shift, arms)),
             (f"What BatchNorm did: {of_shift}", behavior_table(results, shift, arms)),

@@ -42,7 +42,7 @@ def summarize(config: Any, results: pd.DataFrame, folder: Path) -> Summary:
         limits=[
             "Keras on its TensorFlow backend, in fit, and models written as in the first table. A custom "
             "training loop passes its own training flag.",
-            f"Accuracies are of one network and {config.target.name}: "
+            f"Accuracies are of one network and {config.target_name}: "
             f"{counted(config.images_to_train_on, 'image')} to "
             f"train, fine-tuned with Adam at {config.fine_tuning_rate:g}. Whether it is good or bad that "
             "statistics move depends on the data and on how far the weights go.",

@@ -11,10 +11,8 @@ from tfbn.datasets import Stream, shifts
 from tfbn.utils.validation import InputError
 from tfbn.utils.words import counted
 
-from .pools import Pool, Source, pool
+from .pools import USUAL, Pool, Source, pool
 
-# Defaults for a TFDS data set; of a folder, all images are used.
-USUAL = {"train_images": 300, "test_images": 1000}
 MIXING = 20_261  # seed of one order of a source's images, the same for all seeds
 TRAIN_SHARE = 0.7  # of each class of a folder that has no splits of its own
 

@@ -1,6 +1,7 @@
 """Options that experiments share. Imports nothing heavy."""
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lab.experiment import RunConfig
@@ -69,10 +70,17 @@ class TransferConfig(RunConfig):
         return Source(self.dataset, self.data_dir, shape, self.border, self.download, self.skip_unreadable)
 
     @property
+    def target_name(self) -> str:
+        """Of the target, for tables: `target.name` without TensorFlow."""
+        return Path(self.data_dir).name if self.data_dir else self.dataset
+
+    @property
     def images_to_train_on(self) -> int:
         """The number of training images, from the options and the target."""
-        if self.train_images:
-            return self.train_images
+        from .pools import USUAL
+
+        if self.train_images or not self.data_dir:
+            return self.train_images or USUAL["train_images"]  # without TensorFlow, which reading needs
         from .data import count
 
         return count(self.target, self.train_images, self.test_images)

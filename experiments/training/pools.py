@@ -18,6 +18,8 @@ from tfbn.utils.validation import InputError
 
 # Runs draw from at most this many images of a TFDS data set.
 POOL = 20_000
+# Defaults for a TFDS data set; of a folder, all images are used.
+USUAL = {"train_images": 300, "test_images": 1000}
 # Bytes. A source that is smaller than this is read once and kept.
 KEPT = 2**28
 # Bytes. Larger draws are streamed from disk, batch by batch.

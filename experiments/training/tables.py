@@ -93,7 +93,7 @@ def limits(config: Any) -> list[str]:
         f"{counted(config.images_to_train_on, 'image')}. A "
         "difference there mixes what the features are worth with how fast a head learns on them; the "
         "converged head tells the two apart.",
-        f"One network ({Path(config.model).name}), one data set ({config.target.name}), "
+        f"One network ({Path(config.model).name}), one data set ({config.target_name}), "
         f"{counted(config.seeds, 'seed')}. The intervals cover the draw of images, the initial head, the "
         "order of batches and, where each seed has pretrained weights of its own, the pretraining. They do "
         "not cover other networks or other data, where the answer can be another: "
