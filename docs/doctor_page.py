@@ -139,8 +139,8 @@ def averages(rows: list[dict[str, Any]]) -> str:
     columns = {
         "raw_recalibrated": "raw weights, recalibrated",
         "averaged_as_keras": "averages, raw statistics",
+        "averaged": "averages, their statistics",
     }
-    columns |= {"averaged": "averages, their statistics"}
     judged = f"at most {HALF} worse than raw?"
     lines = [
         f"| training | seeds | raw weights | {' | '.join(columns.values())} | {judged} |",

@@ -136,14 +136,12 @@ def forget() -> None:
     pool.cache_clear()
 
 
-def count(source: Source, train_images: int, test_images: int) -> int:
-    """The number of images to train on; see `target_split` for the arguments.
+def count(source: Source, test_images: int) -> int:
+    """The number of images of a folder to train on, where the options leave it open.
 
     Reads no image, so unreadable files count too.
     """
-    if not source.folder:
-        return train_images or USUAL["train_images"]
-    return train_images or len(positions(source, pool(source), train_images, test_images, seed=0)[0])
+    return len(positions(source, pool(source), 0, test_images, seed=0)[0])
 
 
 def positions(

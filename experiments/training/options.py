@@ -1,7 +1,6 @@
 """Options that experiments share. Imports nothing heavy."""
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lab.experiment import RunConfig
@@ -72,7 +71,9 @@ class TransferConfig(RunConfig):
     @property
     def target_name(self) -> str:
         """Of the target, for tables: `target.name` without TensorFlow."""
-        return Path(self.data_dir).name if self.data_dir else self.dataset
+        from .pools import name_of
+
+        return name_of(self.dataset, self.data_dir)
 
     @property
     def images_to_train_on(self) -> int:
@@ -80,10 +81,10 @@ class TransferConfig(RunConfig):
         from .pools import USUAL
 
         if self.train_images or not self.data_dir:
-            return self.train_images or USUAL["train_images"]  # without TensorFlow, which reading needs
-        from .data import count
+            return self.train_images or USUAL["train_images"]
+        from .data import count  # imports TensorFlow
 
-        return count(self.target, self.train_images, self.test_images)
+        return count(self.target, self.test_images)
 
     @property
     def source(self) -> "Source | None":

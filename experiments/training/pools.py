@@ -28,6 +28,11 @@ IN_MEMORY = 2**29
 BORDERS = {"uci_digits": 4}
 
 
+def name_of(dataset: str, folder: str) -> str:
+    """What messages and tables call a source."""
+    return Path(folder).name if folder else dataset
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
     """Where images come from, and in which form.
@@ -51,7 +56,7 @@ class Source:
     @property
     def name(self) -> str:
         """For messages and tables."""
-        return Path(self.folder).name if self.folder else self.dataset
+        return name_of(self.dataset, self.folder)
 
     @property
     def form(self) -> Form:

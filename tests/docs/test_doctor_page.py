@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from benchmarks.diagnosis.averages import RECIPES
 from benchmarks.diagnosis.claims import KEY, RUNS
 from benchmarks.diagnosis.rows import read
 from docs import doctor_page
@@ -70,6 +71,13 @@ def test_averages_are_judged_by_the_end_of_the_interval(worse, verdict):
     text = doctor_page.averages(rows)
     assert text.endswith(f" | {verdict} |")
     assert "| 3 | 60.0 % |  | +0.0 [" in text  # none was recalibrated
+
+
+def test_every_training_whose_weights_are_averaged_has_a_row():
+    planned = [(name, seed) for name, recipe in RECIPES.items() for seed in range(recipe.seeds)]
+    rows = read(doctor_page.RESULTS / "averages.json")
+    assert [(row["recipe"], row["seed"]) for row in rows] == planned
+    assert {*doctor_page.TRAININGS} == {*RECIPES}
 
 
 def test_every_healthy_run_has_a_row():

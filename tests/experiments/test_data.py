@@ -39,7 +39,7 @@ def test_the_default_split_is_seventy_to_thirty_of_each_class(source):
     assert len(np.unique(both, axis=0)) == 34
     np.testing.assert_array_equal(splits[0].train_x, splits[1].train_x)
     assert (splits[0].train_x != splits[2].train_x).any()
-    assert data.count(source, 0, 0) == 24
+    assert data.count(source, 0) == 24
 
 
 @pytest.mark.parametrize(
